@@ -1,0 +1,1 @@
+"""Chaos and high-availability verification for Apache Airflow on Kubernetes."""

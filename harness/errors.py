@@ -1,0 +1,57 @@
+"""Every error that the harness raises on purpose.
+
+    HarnessError            exit 70
+    ├── UsageError          exit 64  the caller can mend it; nothing was changed
+    ├── StackError                   a set-up step did not reach its goal
+    │   └── CommandFailed            a program ended with a non-zero code or ran out of time
+    ├── FaultError                   a fault could not be injected, proved or undone
+    ├── WaitTimeout                  a condition did not come true in time
+    └── HistoryError                 a recorded run cannot be read; its verdict is INVALID
+
+A message says what happened, to what, and what to do next.
+"""
+
+from __future__ import annotations
+
+EXIT_PASS = 0
+EXIT_FAIL = 1
+EXIT_INVALID = 2
+EXIT_USAGE = 64
+EXIT_INTERNAL = 70
+
+
+class HarnessError(Exception):
+    """Base of all; its exit code is that of an internal error."""
+
+    exit_code = EXIT_INTERNAL
+
+
+class UsageError(HarnessError):
+    """Bad input, or a machine or stack that is not as the command needs it."""
+
+    exit_code = EXIT_USAGE
+
+
+class StackError(HarnessError):
+    """A step from nothing to steady state did not reach its goal."""
+
+
+class CommandFailed(StackError):
+    """A program failed; `returncode` is None where it ran out of time."""
+
+    def __init__(self, message: str, returncode: int | None, output: str) -> None:
+        super().__init__(message)
+        self.returncode = returncode
+        self.output = output
+
+
+class FaultError(HarnessError):
+    """A fault could not be injected, proved or undone."""
+
+
+class WaitTimeout(HarnessError):
+    """A condition did not come true within its bound."""
+
+
+class HistoryError(HarnessError):
+    """A history is missing its frame or holds a line that cannot be read."""

@@ -1,0 +1,79 @@
+"""What judging comes to: checks, and the verdict of a run. The judge makes them, the report draws them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS, UsageError
+
+
+class Verdict(StrEnum):
+    """Ordered from good to bad: PASS < INVALID < FAIL."""
+
+    PASS = "PASS"  # noqa: S105
+    INVALID = "INVALID"
+    FAIL = "FAIL"
+
+    @property
+    def rank(self) -> int:
+        return (Verdict.PASS, Verdict.INVALID, Verdict.FAIL).index(self)
+
+    @property
+    def exit_code(self) -> int:
+        return (EXIT_PASS, EXIT_INVALID, EXIT_FAIL)[self.rank]
+
+
+class Window(BaseModel):
+    """A stretch of the run that a check speaks of: half-open, nanoseconds since the run began."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: int
+    end: int
+    what: str
+
+
+class Check(BaseModel):
+    """One thing that was measured against one limit. `measure` and `limit` are None where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    verdict: Verdict
+    measure: float | None
+    limit: float | None
+    unit: str
+    origin: str
+    windows: tuple[Window, ...] = ()
+    because: str
+
+
+class Outcome(BaseModel):
+    """The verdict of a run: the worst of its checks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    experiment: str
+    stack: str
+    verdict: Verdict
+    checks: tuple[Check, ...]
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Outcome:
+        """Raises `UsageError` where the file is not a verdict."""
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as cause:
+            raise UsageError(f"{path} is not a verdict that can be read; make it with harness check") from cause
+
+
+def worst(checks: tuple[Check, ...]) -> Verdict:
+    """The verdict of many. No check at all is INVALID: nothing was judged."""
+    return max((c.verdict for c in checks), key=lambda v: v.rank, default=Verdict.INVALID)

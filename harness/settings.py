@@ -1,0 +1,43 @@
+"""What a user may set from outside, by environment variables that begin with AIRFLOW_CHAOS_."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Paths, names and addresses of one stack."""
+
+    model_config = SettingsConfigDict(env_prefix="AIRFLOW_CHAOS_", frozen=True)
+
+    cache: Path = Path.home() / ".cache" / "airflow-chaos"
+    reports: Path = ROOT / "reports"
+    slo_file: Path = ROOT / "slo.yaml"
+    images: Literal["auto", "pull", "build"] = "auto"
+    stack: str = "celery"
+    cluster: str = "airflow-chaos"
+    namespace: str = "airflow"
+    ledger_namespace: str = "airflow-chaos-ledger"
+    http_port: int = 18080
+    ledger_port: int = 16379
+    api_port: int = 16443
+
+    @property
+    def context(self) -> str:
+        """The name that kind gives to the cluster's kubectl context."""
+        return f"kind-{self.cluster}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Our own file: the user's kubectl configuration is never written."""
+        return self.cache / "kubeconfig"
+
+    @property
+    def secrets_file(self) -> Path:
+        """The admin password and shared keys of the standing stack, made at install time."""
+        return self.cache / "secrets.json"

@@ -1,0 +1,129 @@
+"""Bounds: what each is called, in which unit it is given, and where `slo.yaml` takes it from.
+
+`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. The catalogue below is closed: a name
+that it does not hold, or a unit other than its own, is refused with file and line before anything starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from harness.errors import UsageError
+
+Sense = Literal["at most", "at least"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a bound of one name means: its unit, and whether the measure may not exceed it or not fall below it."""
+
+    unit: str
+    sense: Sense
+    meaning: str
+
+
+CATALOGUE: dict[str, Kind] = {
+    "availability.read.outage": Kind("s", "at most", "longest outage of any read target"),
+    "availability.read.errors": Kind("%", "at most", "share of reads that were not answered well, per target"),
+    "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
+    "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
+    "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),
+    "evidence.finished_runs": Kind("count", "at least", "DAG runs that ended in success"),
+    "evidence.late_samples": Kind("%", "at most", "samples started later than one probe interval after they were due"),
+    "tasks.lost": Kind("count", "at most", "accepted DAG runs that did not end in success, and tasks that never ended"),
+    "tasks.duplicated": Kind("count", "at most", "tasks finished more than once"),
+    "tasks.extra_attempts": Kind("count", "at most", "attempts started beyond one per task"),
+    "tasks.overlapping": Kind("count", "at most", "tasks of which two attempts ran at the same time"),
+    "tasks.run_duration": Kind("s", "at most", "longest time from an accepted trigger to the success of its run"),
+    "recovery.process_gone": Kind("s", "at most", "fault → old process gone"),
+    "recovery.replacement_ready": Kind("s", "at most", "fault → as many replacements Ready as were killed"),
+    "recovery.first_heartbeat": Kind("s", "at most", "fault → first heartbeat of a new scheduler"),
+    "recovery.first_new_task": Kind("s", "at most", "fault → start of the first task of a run accepted after the fault"),
+    "recovery.orphans_handled": Kind("s", "at most", "fault → dead schedulers' tasks adopted or reset"),
+    "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight at the fault"),
+    "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
+}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One limit of a service level objective, with the place that it comes from."""
+
+    name: str
+    limit: float
+    unit: str
+    origin: str
+
+    @property
+    def sense(self) -> Sense:
+        return CATALOGUE[self.name].sense
+
+    def holds(self, measure: float) -> bool:
+        """Whether the measure keeps the bound."""
+        return measure <= self.limit if self.sense == "at most" else measure >= self.limit
+
+    def to_json(self) -> dict[str, Any]:
+        return {"limit": self.limit, "unit": self.unit, "origin": self.origin}
+
+
+def bound_of(name: str, raw: Any, where: str) -> Bound:
+    """A bound from what a file or a history says of it. Raises `UsageError` naming `where`."""
+    kind = CATALOGUE.get(name)
+    if kind is None:
+        raise UsageError(f"{where}: no bound is called {name!r}; known are: {', '.join(sorted(CATALOGUE))}")
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where}: bound {name} must have limit, unit and origin")
+    limit, unit, origin = raw.get("limit"), raw.get("unit"), raw.get("origin")
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit < float("inf"):
+        raise UsageError(f"{where}: bound {name} needs a limit that is a number of 0 or more, not {limit!r}")
+    if unit != kind.unit:
+        raise UsageError(f"{where}: bound {name} is measured in {kind.unit!r}, not in {unit!r}")
+    if not isinstance(origin, str) or not origin.strip():
+        raise UsageError(f"{where}: bound {name} does not say where it comes from; give it an origin")
+    return Bound(name, float(limit), unit, origin)
+
+
+def load(path: Path, profile: str, stack: str, experiment: str, required: frozenset[str]) -> dict[str, Bound]:
+    """The bounds of one experiment. Raises `UsageError` with file and line where one is missing or wrong."""
+    node = _table(path, _root(path), (profile, stack, experiment))
+    bounds: dict[str, Bound] = {}
+    for key, value in node.value:
+        where = f"{path.name}:{key.start_mark.line + 1}"
+        name = str(key.value)
+        bounds[name] = bound_of(name, yaml.safe_load(yaml.serialize(value)), where)
+    missing = sorted(required - bounds.keys())
+    if missing:
+        where = f"{path.name}:{node.start_mark.line + 1}"
+        raise UsageError(f"{where}: {experiment} on {stack} has no bound {missing[0]}; add it with limit, unit, origin")
+    return bounds
+
+
+def _root(path: Path) -> yaml.Node:
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as cause:
+        raise UsageError(f"{path.name} does not exist: bounds are read from it") from cause
+    except yaml.MarkedYAMLError as cause:
+        line = cause.problem_mark.line + 1 if cause.problem_mark else 1
+        raise UsageError(f"{path.name}:{line}: not valid YAML: {cause.problem}") from cause
+    if not isinstance(root, yaml.MappingNode):
+        raise UsageError(f"{path.name}:1: expected profiles → stacks → experiments → bounds")
+    return root
+
+
+def _table(path: Path, root: yaml.Node, keys: tuple[str, ...]) -> yaml.MappingNode:
+    node = root
+    for depth, wanted in enumerate(keys):
+        entries = {str(k.value): v for k, v in node.value} if isinstance(node, yaml.MappingNode) else {}
+        if wanted not in entries:
+            what = ("profile", "stack", "experiment")[depth]
+            line = node.start_mark.line + 1
+            raise UsageError(f"{path.name}:{line}: no {what} {wanted!r}; there is: {', '.join(entries) or 'nothing'}")
+        node = entries[wanted]
+    if not isinstance(node, yaml.MappingNode):
+        raise UsageError(f"{path.name}:{node.start_mark.line + 1}: {'/'.join(keys)} must be a table of bounds")
+    return node
