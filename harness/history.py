@@ -161,6 +161,10 @@ class Recorder:
         lines = "".join(r.model_dump_json(by_alias=True) + "\n" for r in records)
         os.write(self._fd, lines.encode())
 
+    def newline(self) -> None:
+        """End a line that a killed writer left unended, so that what follows stands on lines of its own."""
+        os.write(self._fd, b"\n")
+
     def close(self) -> None:
         """Put all that was written on disk; closing twice is allowed."""
         if self._fd >= 0:

@@ -1,0 +1,38 @@
+# A menu: `make` alone lists it. Every line is one command of the harness; uv brings what it needs, nothing is installed
+# globally.
+UV := sh bin/uv
+RUN := $(UV) run --frozen --all-groups --no-group go
+
+.DEFAULT_GOAL := help
+.PHONY: help chaos check-types doctor down format lint stack test unit up
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
+
+chaos: up ## from a bare machine to judged experiments on the default stack
+	$(RUN) pytest -m chaos
+
+doctor: ## what is missing and what each step will do
+	$(RUN) harness doctor
+
+down: ## remove the stack; cached images stay
+	$(RUN) harness down
+
+format: ## put the code into its form
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+lint: ## style, types, import contracts
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
+	$(RUN) pytest -m "stack or chaos"
+
+unit: ## unit and property tests; needs no cluster
+	$(RUN) pytest -m "not stack and not chaos"
+
+up: ## from a bare machine to a steady stack
+	$(RUN) harness up --yes

@@ -1,0 +1,17 @@
+"""The DAG that writes are tried on: a run of it costs the stack next to nothing."""
+
+from __future__ import annotations
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+with DAG(
+    dag_id="chaos_noop",
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=64,
+    max_active_tasks=64,
+    tags=["airflow-chaos"],
+):
+    EmptyOperator(task_id="nothing")

@@ -1,0 +1,1 @@
+"""What experiments name: actions that break and mend, and probes that gate."""

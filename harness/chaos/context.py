@@ -1,0 +1,54 @@
+"""What actions and probes need of the run that they are part of: Chaos Toolkit calls them with their arguments only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.errors import FaultError
+from harness.history import Fault, Recorder
+from harness.kube import Kube
+from harness.settings import Settings
+
+
+@dataclass
+class Context:
+    """One open run. `expected` is how many pods of each component there were before the first fault."""
+
+    settings: Settings
+    kube: Kube
+    recorder: Recorder
+    seed: int
+    expected: dict[str, int]
+    begun: dict[str, str] = field(default_factory=dict)
+    undone: set[str] = field(default_factory=set)
+
+    def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
+        """Write one step of a fault's life."""
+        record = {"t": self.recorder.now(), "id": fault, "action": action, "phase": phase, **fields}
+        self.recorder.write(Fault.model_validate(record))
+
+    def begin(self, action: str, target: dict[str, object]) -> str:
+        """Open a fault and return its id; from here on it has to be undone."""
+        fault = f"{action}-{len(self.begun) + 1}"
+        self.begun[fault] = action
+        self.record(fault, action, "begin", target=target)
+        return fault
+
+
+_open: list[Context] = []
+
+
+def bind(context: Context) -> Callable[[], None]:
+    """Make `context` the open run, and return what ends that."""
+    if _open:
+        raise FaultError("a run is open already; one experiment runs at a time")
+    _open.append(context)
+    return _open.clear
+
+
+def current() -> Context:
+    """The open run. Raises `FaultError` where an action is called outside one: it would leave no evidence."""
+    if not _open:
+        raise FaultError("no run is open: the experiment needs the control harness.control, or nothing is recorded")
+    return _open[-1]

@@ -1,0 +1,42 @@
+"""Undo what faults did, and re-read the cluster to see that it is as it was."""
+
+from __future__ import annotations
+
+from harness.chaos.context import Context
+from harness.errors import WaitTimeout
+from harness.wait import until
+
+UNDO_SECONDS = 180.0
+
+
+def undo_all(context: Context) -> list[str]:
+    """Undo each fault that is not undone yet. A second call finds nothing to do.
+
+    A killed pod needs no undoing of its own: its controller replaces it. What is waited for, and recorded, is that every
+    component has its pods again; a cluster that stays short is recorded as it is, and the rollback check fails on it.
+    """
+    todo = [fault for fault in context.begun if fault not in context.undone]
+    if not todo:
+        return []
+    try:
+        until(lambda: missing(context), lambda short: not short, what="every component Ready", timeout=UNDO_SECONDS)
+    except WaitTimeout:
+        pass
+    ready = ready_pods(context)
+    for fault in todo:
+        evidence = {"expected": context.expected, "ready": ready, "leftovers": []}
+        context.record(fault, context.begun[fault], "rolled-back", evidence=evidence)
+        context.undone.add(fault)
+    return todo
+
+
+def ready_pods(context: Context) -> dict[str, int]:
+    """Ready pods per component, as they are now."""
+    found = context.kube.ready_replicas(context.settings.namespace)
+    return {component: found[component].ready if component in found else 0 for component in context.expected}
+
+
+def missing(context: Context) -> dict[str, int]:
+    """How many pods each component is short of."""
+    ready = ready_pods(context)
+    return {c: wanted - ready[c] for c, wanted in context.expected.items() if ready[c] < wanted}

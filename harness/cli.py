@@ -1,0 +1,178 @@
+"""The command line: every command is one call into the layers below, and every error one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from harness import recorded, standing
+from harness import run as running
+from harness.errors import EXIT_INTERNAL, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
+from harness.outcome import Outcome, Verdict
+from harness.settings import Settings
+from harness.stack import engine, steps, teardown
+from harness.stack.steps import Look, Say, Step
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+out = Console()
+err = Console(stderr=True)
+COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"}
+Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
+Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
+
+
+class Progress:
+    """Names the step, its expected time and its time. Plain lines, so that CI's log reads like a terminal."""
+
+    def begin(self, step: Step, look: Look) -> Say:
+        expected = step.warm if look.done or step.warm == step.cold else step.cold
+        out.print(f"[bold]{step.name}[/bold]: {look.plan} [dim](expected {expected} s)[/dim]", highlight=False)
+        began = time.monotonic()
+        return lambda text: out.print(f"  [dim]{time.monotonic() - began:6.1f} s[/dim] {text}", highlight=False)
+
+    def end(self, step: Step, seconds: float) -> None:
+        out.print(f"  [green]✓[/green] {step.name} in {seconds:.1f} s", highlight=False)
+
+
+@app.command()
+def up(step: Only = None, images: Images = "", yes: Yes = False) -> None:
+    """Come from a bare machine to a steady stack; skips what is already true."""
+    settings = _settings(images)
+    if step is not None and step not in {s.name for s in steps.STEPS}:
+        raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
+    _ask_for_engine(settings, yes)
+    seconds = steps.climb(settings, Progress(), step)
+    out.print(f"[bold green]up[/bold green] in {seconds:.0f} s")
+
+
+@app.command()
+def down() -> None:
+    """Remove all that `up` made, except cached images and programs."""
+    began = time.monotonic()
+    removed = teardown.down(_settings())
+    out.print(f"{'removed' if removed else 'nothing to remove'} in {time.monotonic() - began:.1f} s")
+
+
+@app.command()
+def status() -> None:
+    """The stack at a glance."""
+    out.print(standing.status(_settings()))
+
+
+@app.command()
+def doctor() -> None:
+    """What is missing, and what each step of `up` will do; changes nothing."""
+    settings = _settings()
+    table = Table("step", "now", "what `up` will do", box=None)
+    for step in steps.STEPS:
+        look = step.look(settings)
+        table.add_row(step.name, "[green]✓[/green]" if look.done else "·", look.plan)
+    out.print(table)
+    steps.refuse_small_machine(settings)
+
+
+@app.command()
+def images(step: Images = "") -> None:
+    """Pull or build every image, without starting anything else."""
+    settings = _settings(step)
+    for name in ("engine", "images"):
+        steps.climb(settings, Progress(), name)
+
+
+@app.command()
+def run(experiment: Annotated[Path, typer.Argument(help="a file below experiments/")]) -> None:
+    """Run one experiment on the standing stack and judge it."""
+    result = running.conduct(experiment, _settings())
+    show(result.outcome, result.folder)
+    raise typer.Exit(result.outcome.verdict.exit_code)
+
+
+@app.command()
+def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
+    """Judge a recorded run again, offline."""
+    outcome = recorded.check(folder)
+    show(outcome, folder)
+    raise typer.Exit(outcome.verdict.exit_code)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
+    """Draw report.html and junit.xml of a recorded run."""
+    out.print(str(recorded.report(folder)))
+
+
+@app.command()
+def heal() -> None:
+    """Undo what a killed harness left behind."""
+    for line in standing.heal(_settings()) or ["nothing was left"]:
+        out.print(line)
+
+
+def show(outcome: Outcome, folder: Path) -> None:
+    """The verdict as a table."""
+    table = Table("check", "verdict", "measure", "limit", "because", box=None)
+    for c in outcome.checks:
+        limit = "" if c.limit is None else f"{c.limit:g} {c.unit}"
+        measure = "" if c.measure is None else f"{c.measure:.3f} {c.unit}"
+        table.add_row(c.name, f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit, c.because)
+    out.print(table)
+    out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {outcome.experiment} on {outcome.stack}: {folder}")
+
+
+def _settings(images: str = "") -> Settings:
+    try:
+        return Settings.model_validate({"images": images}) if images else Settings()
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        raise UsageError(f"setting {'.'.join(map(str, first['loc']))} is not valid: {first['msg']}") from cause
+
+
+def _ask_for_engine(settings: Settings, yes: bool) -> None:
+    """Installing an engine is said first, and answered by a person, by --yes or by CI."""
+    found = engine.look(settings)
+    if found.running or found.installed or not found.installable:
+        return
+    out.print(f"Docker engine {found.plan()}")
+    if yes or engine.unattended():
+        return
+    if not sys.stdin.isatty() or not typer.confirm("Install it?"):
+        raise UsageError("no Docker engine is installed and none may be; install one, or say --yes")
+
+
+def main() -> None:
+    """Entry: turn every error into one line and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except HarnessError as cause:
+        err.print(f"[red]error:[/red] {cause}", highlight=False, soft_wrap=True, markup=True)
+        code = cause.exit_code
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        code = 130
+    except typer.Exit as cause:
+        code = cause.exit_code
+    except Exception as cause:
+        code = _unforeseen(cause)
+    sys.exit(code if isinstance(code, int) else EXIT_PASS)
+
+
+def _unforeseen(cause: Exception) -> int:
+    """Click's own usage errors are the user's; anything else is a defect of ours and shows where."""
+    shown = getattr(cause, "format_message", None)
+    if shown is not None:
+        err.print(f"[red]error:[/red] {shown()}", highlight=False, soft_wrap=True)
+        return EXIT_USAGE
+    err.print(traceback.format_exc(), highlight=False, markup=False)
+    err.print("[red]internal error:[/red] this is a defect of the harness; please report it with the lines above")
+    return EXIT_INTERNAL
+
+

@@ -1,0 +1,83 @@
+"""The control that Chaos Toolkit loads to frame a run. However an experiment is started, its verdict comes from here.
+
+Chaos Toolkit swallows what a control raises, so a refusal interrupts the experiment instead, and the journal that it
+returns is given our verdict: anything but PASS counts there as a deviation.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution
+
+from harness import experiment as experiments
+from harness.errors import EXIT_FAIL, EXIT_INTERNAL, HarnessError
+from harness.outcome import Verdict
+from harness.run import Run, desk
+from harness.settings import Settings
+
+
+def before_experiment_control(context: dict[str, Any]) -> None:
+    """Refuse, or open the run and live through its baseline."""
+    desk.clear()
+    try:
+        name = desk.name or experiments.name_of(str(context.get("title")))
+        desk.run = Run(experiments.check(name, context), desk.settings or Settings())
+        desk.run.open()
+        desk.run.baseline()
+    except HarnessError as cause:
+        _refuse(cause)
+    except Exception as cause:
+        _refuse(HarnessError(f"the run could not be opened: {cause!r}; this is a defect of the harness"))
+
+
+def before_method_control(context: dict[str, Any]) -> None:
+    """The fault phase begins."""
+    if desk.run:
+        desk.run.enter("fault")
+
+
+def after_method_control(context: dict[str, Any]) -> None:
+    """The fault phase ends; live through recovery and cooldown."""
+    if desk.run:
+        desk.run.recover()
+
+
+def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> None:
+    """Undo, close the history, judge it, and give Chaos Toolkit's journal the verdict."""
+    if desk.run is None:
+        return
+    try:
+        desk.result = desk.run.close(state)
+    except HarnessError as cause:
+        desk.refusal = cause
+        print(f"error: {cause}", file=sys.stderr)
+    passed = desk.result is not None and desk.result.outcome.verdict is Verdict.PASS
+    if not passed and state["status"] == "completed":
+        state["deviated"] = True
+
+
+def cleanup_control() -> None:
+    """Chaos Toolkit itself knows the exit codes 0 and 1 only; started by `chaos run`, the process gets ours."""
+    if desk.embedded:
+        return
+    code = desk.exit_code()
+    if code > EXIT_FAIL:
+        atexit.register(_leave, code)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _refuse(cause: HarnessError) -> None:
+    desk.refusal = cause
+    if not desk.embedded:
+        prefix = "internal error" if cause.exit_code == EXIT_INTERNAL else "error"
+        print(f"{prefix}: {cause}", file=sys.stderr)
+    raise InterruptExecution(str(cause)) from cause

@@ -1,0 +1,131 @@
+"""A Chaos Toolkit experiment file, and what our extension block in it asks for.
+
+The file stays valid Chaos Toolkit. The block named `airflow-chaos` under `extensions` says how long the phases are, what
+load goes on, and which component is the target; everything is checked before anything starts.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UsageError
+from harness.settings import ROOT
+
+EXTENSION = "airflow-chaos"
+CONTROL = "harness.control"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Phases(Strict):
+    """Seconds. The fault phase lasts as long as its actions; cooldown waits for runs in flight, at most so long."""
+
+    baseline_s: float = Field(ge=5, le=600)
+    recovery_s: float = Field(ge=5, le=1800)
+    cooldown_s: float = Field(ge=5, le=600)
+
+
+class Workload(Strict):
+    """One DAG, triggered every so many seconds; `tasks` is what the ledger must show of each run."""
+
+    dag: str
+    every_s: float = Field(ge=0.2, le=60)
+    accept_within_s: float = Field(gt=0, le=300)
+    tasks: tuple[tuple[str, int], ...] = ()
+
+
+class Target(Strict):
+    """One read, at `rate_hz` on each of its connection kinds."""
+
+    name: str
+    path: str = Field(pattern="^/")
+    rate_hz: float = Field(gt=0, le=200)
+    conn: tuple[Literal["new", "reused"], ...] = ("new", "reused")
+    login: bool = False
+    must_contain: str = ""
+
+
+class Probe(Strict):
+    """What goes through the load balancer all the time."""
+
+    timeout_s: float = Field(gt=0, le=60)
+    targets: tuple[Target, ...] = Field(min_length=1)
+
+    @property
+    def rate_hz(self) -> float:
+        """Requests per second of all targets together."""
+        return sum(t.rate_hz * len(t.conn) for t in self.targets)
+
+
+class Plan(Strict):
+    """The extension block. `writer` is the workload whose triggers count as write requests."""
+
+    name: Literal["airflow-chaos"]
+    component: str
+    profile: str = "tuned"
+    seed: int = 0
+    phases: Phases
+    workload: Workload
+    writer: Workload | None = None
+    probe: Probe
+
+
+class Experiment(BaseModel):
+    """A checked experiment: `raw` is what Chaos Toolkit runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    raw: dict[str, Any]
+    plan: Plan
+
+
+def load(path: Path) -> Experiment:
+    """Read an experiment. Raises `UsageError` with file and line where it cannot be run."""
+    if not path.is_file():
+        known = ", ".join(sorted(str(p.relative_to(ROOT)) for p in (ROOT / "experiments").glob("*.json")))
+        raise UsageError(f"there is no experiment {path}; there are: {known or 'none'}")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as cause:
+        raise UsageError(f"{path.name}:{cause.lineno}: not valid JSON: {cause.msg}") from cause
+    except UnicodeDecodeError as cause:
+        raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
+    return check(path.stem, raw)
+
+
+def check(name: str, raw: Any) -> Experiment:
+    """An experiment from its parsed file; `name` is the file's name without its ending."""
+    if not isinstance(raw, dict):
+        raise UsageError(f"{name}.json:1: an experiment is a JSON object")
+    controls = raw.get("controls") or []
+    modules = [c.get("provider", {}).get("module") for c in controls if isinstance(c, dict)]
+    if CONTROL not in modules:
+        raise UsageError(f"{name}.json has no control {CONTROL}: without it nothing is recorded, so nothing is judged")
+    blocks = [b for b in raw.get("extensions") or [] if isinstance(b, dict) and b.get("name") == EXTENSION]
+    if len(blocks) != 1:
+        raise UsageError(f"{name}.json needs one extension block named {EXTENSION}, and has {len(blocks)}")
+    try:
+        plan = Plan.model_validate(blocks[0])
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{name}.json: extensions.{EXTENSION}.{where}: {first['msg']}") from cause
+    return Experiment(name=name, raw=raw, plan=plan)
+
+
+def name_of(title: str) -> str:
+    """The name of the file below experiments/ with this title: all that Chaos Toolkit tells a control of the file."""
+    for path in sorted((ROOT / "experiments").glob("*.json")):
+        try:
+            if json.loads(path.read_text(encoding="utf-8")).get("title") == title:
+                return path.stem
+        except (json.JSONDecodeError, AttributeError):
+            continue
+    return "unnamed"

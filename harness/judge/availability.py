@@ -1,0 +1,90 @@
+"""Did every target answer, all through the fault? Each series by itself; the worst one speaks for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.history import History, Sample
+from harness.judge.checks import measured, plain, unknown, when, worst_of
+from harness.judge.faults import fault_time, judged_from
+from harness.judge.intervals import Outage, Series, error_share, outages, split
+from harness.outcome import Check, Verdict, Window
+from harness.slo import Bound
+
+MOST_WINDOWS = 100
+Samples = tuple[Sample, ...]
+Judge = Callable[[Bound, Series, Samples, int | None], Check]
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Samples due from the fault phase to the end of the run."""
+    return between(history, bounds, judged_from(history), None)
+
+
+def between(history: History, bounds: dict[str, Bound], since: int | None, until: int | None) -> tuple[Check, ...]:
+    """Judge the samples due in [since, until). A series known from elsewhere in the run must be in there too."""
+    fault = fault_time(history)
+    every = {series: _due_in(samples, since, until) for series, samples in split(history.samples).items()}
+    checks: list[Check] = []
+    for write, word in ((False, "read"), (True, "write")):
+        inside = {series: samples for series, samples in every.items() if series.write is write}
+        for judge, kind in ((_outage, "outage"), (_errors, "errors")):
+            name = f"availability.{word}.{kind}"
+            if name in bounds:
+                checks.append(_worst(bounds[name], inside, judge, fault))
+            elif inside:
+                why = f"{next(iter(inside))} was sampled, but no bound says what is allowed."
+                checks.append(plain(name, Verdict.INVALID, why))
+    return tuple(checks)
+
+
+def _due_in(samples: Samples, since: int | None, until: int | None) -> Samples:
+    if since is None:
+        return ()
+    return tuple(s for s in samples if since <= s.due and (until is None or s.due < until))
+
+
+def _worst(bound: Bound, inside: dict[Series, Samples], judge: Judge, fault: int | None) -> Check:
+    """The worst series, with the windows of all; where they are many, those of the longest."""
+    if not inside:
+        return unknown(bound, f"No {bound.name.split('.')[1]} was sampled at all")
+    each = [
+        judge(bound, series, samples, fault)
+        if samples
+        else unknown(bound, f"{series} has no samples in the time judged")
+        for series, samples in inside.items()
+    ]
+    longest = sorted((w for c in each for w in c.windows), key=lambda w: w.start - w.end)[:MOST_WINDOWS]
+    windows = tuple(sorted(longest, key=lambda w: (w.start, w.what)))
+    return worst_of(each).model_copy(update={"windows": windows})
+
+
+def _outage(bound: Bound, series: Series, samples: Samples, fault: int | None) -> Check:
+    found = outages(samples)
+    if not found:
+        return measured(bound, 0.0, f"{series} answered all of {len(samples)} requests: its longest outage is")
+    windows = tuple(_window(series, outage) for outage in found)
+    return worst_of(_one(bound, series, o, fault) for o in found).model_copy(update={"windows": windows})
+
+
+def _one(bound: Bound, series: Series, outage: Outage, fault: int | None) -> Check:
+    ending = "not back when sampling ended, " if outage.open else ""
+    return measured(
+        bound,
+        outage.seconds,
+        f"{series} did not answer for",
+        f" ({outage.requests} requests), {ending}from {when(outage.start, fault)}",
+        whole=not outage.open,
+    )
+
+
+def _errors(bound: Bound, series: Series, samples: Samples, fault: int | None) -> Check:
+    bad = [s for s in samples if s.outcome != "ok"]
+    first = f", the first due {when(bad[0].due, fault)}" if bad else ""
+    before = f"Requests to {series} that were not answered well:"
+    return measured(bound, error_share(samples), before, f" of {len(samples)}{first}")
+
+
+def _window(series: Series, outage: Outage) -> Window:
+    state = " (not back at the end)" if outage.open else ""
+    return Window(start=outage.start, end=outage.end, what=f"{series} did not answer{state}")

@@ -1,0 +1,110 @@
+"""Make checks: one place decides what a measure comes to, and words it.
+
+A measure is compared as it was measured. Only its display is rounded, so 100.0004 s never passes a limit of 100 s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from harness.history import NS
+from harness.outcome import Check, Verdict, Window
+from harness.slo import CATALOGUE, Bound
+
+
+def measured(
+    bound: Bound,
+    measure: float,
+    before: str,
+    after: str = "",
+    *,
+    whole: bool = True,
+    broken: Verdict = Verdict.FAIL,
+    windows: Iterable[Window] = (),
+) -> Check:
+    """A check that has a measure, in the unit of its bound; `because` reads `before` measure `after`; limit, origin.
+
+    `whole=False` says that the truth is at least the measure: within the limit it is then unknown, never a pass.
+    """
+    shown, limit = amount(measure, bound.unit), amount(bound.limit, bound.unit)
+    if not math.isfinite(measure) or measure < 0:
+        return unknown(bound, f"{before} {shown}{after}, which cannot be; look at the history", windows)
+    verdict = broken
+    if bound.holds(measure):
+        verdict = Verdict.PASS if whole else Verdict.INVALID
+    elif shown == limit:
+        shown = f"{measure!r} {bound.unit}"
+    least = "" if whole else "at least "
+    return Check(
+        name=bound.name,
+        verdict=verdict,
+        measure=measure,
+        limit=bound.limit,
+        unit=bound.unit,
+        origin=bound.origin,
+        windows=tuple(windows),
+        because=f"{before} {least}{shown}{after}; the limit is {bound.sense} {limit} ({bound.origin}).",
+    )
+
+
+def unknown(bound: Bound, why: str, windows: Iterable[Window] = ()) -> Check:
+    """A bound that could not be judged."""
+    limit = amount(bound.limit, bound.unit)
+    return Check(
+        name=bound.name,
+        verdict=Verdict.INVALID,
+        measure=None,
+        limit=bound.limit,
+        unit=bound.unit,
+        origin=bound.origin,
+        windows=tuple(windows),
+        because=f"{why}; the limit of {bound.sense} {limit} ({bound.origin}) could not be judged.",
+    )
+
+
+def plain(name: str, verdict: Verdict, because: str, windows: Iterable[Window] = ()) -> Check:
+    """A check without a bound."""
+    kind = CATALOGUE.get(name)
+    return Check(
+        name=name,
+        verdict=verdict,
+        measure=None,
+        limit=None,
+        unit=kind.unit if kind else "",
+        origin="",
+        windows=tuple(windows),
+        because=because,
+    )
+
+
+def worst_of(checks: Iterable[Check]) -> Check:
+    """The one to report of several checks of one bound: the worst verdict, then the measure nearest to the limit."""
+
+    def badness(check: Check) -> tuple[int, float]:
+        kind = CATALOGUE.get(check.name)
+        sign = -1 if kind and kind.sense == "at least" else 1
+        return check.verdict.rank, sign * check.measure if check.measure is not None else -math.inf
+
+    return max(checks, key=badness)
+
+
+def amount(value: float, unit: str) -> str:
+    """A number for people: at most three decimals, with its unit unless it is a count."""
+    number = f"{value:.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else str(value)
+    return number if unit == "count" else f"{number} {unit}"
+
+
+def when(t: int, fault: int | None) -> str:
+    """A moment for people, relative to the fault and to the run's beginning."""
+    into = f"{t / NS:.1f} s into the run"
+    if fault is None:
+        return into
+    return f"{abs(t - fault) / NS:.1f} s {'after' if t >= fault else 'before'} the fault ({into})"
+
+
+def some(names: Iterable[str], most: int = 3) -> str:
+    """A few of many names."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more

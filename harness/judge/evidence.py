@@ -1,0 +1,154 @@
+"""Is there enough evidence to judge by? What is missing here makes a run INVALID, never a pass and never a failure."""
+
+from __future__ import annotations
+
+from harness.errors import HistoryError
+from harness.history import NS, History, Sample
+from harness.judge import availability
+from harness.judge.checks import amount, measured, plain, some, unknown, when
+from harness.judge.faults import doubts, fault_time, judged_from, span, targets
+from harness.judge.intervals import Series, gaps, interval, split
+from harness.judge.observers import unheard, unsampled
+from harness.judge.runs import runs
+from harness.outcome import Check, Verdict, Window
+from harness.slo import Bound
+
+PHASES = ("baseline", "fault", "recovery", "cooldown")
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Raises `HistoryError` where meta or operations are not what they must be."""
+    found = [_complete(history), _fault(history), _baseline(history, bounds), _schedule(history)]
+    for name, judge in (
+        ("evidence.samples", _samples),
+        ("evidence.finished_runs", _finished_runs),
+        ("evidence.late_samples", _late_samples),
+    ):
+        if name in bounds:
+            found.append(judge(history, bounds[name]))
+    return tuple(found)
+
+
+def _complete(history: History) -> Check:
+    name = "evidence.complete"
+    if history.problem is not None:
+        return plain(name, Verdict.INVALID, f"The history is not whole: {history.problem}.")
+    seen = [f"{p.name} {p.edge}" for p in history.phases]
+    wanted = [f"{phase} {edge}" for phase in PHASES for edge in ("begin", "end")]
+    if seen != wanted:
+        what = ", ".join(seen) or "nothing"
+        return plain(name, Verdict.INVALID, f"The phases must begin and end one after another; recorded were: {what}.")
+    if deaf := unheard(history):
+        return plain(name, Verdict.INVALID, f"Not everything was seen: {some(deaf)}.")
+    return plain(name, Verdict.PASS, f"The history is whole: {amount(history.last_t / NS, 's')}, all phases in order.")
+
+
+def _fault(history: History) -> Check:
+    name = "evidence.fault"
+    reasons = list(doubts(history))
+    phase, t = span(history, "fault"), fault_time(history)
+    if not reasons and (phase is None or t is None or not phase[0] <= t < phase[1]):
+        reasons.append("the fault was not injected within the fault phase")
+    if reasons:
+        return plain(name, Verdict.INVALID, f"The fault is not proved: {some(reasons)}.")
+    hit = targets(history)
+    names = some(target.name for target in hit)
+    proved = max(target.proof.t for target in hit if target.proof)
+    window = Window(start=t or 0, end=proved, what=f"fault on {names}, until its proof")
+    because = f"The fault hit {len(hit)} pods ({names}), proved by {when(proved, t)}."
+    return plain(name, Verdict.PASS, because, [window])
+
+
+def _baseline(history: History, bounds: dict[str, Bound]) -> Check:
+    """The noise floor: with no fault, the same bounds must hold."""
+    name = "evidence.baseline"
+    phase, until = span(history, "baseline"), judged_from(history)
+    if phase is None or until is None:
+        return plain(name, Verdict.INVALID, "There is no baseline: its phase, or the fault that ends it, is missing.")
+    checks = availability.between(history, bounds, phase[0], until)
+    windows = [w for c in checks if c.name.endswith(".outage") for w in c.windows]
+    if not checks:
+        return plain(name, Verdict.INVALID, "There is no baseline: nothing was sampled, or nothing has a bound.")
+    worst = max(checks, key=lambda c: c.verdict.rank)
+    if worst.verdict is not Verdict.PASS:
+        return plain(name, Verdict.INVALID, f"Already before the fault: {worst.because}", windows)
+    floor = "; ".join(f"{c.name} {amount(c.measure or 0.0, c.unit)}" for c in checks)
+    return plain(name, Verdict.PASS, f"Without a fault, the same bounds held: {floor}.", windows)
+
+
+def _schedule(history: History) -> Check:
+    """Samples that were never made hide outages."""
+    name = "evidence.schedule"
+    series = split(history.samples)
+    reasons = [
+        f"{target} over {conn} connections was to be sampled, but was not"
+        for target, conn in _declared(history)
+        if (target, conn) not in {_key(x) for x in series}
+    ]
+    reasons += unsampled(history)
+    recovery = span(history, "recovery")
+    windows: list[Window] = []
+    for key, samples in series.items():
+        usual = interval(samples)
+        if usual is None:
+            reasons.append(f"the interval of {key} cannot be told from {len(samples)} samples")
+            continue
+        # Writes may end before the recovery does, so that the last runs can end; reads may not.
+        found = gaps(samples, usual, recovery[1] if recovery and not key.write else None)
+        windows += [Window(start=g.start, end=g.end, what=f"{key} was not sampled") for g in found]
+    if windows:
+        longest = max(windows, key=lambda w: w.end - w.start)
+        at = when(longest.start, fault_time(history))
+        reasons.append(f"{longest.what} for {amount((longest.end - longest.start) / NS, 's')} from {at}")
+    if not series:
+        reasons.append("nothing was sampled")
+    if reasons:
+        return plain(name, Verdict.INVALID, f"The prober did not keep its schedule: {some(reasons)}.", windows)
+    return plain(name, Verdict.PASS, f"All {len(series)} series were sampled without a gap.")
+
+
+def _samples(history: History, bound: Bound) -> Check:
+    since, fault = judged_from(history), fault_time(history)
+    counts = {f"{target} over {conn} connections": 0 for target, conn in _declared(history)}
+    for series, samples in split(history.samples).items():
+        counts[str(series)] = sum(since is not None and s.due >= since for s in samples)
+    if since is None or not counts:
+        return unknown(bound, "There are no samples after a fault")
+    fewest = min(counts, key=lambda name: counts[name])
+    if counts[fewest] == 0:
+        return unknown(bound, f"{fewest} has no samples after the fault")
+    before = f"Samples of {fewest}, the fewest of {len(counts)} series:"
+    return measured(bound, counts[fewest], before, f" from {when(since, fault)} on", broken=Verdict.INVALID)
+
+
+def _finished_runs(history: History, bound: Bound) -> Check:
+    done = sum(r.accepted and r.state == "success" for r in runs(history).values())
+    if done == 0:
+        return unknown(bound, "No DAG run ended in success")
+    return measured(bound, done, "DAG runs that ended in success:", broken=Verdict.INVALID)
+
+
+def _late_samples(history: History, bound: Bound) -> Check:
+    late: list[Sample] = []
+    for key, samples in split(history.samples).items():
+        usual = interval(samples)
+        if usual is None:
+            return unknown(bound, f"The interval of {key} cannot be told from {len(samples)} samples")
+        late += [s for s in samples if s.t - s.due > usual]
+    share = 100 * len(late) / len(history.samples) if history.samples else float("nan")
+    first = f", the first {when(min(s.due for s in late), fault_time(history))}" if late else ""
+    before = "Samples started more than one probe interval after they were due:"
+    return measured(bound, share, before, f" of {len(history.samples)}{first}", broken=Verdict.INVALID)
+
+
+def _declared(history: History) -> list[tuple[str, str]]:
+    """The series that the run said it would sample; histories of others may not say."""
+    table = history.meta.probe.get("targets", {}) if history.meta else {}
+    try:
+        return [(str(target), str(conn)) for target, how in table.items() for conn in how["conn"]]
+    except (AttributeError, KeyError, TypeError) as cause:
+        raise HistoryError(f"meta.probe.targets must be target → rate_hz, conn; it is {table!r}") from cause
+
+
+def _key(series: Series) -> tuple[str, str]:
+    return series.target, series.conn

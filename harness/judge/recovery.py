@@ -1,0 +1,150 @@
+"""How long after the fault did each phase of the recovery come? Every phase is a window [fault, fault + time)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.history import NS, Event, History
+from harness.judge.checks import measured, some, unknown, when
+from harness.judge.faults import Target, doubts, fault_time, jobs_before, targets
+from harness.judge.runs import Run, runs
+from harness.outcome import Check, Window
+from harness.slo import Bound
+
+
+class _UnknowableError(Exception):
+    """The history cannot say when this phase came; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The fault at `t`, what it hit, and when the bound in question runs out."""
+
+    history: History
+    t: int
+    hit: tuple[Target, ...]
+    deadline: float
+
+    @property
+    def pods(self) -> frozenset[str]:
+        return frozenset(target.pod for target in self.hit)
+
+    def jobs(self) -> list[Event]:
+        return [e for e in self.history.events if e.source == "job"]
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """The phases that have a bound."""
+    doubtful = doubts(history)
+    return tuple(_judge(history, bounds[name], doubtful) for name in _PHASES if name in bounds)
+
+
+def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole."""
+    t = fault_time(history)
+    if t is None:
+        return unknown(bound, "There was no fault to recover from")
+    what, find = _PHASES[bound.name]
+    try:
+        came = find(_Scene(history, t, targets(history), t + bound.limit * NS))
+    except _UnknowableError as why:
+        return unknown(bound, f"{what}: {why}")
+    if came is None and (doubtful or history.problem is not None):
+        return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
+    if came is None:
+        before = f"{what} never came while the history lasted,"
+        return measured(bound, (history.last_t - t) / NS, before, f" after {when(t, None)}", whole=False)
+    window = Window(start=t, end=came, what=what)
+    return measured(bound, (came - t) / NS, f"{what} came", f" after the fault ({when(came, None)})", windows=[window])
+
+
+def _process_gone(scene: _Scene) -> int | None:
+    unproved = [target.name for target in scene.hit if target.gone is None]
+    if unproved:
+        raise _UnknowableError(f"nothing proves that {some(unproved)} went")
+    return max(target.gone or 0 for target in scene.hit)
+
+
+def _replacement_ready(scene: _Scene) -> int | None:
+    came = [_replaced(scene, component) for component in {target.component for target in scene.hit}]
+    return max((c for c in came if c is not None), default=None) if None not in came else None
+
+
+def _replaced(scene: _Scene, component: str) -> int | None:
+    killed = [target for target in scene.hit if target.component == component]
+    pods = [e for e in scene.history.events if e.source == "pod"]
+    old = {e.uid for e in pods if e.t <= scene.t}
+    unseen = [target.name for target in killed if target.uid not in old]
+    if unseen or not component:
+        raise _UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
+    ready: set[str | None] = set()
+    for event in pods:
+        if event.uid in old or event.value.get("component") != component:
+            continue
+        up = event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
+        (ready.add if up else ready.discard)(event.uid)
+        if len(ready) >= len(killed):
+            return event.t
+    return None
+
+
+def _first_heartbeat(scene: _Scene) -> int | None:
+    old = jobs_before(scene.history, scene.t)
+    if not old:
+        raise _UnknowableError("no scheduler job was seen before the fault, so old and new cannot be told apart")
+    return min((e.t for e in scene.jobs() if e.what == "heartbeat" and e.object not in old), default=None)
+
+
+def _first_new_task(scene: _Scene) -> int | None:
+    late = [
+        r for r in runs(scene.history).values() if r.invoked > scene.t and r.answer != "fail" and r.tasks != frozenset()
+    ]
+    if not late:
+        raise _UnknowableError("no run with tasks was triggered after the fault")
+    names = {r.dag_run for r in late}
+    came = min((m.t for m in scene.history.marks if m.mark == "start" and m.dag_run in names), default=None)
+    if min(r.invoked for r in late) > scene.deadline:
+        raise _UnknowableError("the first run after the fault was triggered only after the bound had run out")
+    return came
+
+
+def _orphans_handled(scene: _Scene) -> int | None:
+    before = [e for e in scene.jobs() if e.t <= scene.t and e.value.get("hostname") in scene.pods]
+    last = {e.object: e.value.get("state") for e in before}
+    dead = [job for job, state in last.items() if state == "running"]
+    if not dead:
+        raise _UnknowableError("no job of a killed scheduler was seen running before the fault")
+    came = []
+    for job in dead:
+        ends = [e.t for e in scene.jobs() if e.object == job and e.t > scene.t and e.value.get("state") != "running"]
+        if not ends:
+            return None
+        came.append(min(ends))
+    return max(came)
+
+
+def _last_delayed_run(scene: _Scene) -> int | None:
+    flying = [r for r in runs(scene.history).values() if _in_flight(r, scene.t)]
+    if not flying:
+        raise _UnknowableError("no run was in flight at the fault")
+    if any(r.state == "unknown" for r in flying):
+        raise _UnknowableError("it is not known how a run in flight at the fault ended")
+    if any(r.state != "success" for r in flying):
+        return None
+    return max(r.ended or 0 for r in flying)
+
+
+def _in_flight(run: Run, t: int) -> bool:
+    accepted = run.accepted and run.answered is not None and run.answered <= t
+    return accepted and (run.ended is None or run.ended > t)
+
+
+_PHASES: dict[str, tuple[str, Callable[[_Scene], int | None]]] = {
+    "recovery.process_gone": ("The end of the old process", _process_gone),
+    "recovery.replacement_ready": ("The last replacement's readiness", _replacement_ready),
+    "recovery.first_heartbeat": ("The first heartbeat of a new scheduler", _first_heartbeat),
+    "recovery.first_new_task": ("The first task of a run triggered after the fault", _first_new_task),
+    "recovery.orphans_handled": ("The adoption or reset of the dead schedulers' tasks", _orphans_handled),
+    "recovery.last_delayed_run": ("The success of the last run in flight", _last_delayed_run),
+}

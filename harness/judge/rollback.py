@@ -1,0 +1,92 @@
+"""Is the cluster as it was? By what re-reading it after the undo found."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import HistoryError
+from harness.history import NS, Fault, History
+from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
+from harness.judge.faults import fault_time, targets
+from harness.outcome import Check, Verdict
+from harness.slo import Bound
+
+NAME = "rollback.time"
+_Count = Annotated[int, Field(ge=0)]
+
+
+class _Reading(BaseModel):
+    """What the cluster was found to be: pods per component that should be, and are, Ready."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    expected: dict[str, _Count]
+    ready: dict[str, _Count]
+    leftovers: list[str]
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Raises `HistoryError` where the evidence of a rollback is not what it must be."""
+    bound = bounds.get(NAME)
+    if bound is None:
+        return ()
+    t = fault_time(history)
+    if t is None:
+        return (unknown(bound, "There was no fault to undo"),)
+    faults = sorted({f.id for f in history.faults})
+    return (worst_of(_one(history, bound, t, fault) for fault in faults),)
+
+
+def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
+    """The undo may run more than once; from the time on that it was found clean and stayed so, it counts."""
+    undone = [f for f in history.faults if f.id == fault and f.phase == "rolled-back"]
+    if not undone and history.problem is not None:
+        return unknown(bound, f"Whether {fault} was undone is not known, because the history is not whole")
+    if not undone:
+        return _broken(bound, f"{fault} was not undone")
+    last = undone[-1]
+    why = _difference(history, last)
+    if why:
+        return _broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
+    if unread := _unread(history, fault, _read(last)):
+        return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
+    since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
+    took = (since.t - t) / NS
+    return measured(
+        bound, took, f"After {fault} the cluster was as before", f" after the fault ({when(since.t, None)})"
+    )
+
+
+def _read(record: Fault) -> _Reading:
+    try:
+        return _Reading.model_validate(record.evidence)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise HistoryError(f"the evidence that {record.id} was undone is malformed: {where}: {first['msg']}") from cause
+
+
+def _difference(history: History, record: Fault) -> str | None:
+    """What is not as before, or None."""
+    seen = _read(record)
+    desired = history.meta.replicas if history.meta else {}
+    for component, expected in seen.expected.items():
+        if component in desired and desired[component] != expected:
+            return f"{component} is set to {expected} replicas instead of {desired[component]}"
+        if seen.ready.get(component, 0) != expected:
+            return f"{seen.ready.get(component, 0)} of {expected} {component} pods are ready"
+    return f"{some(seen.leftovers)} was left behind" if seen.leftovers else None
+
+
+def _unread(history: History, fault: str, seen: _Reading) -> list[str]:
+    """Components that were hit, but not looked at again."""
+    return sorted({t.component or t.name for t in targets(history) if t.fault == fault} - seen.expected.keys())
+
+
+def _broken(bound: Bound, why: str) -> Check:
+    limit = amount(bound.limit, bound.unit)
+    found = plain(NAME, Verdict.FAIL, f"{why}; it should have been as before within {limit} ({bound.origin}).")
+    return found.model_copy(update={"limit": bound.limit, "origin": bound.origin})

@@ -1,0 +1,170 @@
+"""The DAG runs that were triggered, and the attempts that the ledger shows of their tasks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from harness.errors import HistoryError
+from harness.history import History, Mark, Op
+
+State = Literal["success", "failed", "unfinished", "unknown"]
+
+
+@dataclass(frozen=True, order=True)
+class Task:
+    """One task of one run."""
+
+    dag_run: str
+    task: str
+    map_index: int
+
+    def __str__(self) -> str:
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_run}/{self.task}{mapped}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trigger and what became of it. Times are nanoseconds since the run of the experiment began.
+
+    `answer` info: nobody knows whether it was accepted. `state` unknown: nobody could be asked how it ended.
+    """
+
+    dag_run: str
+    invoked: int
+    answer: Literal["ok", "fail", "info"]
+    answered: int | None
+    tasks: frozenset[Task] | None
+    ended: int | None
+    state: State
+
+    @property
+    def accepted(self) -> bool:
+        return self.answer == "ok"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of a task; `end` is None where it never said that it ended."""
+
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """All attempts of one task. `ends` counts end marks, `strays` those of them that no start goes with."""
+
+    attempts: tuple[Attempt, ...]
+    ends: int
+    strays: int
+
+    @property
+    def overlap(self) -> tuple[int, int] | None:
+        """The first stretch in which two attempts ran at once, as far as it is proved."""
+        spans = sorted(self.attempts, key=lambda a: (a.start, a.end is None))
+        return next((both for a, b in combinations(spans, 2) if (both := _overlap(a, b))), None)
+
+
+def runs(history: History) -> dict[str, Run]:
+    """Every run that was asked for, by its dag_run. Raises `HistoryError` where the record contradicts itself."""
+    invokes: dict[str, Op] = {}
+    answers: dict[str, Op] = {}
+    ends: dict[str, Op] = {}
+    for op in history.ops:
+        if op.f not in ("trigger", "run"):
+            continue
+        dag_run = _dag_run(op)
+        if op.f == "run":
+            if op.type != "invoke":
+                ends[dag_run] = op
+        elif op.type != "invoke":
+            answers[dag_run] = op
+        elif dag_run in invokes:
+            raise HistoryError(f"{dag_run} was triggered twice, so its tasks cannot be told apart; use unique run ids")
+        else:
+            invokes[dag_run] = op
+    if nobody := sorted(answers.keys() - invokes.keys()):
+        raise HistoryError(f"the trigger of {nobody[0]} was answered but never sent; the history is damaged")
+    return {name: _run(name, op, answers.get(name), ends.get(name)) for name, op in invokes.items()}
+
+
+def work(marks: Iterable[Mark]) -> dict[Task, Work]:
+    """What each task in the ledger did."""
+    found: dict[Task, list[Mark]] = {}
+    for mark in sorted(marks, key=lambda m: m.t):
+        found.setdefault(Task(mark.dag_run, mark.task, mark.map_index), []).append(mark)
+    return {task: _work(found[task]) for task in sorted(found)}
+
+
+def _work(marks: list[Mark]) -> Work:
+    """Ends go with starts of the same try on the same host, first come first served."""
+    waiting: dict[tuple[int, str], deque[int]] = {}
+    done: list[Attempt] = []
+    strays = 0
+    for mark in marks:
+        queue = waiting.setdefault((mark.try_, mark.executor_host), deque())
+        if mark.mark == "start":
+            queue.append(mark.t)
+        elif queue:
+            done.append(Attempt(queue.popleft(), mark.t))
+        else:
+            strays += 1
+    unended = [Attempt(start, None) for queue in waiting.values() for start in queue]
+    attempts = tuple(sorted(done + unended, key=lambda a: a.start))
+    return Work(attempts, ends=len(done) + strays, strays=strays)
+
+
+def _overlap(first: Attempt, second: Attempt) -> tuple[int, int] | None:
+    """`second` starts no earlier. One that never ended is known to have run at its start, and no longer:
+    it may have been dead when the next one began."""
+    if first.end is None or second.start >= first.end:
+        return None
+    if second.end is None:
+        return second.start, second.start + 1
+    end = min(first.end, second.end)
+    return (second.start, end) if end > second.start else None
+
+
+def _run(name: str, invoke: Op, answer: Op | None, end: Op | None) -> Run:
+    state: State = "unfinished"
+    if end is not None and end.type == "fail":
+        state = "failed"
+    elif end is not None and end.type == "ok":
+        state = "success" if end.value.get("state", "success") == "success" else "failed"
+    elif end is not None and end.value.get("state") == "unknown":
+        state = "unknown"
+    said: Literal["ok", "fail", "info"] = "info"
+    if answer is not None and answer.type != "invoke":
+        said = answer.type
+    return Run(
+        dag_run=name,
+        invoked=invoke.t,
+        answer=said,
+        answered=answer.t if answer is not None else None,
+        tasks=_tasks(name, invoke.value),
+        ended=end.t if end is not None and state in ("success", "failed") else None,
+        state=state,
+    )
+
+
+def _tasks(name: str, value: dict[str, Any]) -> frozenset[Task] | None:
+    """What the ledger must show of the run, or None where the trigger does not say."""
+    listed = value.get("tasks")
+    if listed is None:
+        return None
+    try:
+        return frozenset(Task(name, str(task), int(index)) for task, index in listed)
+    except (TypeError, ValueError) as cause:
+        raise HistoryError(f"the tasks of {name} must be pairs of task and map index, not {listed!r}") from cause
+
+
+def _dag_run(op: Op) -> str:
+    name = op.value.get("dag_run")
+    if not isinstance(name, str) or not name:
+        raise HistoryError(f"an op {op.f} at {op.t} ns does not say which dag_run it is about; the history is damaged")
+    return name

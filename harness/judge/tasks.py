@@ -1,0 +1,172 @@
+"""Was every accepted run done, in time, and each of its tasks exactly once? By a ledger outside Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from harness.history import NS, History
+from harness.judge.checks import measured, some, unknown, when
+from harness.judge.faults import fault_time
+from harness.judge.runs import Run, Task, Work, runs, work
+from harness.outcome import Check, Verdict, Window
+from harness.slo import Bound
+
+
+@dataclass(frozen=True)
+class _Book:
+    """What was asked for beside what was done."""
+
+    history: History
+    fault: int | None
+    runs: dict[str, Run]
+    work: dict[Task, Work]
+
+    @property
+    def accepted(self) -> list[Run]:
+        return [r for r in self.runs.values() if r.accepted]
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Raises `HistoryError` where operations contradict each other."""
+    book = _Book(history, fault_time(history), runs(history), work(history.marks))
+    return tuple(_judge(book, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
+
+
+def _judge(book: _Book, bound: Bound, judge: Callable[[_Book, Bound], Check]) -> Check:
+    if not book.accepted:
+        return unknown(bound, "No DAG run was accepted, so nothing was at stake")
+    return judge(book, bound)
+
+
+def _lost(book: _Book, bound: Bound) -> Check:
+    cut = book.history.problem is not None
+    undone = [r for r in book.accepted if r.state == "failed" or (r.state == "unfinished" and not cut)]
+    missing = [t for r in book.accepted if r.state == "success" and not cut for t in _unended(r, book.work)]
+    names = some([*(f"run {r.dag_run} ({r.state})" for r in undone), *(f"task {t}" for t in missing)])
+    windows = [
+        Window(start=r.invoked, end=r.ended or book.history.last_t, what=f"run {r.dag_run} {r.state}") for r in undone
+    ]
+    found = measured(
+        bound,
+        len(undone) + len(missing),
+        f"Of {len(book.accepted)} accepted runs, lost runs and tasks that never ended:",
+        f" ({names}{_first(undone, book.fault)})" if names else "",
+        windows=windows,
+    )
+    unsure = _unsure(book, cut)
+    return unknown(bound, unsure) if unsure and found.verdict is Verdict.PASS else found
+
+
+def _unended(run: Run, done: dict[Task, Work]) -> list[Task]:
+    """Tasks of a successful run that no end mark speaks of: those expected, and those that started."""
+    started = {t for t in done if t.dag_run == run.dag_run}
+    return sorted(t for t in (run.tasks or frozenset()) | started if t not in done or done[t].ends == 0)
+
+
+def _unsure(book: _Book, cut: bool) -> str | None:
+    unresolved = [r.dag_run for r in book.runs.values() if r.answer == "info"]
+    if unresolved:
+        return f"It is not known whether {len(unresolved)} triggers were accepted ({some(unresolved)})"
+    unasked = [r.dag_run for r in book.accepted if r.state == "unknown"]
+    if unasked:
+        return f"It is not known how {len(unasked)} accepted runs ended ({some(unasked)})"
+    if cut:
+        return "What is missing may have come after the history was cut short"
+    return None
+
+
+def _first(undone: list[Run], fault: int | None) -> str:
+    return f"; the first was triggered {when(undone[0].invoked, fault)}" if undone else ""
+
+
+def _duplicated(book: _Book, bound: Bound) -> Check:
+    twice = {task: done for task, done in book.work.items() if done.ends > 1}
+    return _over_tasks(book, bound, len(twice), "Tasks finished more than once:", twice)
+
+
+def _extra_attempts(book: _Book, bound: Bound) -> Check:
+    again = {task: done for task, done in book.work.items() if len(done.attempts) > 1}
+    extra = sum(len(done.attempts) - 1 for done in again.values())
+    found = _over_tasks(book, bound, extra, "Attempts started beyond one per task:", again)
+    strange = _strange(book)
+    return unknown(bound, strange) if strange and found.verdict is Verdict.PASS else found
+
+
+def _strange(book: _Book) -> str | None:
+    """What the ledger holds that nothing accounts for."""
+    nobody, unlisted, strays = [], [], []
+    for task, done in book.work.items():
+        run = book.runs.get(task.dag_run)
+        if run is None or run.answer == "fail":
+            nobody.append(str(task))
+        elif run.tasks is not None and task not in run.tasks:
+            unlisted.append(str(task))
+        if done.strays:
+            strays.append(str(task))
+    if nobody:
+        return f"The ledger shows tasks of runs that nobody triggered or that were refused ({some(nobody)})"
+    if unlisted:
+        return f"The ledger shows tasks that their run does not have ({some(unlisted)})"
+    if strays:
+        return f"The ledger shows tasks that ended without having started ({some(strays)})"
+    return None
+
+
+def _overlapping(book: _Book, bound: Bound) -> Check:
+    both = {task: done for task, done in book.work.items() if done.overlap}
+    windows = [
+        Window(start=done.overlap[0], end=done.overlap[1], what=f"two attempts of {task} at once")
+        for task, done in both.items()
+        if done.overlap
+    ]
+    return _over_tasks(book, bound, len(both), "Tasks of which two attempts ran at the same time:", both, windows)
+
+
+def _over_tasks(
+    book: _Book, bound: Bound, count: int, before: str, found: dict[Task, Work], windows: Iterable[Window] = ()
+) -> Check:
+    if not book.work:
+        return unknown(bound, "The ledger is empty")
+    after = f" of {len(book.work)} tasks"
+    if found:
+        starts = [done.attempts[-1].start for done in found.values() if done.attempts]
+        last = f"; latest start {when(max(starts), book.fault)}" if starts else ""
+        after += f" ({some(map(str, found))}{last})"
+    return measured(bound, count, before, after, windows=windows)
+
+
+def _run_duration(book: _Book, bound: Bound) -> Check:
+    """Runs that never ended have lasted at least until the history did; failed ones are judged as lost."""
+    last = book.history.last_t
+    lasted = [(r.ended - r.invoked, r) for r in book.accepted if r.state == "success" and r.ended is not None]
+    lasting = [(last - r.invoked, r) for r in book.accepted if r.state in ("unfinished", "unknown")]
+    checks = [
+        _duration(book, bound, max(every, key=lambda x: x[0]), whole)
+        for every, whole in ((lasted, True), (lasting, False))
+        if every
+    ]
+    if not checks:
+        return unknown(bound, "No accepted run ended in success")
+    return max(checks, key=lambda c: c.verdict.rank)
+
+
+def _duration(book: _Book, bound: Bound, longest: tuple[int, Run], whole: bool) -> Check:
+    took, run = longest
+    return measured(
+        bound,
+        took / NS,
+        f"The longest run, {run.dag_run}, took from its trigger to its {'success' if whole else 'end, not seen,'}",
+        f", triggered {when(run.invoked, book.fault)}",
+        whole=whole,
+        windows=[Window(start=run.invoked, end=run.invoked + took, what=f"run {run.dag_run}")],
+    )
+
+
+_CHECKS: dict[str, Callable[[_Book, Bound], Check]] = {
+    "tasks.lost": _lost,
+    "tasks.duplicated": _duplicated,
+    "tasks.extra_attempts": _extra_attempts,
+    "tasks.overlapping": _overlapping,
+    "tasks.run_duration": _run_duration,
+}

@@ -1,0 +1,88 @@
+"""From history to verdict: every checker over every bound in force, and nothing unknown passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from harness.errors import UsageError
+from harness.history import History
+from harness.judge import availability, evidence, recovery, rollback, tasks
+from harness.judge.checks import plain
+from harness.judge.faults import SCHEDULER
+from harness.outcome import Check, Outcome, Verdict, worst
+from harness.slo import CATALOGUE, Bound, bound_of
+
+Checker = Callable[[History, dict[str, Bound]], tuple[Check, ...]]
+
+CHECKERS: dict[str, Checker] = {
+    "evidence": evidence.check,
+    "availability": availability.check,
+    "tasks": tasks.check,
+    "recovery": recovery.check,
+    "rollback": rollback.check,
+}
+WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write."))
+RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery."))
+REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY
+
+
+def required(component: str, writes: bool) -> frozenset[str]:
+    """The bounds that an experiment on this component must have."""
+    ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
+    return REQUIRED_ALWAYS | ways | (WRITES if writes else frozenset())
+
+
+def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outcome:
+    """The verdict of a run. Never raises: what cannot be judged is INVALID."""
+    bounds, checks = _bounds(history)
+    crashed: set[str] = set()
+    for name, checker in (CHECKERS if checkers is None else checkers).items():
+        try:
+            checks += checker(history, bounds)
+        except Exception as cause:  # a checker that crashed has proved nothing
+            crashed.add(name)
+            checks.append(plain(name, Verdict.INVALID, f"The checker {name} raised {type(cause).__name__}: {cause}"))
+    checks += _unjudged({c.name for c in checks}, bounds, crashed)
+    unique = _unique(checks)
+    meta = history.meta
+    return Outcome(
+        run_id=meta.run_id if meta else "unknown",
+        experiment=meta.experiment if meta else "unknown",
+        stack=meta.stack if meta else "unknown",
+        verdict=worst(unique),
+        checks=unique,
+    )
+
+
+def _bounds(history: History) -> tuple[dict[str, Bound], list[Check]]:
+    """The bounds in force, and a check for each that is malformed."""
+    bounds: dict[str, Bound] = {}
+    malformed: list[Check] = []
+    for name, raw in (history.meta.slo if history.meta else {}).items():
+        try:
+            bounds[name] = bound_of(name, raw, "meta.slo")
+        except UsageError as cause:
+            malformed.append(plain(name, Verdict.INVALID, f"The bound cannot be used: {cause}."))
+    return bounds, malformed
+
+
+def _unjudged(judged: set[str], bounds: dict[str, Bound], crashed: set[str]) -> list[Check]:
+    """Bounds that must be there and are not, and bounds that no checker spoke of."""
+    missing = sorted(REQUIRED_ALWAYS - bounds.keys() - judged)
+    ignored = sorted(n for n in bounds.keys() - judged if n.split(".")[0] not in crashed)
+    return [
+        *(
+            plain(n, Verdict.INVALID, "The history holds no bound of this name, so nothing was judged.")
+            for n in missing
+        ),
+        *(plain(n, Verdict.INVALID, "No checker judged this bound.") for n in ignored),
+    ]
+
+
+def _unique(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """One check a name: the worse of two."""
+    kept: dict[str, Check] = {}
+    for check in checks:
+        if check.name not in kept or check.verdict.rank > kept[check.name].verdict.rank:
+            kept[check.name] = check
+    return tuple(kept.values())

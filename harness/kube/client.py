@@ -1,0 +1,132 @@
+"""The cluster of one stack, behind a guard.
+
+It opens only on a cluster that we made, or on namespaces whose owner labelled them `airflow-chaos/allow=true`; anything
+else is refused by name. Waiting, retrying and judging are not done here: one call, one answer, bounded in time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from kubernetes import client, config
+from kubernetes.config import ConfigException
+
+from harness.errors import UsageError
+from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, slice_of
+from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
+from harness.settings import Settings
+
+ALLOW_LABEL = "airflow-chaos/allow"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Kube:
+    """The cluster of these settings. Nothing is sent before the first call; that call meets the guard."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `UsageError` where there is no cluster to speak to."""
+        self._context, configuration = _configuration(settings)
+        host = urlsplit(configuration.host).hostname or ""
+        self._server = configuration.host
+        self.ours = self._context == settings.context and host in LOOPBACK
+        self._allowed: set[str] = set()
+        if host in LOOPBACK:
+            configuration.proxy = None
+        api = client.ApiClient(configuration)
+        self._core = client.CoreV1Api(api)
+        self._apps = client.AppsV1Api(api)
+        self._discovery = client.DiscoveryV1Api(api)
+
+    def require_ours(self) -> None:
+        """Raises `UsageError` by name unless we made this cluster."""
+        if not self.ours:
+            raise UsageError(f"{self._whose()} is not ours: this needs a cluster that `harness up` made")
+
+    def guard(self, namespace: str) -> None:
+        """Raises `UsageError` by name unless we made this cluster or the namespace's owner allows us in."""
+        if self.ours or namespace in self._allowed:
+            return
+        if self.namespace_label(namespace, ALLOW_LABEL) != "true":
+            raise UsageError(
+                f"{self._whose()} is not ours and its namespace {namespace} is not labelled {ALLOW_LABEL}=true: "
+                "make a cluster with `harness up`, or label the namespace to allow faults in it"
+            )
+        self._allowed.add(namespace)
+
+    def namespace_label(self, namespace: str, label: str) -> str | None:
+        """The value of a namespace's label, or None; also None where there is no such namespace."""
+        try:
+            with reaching():
+                found = self._core.read_namespace(namespace, _request_timeout=CALL_TIMEOUT_S)
+        except KubeError as refused:
+            if refused.status == 404:
+                return None
+            raise
+        labels = found.metadata.labels if found.metadata else None
+        return (labels or {}).get(label)
+
+    def pods(self, namespace: str, selector: str = "") -> list[Pod]:
+        """The pods that a label selector matches, by name."""
+        return sorted(self.pod_source(namespace, selector).list().items, key=lambda p: p.name)
+
+    def pod_source(self, namespace: str, selector: str = "") -> Source[Pod]:
+        self.guard(namespace)
+        where = {"namespace": namespace} | ({"label_selector": selector} if selector else {})
+        return Source(self._core.list_namespaced_pod, where, pod_of)
+
+    def slice_source(self, namespace: str) -> Source[EndpointSlice]:
+        self.guard(namespace)
+        return Source(self._discovery.list_namespaced_endpoint_slice, {"namespace": namespace}, slice_of)
+
+    def nodes(self) -> list[Node]:
+        """Every node, by name."""
+        return sorted(self.node_source().list().items, key=lambda n: n.name)
+
+    def node_source(self) -> Source[Node]:
+        return Source(self._core.list_node, {}, node_of)
+
+    def delete_pod(self, pod: Pod, grace_seconds: int) -> bool:
+        """Delete this very pod. False where it is gone or another has taken its name: then nothing was deleted."""
+        self.guard(pod.namespace)
+        this_one = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=pod.uid))
+        this_one.grace_period_seconds = grace_seconds
+        try:
+            with reaching():
+                self._core.delete_namespaced_pod(
+                    pod.name, pod.namespace, body=this_one, _request_timeout=CALL_TIMEOUT_S
+                )
+        except KubeError as refused:
+            if refused.status in (404, 409):
+                return False
+            raise
+        return True
+
+    def ready_replicas(self, namespace: str) -> dict[str, Replicas]:
+        """Per component: pods Ready and wanted, over its Deployments and StatefulSets."""
+        self.guard(namespace)
+        with reaching():
+            found = [
+                *self._apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items,
+                *self._apps.list_namespaced_stateful_set(namespace, _request_timeout=CALL_TIMEOUT_S).items,
+            ]
+        return replicas_of(found)
+
+    def _whose(self) -> str:
+        return f"context {self._context} ({self._server})"
+
+
+def _configuration(settings: Settings) -> tuple[str, client.Configuration]:
+    configuration = client.Configuration()
+    # One call is one try: what a fault does to the cluster's own server must not be smoothed over.
+    configuration.retries = False
+    path = str(settings.kubeconfig)
+    library: Any = config
+    try:
+        contexts, current = library.list_kube_config_contexts(path)
+        context = settings.context if any(c["name"] == settings.context for c in contexts) else current["name"]
+        library.load_kube_config(path, context, client_configuration=configuration, persist_config=False)
+    except (ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as cause:
+        raise UsageError(f"the stack is not up: {path} names no cluster; run `harness up`") from cause
+    return str(context), configuration

@@ -1,0 +1,135 @@
+"""What the suite knows of the things in a cluster, and how it reads that from the cluster's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod at one moment: `exit_code` of its last container that ended, `container_ids` of those that run."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    component: str
+    phase: str
+    ready: bool
+    restarts: int
+    exit_code: int | None
+    deleting: bool
+    container_ids: tuple[str, ...]
+    ip: str
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, as the history names pods."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node, and whether it says that it is Ready."""
+
+    name: str
+    uid: str
+    ready: bool
+
+
+@dataclass(frozen=True)
+class EndpointSlice:
+    """A part of a Service's addresses: those that get traffic."""
+
+    namespace: str
+    name: str
+    uid: str
+    service: str
+    ready: tuple[str, ...]
+
+
+class Replicas(NamedTuple):
+    """How many pods of a component are Ready, and how many there should be."""
+
+    ready: int
+    desired: int
+
+
+def pod_of(raw: V1Pod) -> Pod:
+    """What we know of a pod, from what the cluster says of it."""
+    meta, status = raw.metadata or V1ObjectMeta(), raw.status
+    statuses = (status.container_statuses if status else None) or []
+    conditions = (status.conditions if status else None) or []
+    return Pod(
+        namespace=meta.namespace or "",
+        name=meta.name or "",
+        uid=meta.uid or "",
+        node=(raw.spec.node_name if raw.spec else None) or "",
+        component=(meta.labels or {}).get("component", ""),
+        phase=(status.phase if status else None) or "Unknown",
+        ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
+        restarts=sum(s.restart_count for s in statuses),
+        exit_code=_exit_code(statuses),
+        deleting=meta.deletion_timestamp is not None,
+        container_ids=tuple(
+            bare_id(s.container_id) for s in statuses if s.container_id and s.state and s.state.running
+        ),
+        ip=(status.pod_ip if status else None) or "",
+    )
+
+
+def _exit_code(statuses: Iterable[V1ContainerStatus]) -> int | None:
+    ends = [s.terminated for status in statuses for s in (status.state, status.last_state) if s and s.terminated]
+    return max(ends, key=lambda e: e.finished_at.timestamp() if e.finished_at else 0.0).exit_code if ends else None
+
+
+def bare_id(container_id: str) -> str:
+    """`containerd://4f1c…` → `4f1c…`, as the control groups of its processes name it."""
+    return container_id.rpartition("//")[2]
+
+
+def node_of(raw: V1Node) -> Node:
+    meta = raw.metadata or V1ObjectMeta()
+    conditions = (raw.status.conditions if raw.status else None) or []
+    ready = any(c.type == "Ready" and c.status == "True" for c in conditions)
+    return Node(meta.name or "", meta.uid or "", ready)
+
+
+def slice_of(raw: V1EndpointSlice) -> EndpointSlice:
+    """A slice's ready addresses, sorted. By the API's own rule an endpoint that says nothing counts as ready."""
+    ready = [
+        address
+        for endpoint in raw.endpoints or []
+        if endpoint.conditions is None or endpoint.conditions.ready is not False
+        for address in endpoint.addresses
+    ]
+    meta = raw.metadata or V1ObjectMeta()
+    service = (meta.labels or {}).get(SERVICE_LABEL, "")
+    return EndpointSlice(meta.namespace or "", meta.name or "", meta.uid or "", service, tuple(sorted(ready)))
+
+
+def replicas_of(workloads: Iterable[Any]) -> dict[str, Replicas]:
+    """Add up Deployments and StatefulSets by the `component` label of their pods; those without one are left out."""
+    found: dict[str, Replicas] = {}
+    for workload in workloads:
+        component = (workload.spec.template.metadata.labels or {}).get("component")
+        if component:
+            ready, desired = found.get(component, Replicas(0, 0))
+            now = (workload.status.ready_replicas if workload.status else None) or 0
+            found[component] = Replicas(ready + now, desired + (workload.spec.replicas or 0))
+    return found
+
+
+def containers_by_node(pods: Iterable[Pod]) -> dict[str, list[str]]:
+    """Where to look for the processes of pods: per node, the ids of their running containers."""
+    found: dict[str, list[str]] = {}
+    for pod in pods:
+        if pod.container_ids:
+            found.setdefault(pod.node, []).extend(pod.container_ids)
+    return found

@@ -1,0 +1,143 @@
+"""Reads what tasks write of themselves, from the Redis stream of the ledger into the history.
+
+A task that does not know whether its mark was kept writes it again under the same `mark_id`; here it counts once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from harness.errors import UsageError
+from harness.history import Mark, Recorder
+from harness.observe.problems import Problems
+
+STREAM = "ledger"
+BATCH = 500
+BLOCK_MS = 200
+SOCKET_TIMEOUT_S = 2.0
+RETRY_S = 0.5
+DRAIN_WITHIN_S = 5.0
+
+Fields = Mapping[bytes, bytes]
+
+
+def mark_of(fields: Fields, t: int) -> tuple[str, Mark]:
+    """An entry's `mark_id` and its mark, seen at `t`. Raises ValueError where it is not what a mark must be."""
+    missing = [name for name in _NAMES if name not in fields]
+    if missing:
+        raise ValueError(f"it lacks {b', '.join(missing).decode()}")
+    run, task, map_index, try_, mark, host, mark_id = (fields[name].decode() for name in _NAMES)
+    if not (run and task and host and mark_id):
+        raise ValueError("one of its names is empty")
+    shape: dict[str, Any] = {
+        "t": t,
+        "dag_run": run,
+        "task": task,
+        "map_index": int(map_index),
+        "try": int(try_),
+        "mark": mark,
+        "executor_host": host,
+    }
+    return mark_id, Mark.model_validate(shape)
+
+
+_NAMES = (b"dag_run", b"task", b"map_index", b"try", b"mark", b"executor_host", b"mark_id")
+
+
+class LedgerReader:
+    """A thread that records the marks of DAG runs whose id begins with `prefix`, each once, as they come."""
+
+    def __init__(self, recorder: Recorder, *, port: int, prefix: str, host: str = "127.0.0.1") -> None:
+        self._recorder = recorder
+        self._prefix = prefix
+        self._address = f"{host}:{port}"
+        # No retries of the library's own: the place in the stream is kept here, so a broken read is simply read again.
+        self._redis: Any = redis.Redis(
+            host=host,
+            port=port,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=SOCKET_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._place: bytes = b"0-0"
+        self._ids: set[str] = set()
+        self._repeated = 0
+        self._problems = Problems(recorder, "ledger")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        """Take the place after all that is there now. Raises `UsageError` where the ledger is out of reach."""
+        try:
+            last = self._redis.xrevrange(STREAM, count=1)
+        except redis.RedisError as cause:
+            raise UsageError(
+                f"the stack is not up: no ledger at {self._address} ({cause}); run `harness up`"
+            ) from cause
+        self._place = last[0][0] if last else b"0-0"
+        self._thread.start()
+        self._problems.write("started", {"after": self._place.decode()})
+
+    def stop(self) -> None:
+        """Read what is left, and record whether all of it could be read: event `stopped`, value `complete`."""
+        if self._thread.ident is None:
+            return
+        self._stopping.set()
+        self._thread.join(3 * SOCKET_TIMEOUT_S)
+        complete = not self._thread.is_alive() and self._drain()
+        value = {"marks": len(self._ids), "repeated": self._repeated, "complete": complete}
+        self._problems.write("stopped", value)
+        self._problems.close()
+        self._redis.close()
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._read(BLOCK_MS)
+                self._problems.report("stream", None)
+            except redis.RedisError as problem:
+                self._problems.report("stream", f"{type(problem).__name__}: {problem}")
+                self._stopping.wait(RETRY_S)
+
+    def _drain(self) -> bool:
+        deadline = time.monotonic() + DRAIN_WITHIN_S
+        while True:
+            try:
+                while self._read(None):
+                    pass
+                self._problems.report("stream", None)
+                return True
+            except redis.RedisError as problem:
+                self._problems.report("stream", f"{type(problem).__name__}: {problem}")
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(RETRY_S)
+
+    def _read(self, block_ms: int | None) -> int:
+        answer = self._redis.xread({STREAM: self._place}, count=BATCH, block=block_ms)
+        entries = answer[0][1] if answer else []
+        for entry_id, fields in entries:
+            self._take(entry_id, fields)
+            self._place = entry_id
+        return len(entries)
+
+    def _take(self, entry_id: bytes, fields: Fields) -> None:
+        try:
+            mark_id, mark = mark_of(fields, self._recorder.now())
+        except ValueError as cause:
+            self._problems.write("error", {"of": f"entry {entry_id.decode()}", "error": str(cause), "times": 1})
+            return
+        if not mark.dag_run.startswith(self._prefix):
+            return
+        if mark_id in self._ids:
+            self._repeated += 1
+            return
+        self._ids.add(mark_id)
+        self._recorder.write(mark)

@@ -1,0 +1,104 @@
+"""Follows accepted DAG runs to their end: op `run`, invoked when accepted, then ok, fail or info."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Literal
+
+from harness.airflow import Airflow, RunState
+from harness.history import Op, Recorder
+from harness.observe.problems import Problems
+
+EVERY_S = 1.0
+LAST_LOOKS_S = 0.5
+
+
+class Runs:
+    """A thread that asks for news every second while runs are open; an end is seen up to that much late.
+
+    `airflow` is used by this thread alone.
+    """
+
+    def __init__(self, airflow: Airflow, recorder: Recorder, *, dag: str, prefix: str, process: str) -> None:
+        self._airflow = airflow
+        self._recorder = recorder
+        self._dag = dag
+        self._prefix = prefix
+        self._process = process
+        self._open: set[str] = set()
+        self._over: set[str] = set()
+        self._lock = threading.Lock()
+        self._problems = Problems(recorder, f"runs of {process}")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name=f"runs {prefix}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def accepted(self, run_id: str) -> None:
+        """A trigger came through: from now on this run must end."""
+        self._op("invoke", {"dag_run": run_id})
+        with self._lock:
+            self._open.add(run_id)
+
+    def stop(self, wait_s: float) -> None:
+        """Wait until no run is open, `wait_s` seconds at most, then record what is still open as info."""
+        deadline = time.monotonic() + wait_s
+        while self._count() and time.monotonic() < deadline:
+            self._stopping.wait(min(0.1, max(0.0, deadline - time.monotonic())))
+        self._stopping.set()
+        self._thread.join()
+        states = self._last_look()
+        for run_id in sorted(self._open):
+            self._op("info", {"dag_run": run_id, "state": states.get(run_id, "unknown")})
+        self._open.clear()
+        self._airflow.close()
+        self._problems.close()
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            if self._count():
+                self._look()
+            self._stopping.wait(max(0.0, begun + EVERY_S - time.monotonic()))
+
+    def _look(self) -> None:
+        try:
+            # Only what ended: a run's end is its last news, and hundreds of runs need not be read each second.
+            self._take(self._airflow.finished(self._dag, self._prefix, self._over))
+            self._problems.report("runs", None)
+        except Exception as problem:
+            self._problems.report("runs", f"{type(problem).__name__}: {problem}")
+
+    def _last_look(self) -> dict[str, str]:
+        """The states of all runs, where any is open: the news may have missed one that was written late."""
+        if not self._count():
+            return {}
+        try:
+            every = self._airflow.runs(self._dag, self._prefix)
+        except Exception as problem:
+            self._problems.report("last look", f"{type(problem).__name__}: {problem}")
+            return {}
+        self._take(every)
+        return {run.run_id: run.state for run in every}
+
+    def _take(self, runs: list[RunState]) -> None:
+        for run in runs:
+            if run.state not in ("success", "failed"):
+                continue
+            with self._lock:
+                ours = run.run_id in self._open
+                self._open.discard(run.run_id)
+                # A run that ended before its trigger was known to be accepted stays news until it is.
+                if ours:
+                    self._over.add(run.run_id)
+            if ours:
+                self._op("ok" if run.state == "success" else "fail", {"dag_run": run.run_id, "state": run.state})
+
+    def _count(self) -> int:
+        with self._lock:
+            return len(self._open)
+
+    def _op(self, kind: Literal["invoke", "ok", "fail", "info"], value: dict[str, str]) -> None:
+        self._recorder.write(Op(t=self._recorder.now(), process=self._process, f="run", type=kind, value=value))

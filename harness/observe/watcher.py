@@ -1,0 +1,134 @@
+"""What is seen of the cluster and of Airflow's schedulers during a run, as events: one each time that it changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from harness.airflow import Airflow, SchedulerJob
+from harness.history import Event, Recorder
+from harness.kube import EndpointSlice, Kube, Node, Pod
+from harness.observe.follow import Follower
+from harness.observe.problems import Problems
+
+JOBS_EVERY_S = 0.5
+STOP_WITHIN_S = 2.5
+
+Value = dict[str, Any]
+
+
+class Watcher:
+    """Follows pods and endpoints of some namespaces, all nodes, and the scheduler jobs.
+
+    `airflow` is used by a thread of the watcher's own: give it a door that nobody else uses, with a timeout of 2 s
+    or less, so that it cannot hold up the end.
+    """
+
+    def __init__(self, kube: Kube, airflow: Airflow, recorder: Recorder, namespaces: Sequence[str]) -> None:
+        self._airflow = airflow
+        self._recorder = recorder
+        self._seen: dict[tuple[str, str], Value] = {}
+        self._slices: dict[str, EndpointSlice] = {}
+        self._lock = threading.Lock()
+        self._problems = Problems(recorder, "watcher")
+        self._closed = False
+        self._stopping = threading.Event()
+        self._jobs = threading.Thread(target=self._poll_jobs, name="scheduler jobs", daemon=True)
+        told = self._problems.report
+        self._followers: list[Follower[Any]] = [Follower("nodes", kube.node_source(), self._node, told)]
+        for name in namespaces:
+            self._followers.append(Follower(f"pods of {name}", kube.pod_source(name), self._pod, told))
+            self._followers.append(Follower(f"endpoints of {name}", kube.slice_source(name), self._slice, told))
+
+    def start(self) -> None:
+        """Record what there is, then follow it. Raises the errors of `Kube` where the cluster is out of reach."""
+        for follower in self._followers:
+            follower.start()
+        self._jobs.start()
+        self._problems.write("started", {})
+
+    def stop(self) -> None:
+        """End every thread, within 3 s; one that does not end is recorded."""
+        self._stopping.set()
+        for follower in self._followers:
+            follower.signal()
+        deadline = time.monotonic() + STOP_WITHIN_S
+        left = list(self._followers)
+        while left and time.monotonic() < deadline:
+            left = [f for f in left if not f.ended(deadline - time.monotonic())]
+        if self._jobs.ident is not None:
+            self._jobs.join(max(0.0, deadline - time.monotonic()))
+        late = [f.name for f in left] + (["scheduler jobs"] if self._jobs.is_alive() else [])
+        self._problems.write("stopped", {"still_running": late})
+        # From here the history may be closed; what a late thread still has to say is known to be missing.
+        self._closed = True
+        self._airflow.close()
+        self._problems.close()
+
+    def _pod(self, what: str, pod: Pod) -> None:
+        value = {
+            "component": pod.component,
+            "node": pod.node,
+            "phase": pod.phase,
+            "ready": pod.ready,
+            "restarts": pod.restarts,
+            "exit_code": pod.exit_code,
+            "deleting": pod.deleting,
+        }
+        if self._changed(("pod", pod.uid), what, value):
+            self._write("pod", pod.key, pod.uid, what, value)
+
+    def _node(self, what: str, node: Node) -> None:
+        ready = node.ready and what != "deleted"
+        if self._changed(("node", node.uid), what, {"ready": ready}):
+            self._write("node", node.name, node.uid, "ready" if ready else "not-ready", {})
+
+    def _slice(self, what: str, part: EndpointSlice) -> None:
+        with self._lock:
+            if what == "deleted":
+                self._slices.pop(part.uid, None)
+            else:
+                self._slices[part.uid] = part
+            same = [s for s in self._slices.values() if (s.namespace, s.service) == (part.namespace, part.service)]
+        service = f"{part.namespace}/{part.service}"
+        value = {"ready": sorted({address for s in same for address in s.ready})}
+        if part.service and self._changed(("endpoint", service), "modified", value):
+            self._write("endpoint", service, None, "changed", value)
+
+    def _poll_jobs(self) -> None:
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            try:
+                for job in reversed(self._airflow.scheduler_jobs()):
+                    self._job(job)
+                self._problems.report("scheduler jobs", None)
+            except Exception as problem:
+                self._problems.report("scheduler jobs", f"{type(problem).__name__}: {problem}")
+            self._stopping.wait(max(0.0, begun + JOBS_EVERY_S - time.monotonic()))
+
+    def _job(self, job: SchedulerJob) -> None:
+        key = ("job", str(job.id))
+        before = self._seen.get(key, {})
+        # Airflow enters the host's full name where it has one; the pod's name is its first part.
+        host = (job.hostname or "").split(".")[0]
+        value = {"id": job.id, "hostname": host, "state": job.state or "", "latest_heartbeat": job.latest_heartbeat}
+        if not before or before["state"] != value["state"]:
+            self._write("job", f"SchedulerJob/{job.id}", None, "state", value)
+        if before and before["latest_heartbeat"] != value["latest_heartbeat"]:
+            self._write("job", f"SchedulerJob/{job.id}", None, "heartbeat", value)
+        self._seen[key] = value
+
+    def _changed(self, key: tuple[str, str], what: str, value: Value) -> bool:
+        """Whether this is news: what was recorded last of this thing was another value, or it is gone now."""
+        with self._lock:
+            if what == "deleted":
+                return self._seen.pop(key, None) is not None
+            before, self._seen[key] = self._seen.get(key), value
+            return before != value
+
+    def _write(
+        self, source: Literal["pod", "endpoint", "node", "job"], name: str, uid: str | None, what: str, value: Value
+    ) -> None:
+        self._recorder.write(Event(t=self._recorder.now(), source=source, object=name, uid=uid, what=what, value=value))

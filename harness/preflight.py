@@ -1,0 +1,107 @@
+"""What must be true before an experiment may begin, and what the history's first line says of the ground it ran on."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from harness.chaos.pods import choose
+from harness.errors import HarnessError, UsageError
+from harness.experiment import Experiment
+from harness.history import FORMAT, Meta, wall_now
+from harness.kube import Kube
+from harness.settings import Settings
+from harness.slo import Bound
+from harness.stack.access import INGRESS_NAMESPACE, Access, open_access
+from harness.stack.steady import wait_quiet
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The standing stack: its doors, and how many pods of each component it has."""
+
+    kube: Kube
+    access: Access
+    replicas: dict[str, int]
+    versions: dict[str, str]
+
+
+def check_ground(experiment: Experiment, settings: Settings) -> Ground:
+    """Look at everything that the run stands on. Raises `UsageError` at the first thing that is not as it must be."""
+    kube = Kube(settings)
+    kube.guard(settings.namespace)
+    replicas = _whole(kube, settings)
+    _selectors_match(experiment, kube, settings)
+    access = open_access(settings, kube)
+    versions = _dags_known(experiment, access)
+    wait_quiet(print)
+    return Ground(kube, access, replicas, {**versions, "kubernetes": kube.server_version()})
+
+
+def describe(
+    experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str
+) -> Meta:
+    """The first line of the history."""
+    probe = experiment.plan.probe
+    targets = {t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn)} for t in probe.targets}
+    libraries = {name: version(name) for name in ("airflow-chaos", "chaostoolkit", "chaostoolkit-kubernetes")}
+    return Meta(
+        t=0,
+        format=FORMAT,
+        run_id=run_id,
+        experiment=experiment.name,
+        stack=settings.stack,
+        wall=wall_now(),
+        versions={**libraries, "python": platform.python_version(), **ground.versions},
+        replicas=ground.replicas,
+        slo={name: bound.to_json() for name, bound in bounds.items()},
+        probe={"rate_hz": probe.rate_hz, "timeout_s": probe.timeout_s, "targets": targets},
+        seed=experiment.plan.seed,
+    )
+
+
+def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
+    found = kube.ready_replicas(settings.namespace)
+    short = [f"{name} {r.ready} of {r.desired}" for name, r in sorted(found.items()) if r.ready != r.desired]
+    if not found or short:
+        what = ", ".join(short) or f"nothing is deployed in {settings.namespace}"
+        raise UsageError(f"the stack is not up: {what} Ready; run harness up")
+    entry = kube.ready_replicas(INGRESS_NAMESPACE) if kube.ours else {}
+    if any(r.ready != r.desired for r in entry.values()):
+        raise UsageError("the stack is not up: its ingress controllers are not all Ready; run harness up")
+    return {name: r.desired for name, r in found.items()}
+
+
+def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> None:
+    for activity in experiment.raw.get("method") or []:
+        arguments = activity.get("provider", {}).get("arguments") or {}
+        selector = arguments.get("selector")
+        if selector is None:
+            continue
+        namespace = arguments.get("namespace") or settings.namespace
+        kube.guard(namespace)
+        if not choose(kube.pods(namespace, selector), "all", 0):
+            raise UsageError(
+                f"the selector {selector!r} of {experiment.name} matches no running pod in {namespace}; nothing was done"
+            )
+
+
+def _dags_known(experiment: Experiment, access: Access) -> dict[str, str]:
+    door = access.airflow(10)
+    try:
+        known = {dag.dag_id: dag for dag in door.dags()}
+        for load in (experiment.plan.workload, experiment.plan.writer):
+            if load is None:
+                continue
+            if load.dag not in known:
+                raise UsageError(f"Airflow knows no DAG {load.dag}; deploy dags/{load.dag}.py and run harness up")
+            if known[load.dag].is_paused:
+                door.unpause(load.dag)
+        return {"airflow": door.version()}
+    except UsageError:
+        raise
+    except HarnessError as cause:
+        raise UsageError(f"the stack is not up: {cause}; run harness up") from cause
+    finally:
+        door.close()

@@ -1,0 +1,151 @@
+"""The rows of the report's tables: plain facts counted from the history, in the units in which they are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median, median_low
+from typing import Any
+
+from harness.history import NS, History, Sample
+
+MS = NS // 1000
+PHASES = ("baseline", "fault", "recovery", "cooldown")
+
+
+@dataclass(frozen=True)
+class FaultRow:
+    """One step in the life of a fault."""
+
+    at: str
+    what: str
+    target: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class FloorRow:
+    """What one series did in one phase; times in milliseconds from when a request was due."""
+
+    phase: str
+    series: str
+    requests: int
+    bad: int
+    median: float
+    p99: float
+    slowest: float
+
+
+@dataclass(frozen=True)
+class BoundRow:
+    """A bound as meta gives it, readable or not."""
+
+    name: str
+    limit: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How far a measured outage of one series may be from the truth."""
+
+    series: str
+    milliseconds: float
+
+
+def fault_time(history: History) -> int | None:
+    """When the first target was hit, in nanoseconds since the run began."""
+    return min((f.t for f in history.faults if f.phase == "injected"), default=None)
+
+
+def series(history: History) -> dict[str, list[Sample]]:
+    """Samples by target, method and kind of connection, in the order in which they were due."""
+    found: dict[str, list[Sample]] = {}
+    for sample in history.samples:
+        found.setdefault(f"{sample.method} {sample.target}, {sample.conn} connections", []).append(sample)
+    return {name: found[name] for name in sorted(found)}
+
+
+def spans(history: History) -> dict[str, tuple[int, int]]:
+    """Begin and end of each phase; one that did not end lasts until the history does."""
+    begins = {p.name: p.t for p in history.phases if p.edge == "begin"}
+    ends = {p.name: p.t for p in history.phases if p.edge == "end"}
+    return {name: (begins[name], ends.get(name, history.last_t)) for name in PHASES if name in begins}
+
+
+def fault_rows(history: History) -> list[FaultRow]:
+    t = fault_time(history)
+    return [
+        FaultRow(
+            at=moment(fault.t, t),
+            what=f"{fault.action}: {fault.phase}",
+            target=" ".join(str(fault.target[key]) for key in ("kind", "name") if key in fault.target),
+            evidence=_pairs({**{k: v for k, v in fault.target.items() if k in ("uid", "node")}, **fault.evidence}),
+        )
+        for fault in history.faults
+    ]
+
+
+def floor_rows(history: History) -> list[FloorRow]:
+    """Per phase and series; the baseline's rows are the noise floor."""
+    rows = []
+    for phase, (begin, end) in spans(history).items():
+        for name, samples in series(history).items():
+            inside = [s for s in samples if begin <= s.due < end]
+            if inside:
+                rows.append(_floor(phase, name, inside))
+    return rows
+
+
+def bound_rows(slo: Mapping[str, Mapping[str, Any]]) -> list[BoundRow]:
+    return [
+        BoundRow(name, f"{raw.get('limit', '?')} {raw.get('unit', '?')}", str(raw.get("origin", "?")))
+        for name, raw in sorted(slo.items())
+    ]
+
+
+def intervals(history: History) -> list[Interval]:
+    found = []
+    for name, samples in series(history).items():
+        steps = [b.due - a.due for a, b in pairwise(samples)]
+        if steps:
+            found.append(Interval(name, median_low(steps) / MS))
+    return found
+
+
+def moment(t: int, fault: int | None) -> str:
+    """Seconds after the fault where there is one, else since the run began."""
+    return f"{t / NS:.1f} s" if fault is None else f"{(t - fault) / NS:+.1f} s"
+
+
+def _floor(phase: str, name: str, samples: list[Sample]) -> FloorRow:
+    took = sorted((s.end - s.due) / MS for s in samples)
+    return FloorRow(
+        phase=phase,
+        series=name,
+        requests=len(samples),
+        bad=sum(s.outcome != "ok" for s in samples),
+        median=median(took),
+        p99=took[min(len(took) - 1, int(len(took) * 0.99))],
+        slowest=took[-1],
+    )
+
+
+def _pairs(table: Mapping[str, Any]) -> str:
+    return ", ".join(_pair(key, value) for key, value in table.items())
+
+
+def _pair(key: str, value: object) -> str:
+    if key.endswith("_t") and isinstance(value, int):
+        return f"{key.removesuffix('_t')} at {value / NS:.1f} s into the run"
+    return f"{key} {_text(value)}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return _pairs(value) or "none"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(_text(v) for v in value) or "none"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,95 @@
+"""All that watches and loads the stack during a run, started and stopped as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.airflow import Airflow
+from harness.experiment import Plan
+from harness.experiment import Workload as Load
+from harness.history import Recorder
+from harness.kube import Kube
+from harness.observe.ledger import LedgerReader
+from harness.observe.prober import Prober, Target
+from harness.observe.watcher import Watcher
+from harness.observe.workload import Workload
+from harness.settings import Settings
+from harness.stack.access import INGRESS_NAMESPACE, Access
+
+QUICK_S = 2.0
+CALL_S = 5.0
+
+
+class Rig:
+    """Starts with what only watches, then the load; stops the load first, so that nothing happens unseen."""
+
+    def __init__(self, plan: Plan, settings: Settings, kube: Kube, access: Access, recorder: Recorder) -> None:
+        self._plan = plan
+        self._recorder = recorder
+        run_id = recorder.path.parent.name
+        self._watcher = Watcher(
+            kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE]
+        )
+        self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
+        self._prober = Prober(
+            recorder.path, recorder.t0, access.base_url, _targets(plan, access), timeout_s=plan.probe.timeout_s
+        )
+        self._loads = [self._load(plan.workload, "workload", f"{run_id}-w", access)]
+        if plan.writer:
+            self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t", access))
+
+    def _load(self, load: Load, process: str, prefix: str, access: Access) -> Workload:
+        return Workload(
+            lambda: access.airflow(CALL_S),
+            self._recorder,
+            dag=load.dag,
+            tasks=load.tasks,
+            process="writer" if process == "writer" else "workload",
+            every_s=load.every_s,
+            prefix=prefix,
+            accept_within_s=load.accept_within_s,
+        )
+
+    def start(self) -> None:
+        """Raises `UsageError` where the stack cannot be watched; then `stop` ends what was started."""
+        for start in (self._watcher.start, self._ledger.start, self._prober.start, *(w.start for w in self._loads)):
+            start()
+
+    def drain(self, seconds: float) -> None:
+        """Trigger no more, and wait for the runs in flight, `seconds` at most in all."""
+        for load in self._loads:
+            load.stop(seconds)
+
+    def stop(self) -> list[str]:
+        """End everything, whatever fails, and return what failed. It can be called twice."""
+        problems: list[str] = []
+        for load in self._loads:
+            _try(lambda load=load: load.stop(0), problems)  # type: ignore[misc]
+        for stop in (self._prober.stop, self._ledger.stop, self._watcher.stop):
+            _try(stop, problems)
+        return problems
+
+
+def _targets(plan: Plan, access: Access) -> list[Target]:
+    token = access.token() if any(t.login for t in plan.probe.targets) else ""
+    return [
+        Target(
+            name=target.name,
+            method="GET",
+            path=target.path,
+            conn=conn,
+            rate_hz=target.rate_hz,
+            expect_status=200,
+            headers={"Authorization": f"Bearer {token}"} if target.login else {},
+            must_contain=target.must_contain or None,
+        )
+        for target in plan.probe.targets
+        for conn in target.conn
+    ]
+
+
+def _try(stop: Callable[[], object], problems: list[str]) -> None:
+    try:
+        stop()
+    except Exception as cause:  # whatever fails, the rest must be stopped
+        problems.append(f"{type(cause).__name__}: {cause}")

@@ -1,0 +1,176 @@
+"""One experiment, in phases: the only module that knows all sides.
+
+Chaos Toolkit drives it through `harness.control`. Whatever happens on the way, `close` undoes the faults, stops what was
+started and closes the history; only then is it judged.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from chaoslib.experiment import run_experiment
+
+from harness import experiment as experiments
+from harness import recorded, slo
+from harness.chaos import context as fault_context
+from harness.chaos import undoing
+from harness.errors import EXIT_INTERNAL, HarnessError
+from harness.experiment import Experiment
+from harness.history import End, Phase, Recorder
+from harness.judge.verdict import required
+from harness.locking import only_one
+from harness.outcome import Outcome
+from harness.preflight import Ground, check_ground, describe
+from harness.rig import Rig
+from harness.settings import Settings
+
+PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A closed and judged run."""
+
+    folder: Path
+    outcome: Outcome
+
+
+class Run:
+    """One run of one experiment. Nothing is touched before `open`, which refuses first and starts then."""
+
+    def __init__(self, experiment: Experiment, settings: Settings) -> None:
+        self._experiment = experiment
+        self._settings = settings
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        self.folder = settings.reports / f"{experiment.name}-{stamp}"
+        self._recorder: Recorder | None = None
+        self._rig: Rig | None = None
+        self._phase: PhaseName | None = None
+        self._context: fault_context.Context | None = None
+        self._problems: list[str] = []
+        self._complete = False
+
+    def open(self) -> None:
+        """Raises `UsageError`, with nothing changed, where the run cannot be made."""
+        plan, settings = self._experiment.plan, self._settings
+        needed = required(plan.component, plan.writer is not None)
+        bounds = slo.load(settings.slo_file, plan.profile, settings.stack, self._experiment.name, needed)
+        self._lock = only_one(settings)
+        ground = check_ground(self._experiment, settings)
+        self._recorder = Recorder.create(self.folder / "history.jsonl")
+        self._recorder.write(describe(self._experiment, settings, ground, bounds, self.folder.name))
+        self._bind(ground)
+        self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder)
+        self._rig.start()
+
+    def _bind(self, ground: Ground) -> None:
+        assert self._recorder is not None
+        self._context = fault_context.Context(
+            self._settings, ground.kube, self._recorder, self._experiment.plan.seed, ground.replicas
+        )
+        self._unbind = fault_context.bind(self._context)
+
+    def baseline(self) -> None:
+        """Live under load with nothing broken: the noise floor."""
+        self.enter("baseline")
+        time.sleep(self._experiment.plan.phases.baseline_s)
+
+    def recover(self) -> None:
+        """Live on under load, then let the runs in flight finish."""
+        phases = self._experiment.plan.phases
+        self.enter("recovery")
+        until_t = time.monotonic() + phases.recovery_s
+        if self._context:
+            undoing.undo_all(self._context)
+        time.sleep(max(0.0, until_t - time.monotonic()))
+        self.enter("cooldown")
+        if self._rig:
+            self._rig.drain(phases.cooldown_s)
+        self._complete = True
+
+    def enter(self, name: PhaseName | None) -> None:
+        """End the phase that is under way, and begin `name`."""
+        if self._recorder is None:
+            return
+        now = self._recorder.now()
+        if self._phase:
+            self._recorder.write(Phase(t=now, name=self._phase, edge="end"))
+        if name:
+            self._recorder.write(Phase(t=now, name=name, edge="begin"))
+        self._phase = name
+
+    def close(self, journal: dict[str, Any]) -> Result | None:
+        """Undo, stop, close, judge. Returns None where the run was refused before anything was recorded."""
+        if self._recorder is None:
+            return None
+        try:
+            self._wind_up(journal)
+        finally:
+            self._unbind()
+        (self.folder / "journal.json").write_text(json.dumps(journal, indent=2, default=str), encoding="utf-8")
+        outcome = recorded.check(self.folder, save=True)
+        return Result(self.folder, outcome)
+
+    def _wind_up(self, journal: dict[str, Any]) -> None:
+        assert self._recorder is not None
+        assert self._context is not None
+        try:
+            undoing.undo_all(self._context)
+        except HarnessError as cause:
+            self._problems.append(str(cause))
+        self._problems += self._rig.stop() if self._rig else []
+        self.enter(None)
+        whole = self._complete and not self._problems and journal.get("status") == "completed"
+        for problem in self._problems:
+            print(f"problem: {problem}")
+        self._recorder.write(End(t=self._recorder.now(), complete=whole))
+        self._recorder.close()
+
+
+class Desk:
+    """Where a command and the control that Chaos Toolkit loads find each other: it passes nothing between them."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.settings: Settings | None = None
+        self.embedded = False
+        self.clear()
+
+    def clear(self) -> None:
+        self.run: Run | None = None
+        self.result: Result | None = None
+        self.refusal: HarnessError | None = None
+
+    def exit_code(self) -> int:
+        """What the process should end with."""
+        if self.refusal is not None:
+            return self.refusal.exit_code
+        return self.result.outcome.verdict.exit_code if self.result else EXIT_INTERNAL
+
+
+desk = Desk()
+
+
+def conduct(path: Path, settings: Settings) -> Result:
+    """Run an experiment file through Chaos Toolkit, with the control that `chaos run` would load, and judge it.
+
+    Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
+    """
+    experiment = experiments.load(path)
+    desk.name, desk.settings, desk.embedded = experiment.name, settings, True
+    try:
+        journal = run_experiment(experiment.raw, settings={"controls": {}})
+    finally:
+        desk.name, desk.settings, desk.embedded = "", None, False
+    if desk.refusal is not None:
+        raise desk.refusal
+    if desk.result is None:
+        raise HarnessError(f"{path} left no verdict; Chaos Toolkit ended with status {journal.get('status')}")
+    return desk.result
+
+

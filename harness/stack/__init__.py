@@ -1,0 +1,1 @@
+"""From nothing to steady state: engine, images, cluster, Airflow."""

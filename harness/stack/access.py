@@ -1,0 +1,55 @@
+"""How the standing stack is reached: the address behind which the load balancer is, and the login made at install."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from harness.airflow import Airflow
+from harness.errors import UsageError
+from harness.kube import Kube
+from harness.settings import Settings
+
+INGRESS_NAMESPACE = "ingress"
+INGRESS_SERVICE = "ingress"
+SECRET = "airflow-secrets"  # noqa: S105
+USER = "admin"
+
+
+@dataclass(frozen=True)
+class Access:
+    """`base_url` leads through the load balancer, or through its node port where the host cannot reach the former."""
+
+    base_url: str
+    password: str
+
+    def airflow(self, timeout: float) -> Airflow:
+        """A door of one's own, not logged in yet."""
+        return Airflow(self.base_url, USER, self.password, timeout)
+
+    def token(self) -> str:
+        """A token of our user, good for a day."""
+        door = self.airflow(10)
+        try:
+            return door.login()
+        finally:
+            door.close()
+
+
+def open_access(settings: Settings, kube: Kube) -> Access:
+    """Raises `UsageError` where the stack has no address or no login yet."""
+    address = kube.load_balancer(INGRESS_NAMESPACE, INGRESS_SERVICE)
+    password = kube.secret(settings.namespace, SECRET).get("admin-password")
+    if address is None or password is None:
+        raise UsageError("the stack is not up: its load balancer has no address or its login is missing; run harness up")
+    if _reachable(address, 80):
+        return Access(f"http://{address}", password)
+    return Access(f"http://127.0.0.1:{settings.http_port}", password)
+
+
+def _reachable(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,146 @@
+"""Airflow and what stands before it, onto the cluster: MetalLB, secrets made now, and one kustomize overlay a stack."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import CommandFailed, StackError, UsageError
+from harness.kube import Kube
+from harness.process import run
+from harness.settings import ROOT, Settings
+from harness.stack import gobuild, recipes
+from harness.stack.access import INGRESS_NAMESPACE, SECRET, USER
+from harness.stack.kubectl import kubectl
+from harness.wait import until
+
+READY_SECONDS = 600
+POOL_SIZE = 20
+Say = Callable[[str], None]
+
+
+def ensure(settings: Settings, say: Say) -> None:
+    """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
+    overlay = ROOT / "deploy" / "overlays" / settings.stack
+    if not overlay.is_dir():
+        known = ", ".join(sorted(p.name for p in overlay.parent.iterdir() if p.is_dir()))
+        raise UsageError(f"no stack is called {settings.stack!r}; there are: {known}")
+    _apply(settings, _metallb(settings))
+    _ensure_secret(settings)
+    say("applying the manifests")
+    _apply(settings, _kustomize(settings, overlay))
+    _ensure_pool(settings)
+    say("waiting for every component to be Ready")
+    until(
+        lambda: _short(Kube(settings), settings),
+        lambda short: not short,
+        what="every component Ready",
+        timeout=READY_SECONDS,
+        every=1,
+    )
+
+
+def _apply(settings: Settings, manifests: str) -> None:
+    kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests, timeout=120)
+
+
+def _kustomize(settings: Settings, overlay: Path) -> str:
+    program = gobuild.build(settings, recipes.load(), "kustomize") / "bin" / "kustomize"
+    return run([str(program), "build", "--load-restrictor=LoadRestrictionsNone", str(overlay)], timeout=60)
+
+
+def _metallb(settings: Settings) -> str:
+    """MetalLB's own manifest, as its Go module publishes it."""
+    files = gobuild.folder(settings, recipes.load(), "metallb") / "files" / "manifests"
+    return (files / "metallb-native.yaml").read_text(encoding="utf-8")
+
+
+def _ensure_secret(settings: Settings) -> None:
+    """Make the shared keys and the login once; on a standing stack they are kept."""
+    named = kubectl(settings, "get", "secret", "--namespace", settings.namespace, SECRET, "--ignore-not-found", "-oname")
+    if named.strip():
+        return
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.namespace}}
+    kubectl(settings, "apply", "--server-side", "--filename=-", stdin=json.dumps(namespace))
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SECRET, "namespace": settings.namespace},
+        "stringData": make_secrets(),
+    }
+    kubectl(settings, "create", "--filename=-", stdin=json.dumps(secret))
+
+
+def make_secrets() -> dict[str, str]:
+    """Fresh random keys and passwords, by the names that the manifests refer to."""
+    database, login = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    url = f"airflow:{database}@postgres:5432/airflow"
+    return {
+        "admin-password": login,
+        "passwords.json": json.dumps({USER: login}),
+        "fernet-key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "jwt-secret": secrets.token_urlsafe(48),
+        "api-secret-key": secrets.token_urlsafe(48),
+        "postgres-password": database,
+        "sql-alchemy-conn": f"postgresql+psycopg2://{url}",
+        "celery-result-backend": f"db+postgresql+psycopg2://{url}",
+    }
+
+
+def _ensure_pool(settings: Settings) -> None:
+    """Give MetalLB addresses at the end of Docker's own network. Its webhook must answer first."""
+    metadata = {"name": "airflow-chaos", "namespace": "metallb-system"}
+    first, last = pool(_subnet())
+    objects: list[dict[str, Any]] = [
+        {
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": "IPAddressPool",
+            "metadata": metadata,
+            "spec": {"addresses": [f"{first}-{last}"]},
+        },
+        {"apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement", "metadata": metadata, "spec": {}},
+    ]
+    manifests = yaml.safe_dump_all(objects)
+
+    def attempt() -> str:
+        try:
+            _apply(settings, manifests)
+        except CommandFailed as cause:
+            return str(cause)[-300:]
+        return ""
+
+    until(attempt, lambda problem: not problem, what="MetalLB taking its addresses", timeout=180, every=2)
+
+
+def pool(subnet: str) -> tuple[str, str]:
+    """The last addresses of a network, its broadcast address left out. Docker hands out from the other end."""
+    network = ipaddress.IPv4Network(subnet)
+    if network.num_addresses < 4 * POOL_SIZE:
+        raise StackError(f"Docker's network kind ({subnet}) is too small for a pool of {POOL_SIZE} addresses")
+    last = int(network.broadcast_address) - 1
+    return str(ipaddress.IPv4Address(last - POOL_SIZE + 1)), str(ipaddress.IPv4Address(last))
+
+
+def _subnet() -> str:
+    said = json.loads(run(["docker", "network", "inspect", "kind"], timeout=30))
+    subnets = [c["Subnet"] for c in said[0]["IPAM"]["Config"] if ":" not in c["Subnet"]]
+    if not subnets:
+        raise StackError("Docker's network kind has no IPv4 subnet; remove it with docker network rm kind and try again")
+    return str(subnets[0])
+
+
+def _short(kube: Kube, settings: Settings) -> list[str]:
+    """What is not Ready, or has no address yet."""
+    short = []
+    for namespace in (settings.namespace, INGRESS_NAMESPACE, settings.ledger_namespace):
+        found = kube.ready_replicas(namespace)
+        short += [f"{name} {r.ready}/{r.desired}" for name, r in sorted(found.items()) if r.ready != r.desired]
+        short += [] if found else [f"nothing in {namespace}"]
+    return short + ([] if kube.load_balancer(INGRESS_NAMESPACE, "ingress") else ["load balancer address"])

@@ -1,0 +1,142 @@
+"""Images: pulled where a registry answers, built from packages where none does; and the node image that carries them.
+
+What is built here is named `airflow-chaos/<name>:<key>` in the engine, so it never takes a published name there. Only
+inside the nodes does each image bear its published reference, which the manifests use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+
+from harness.errors import CommandFailed, UsageError
+from harness.process import run
+from harness.settings import Settings
+from harness.stack import bundle, engine, gobuild
+from harness.stack.recipes import FOLDER, Table
+from harness.stack.rootfs import ensure_base
+
+PREFIX = "airflow-chaos"
+PULL_SECONDS = 900
+BUILD_SECONDS = 1800
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How this machine comes to its images: `how` is pull or build; `missing` are names still to be had."""
+
+    how: str
+    missing: tuple[str, ...]
+    node: str
+
+
+def plan(settings: Settings, table: Table) -> Plan:
+    """What `ensure` would do; changes nothing. In mode auto what already stands decides, then whether a pull works."""
+    how = settings.images
+    if how == "auto":
+        how = "build" if _present(bundle.reference(table, _carried(table, "build"), "build")) else _reachable(table)
+    node = bundle.reference(table, _carried(table, how), how)
+    missing = () if _present(node) else tuple(n for n in _wanted(table, how) if not _present(_local(table, n, how)))
+    return Plan(how, missing, node)
+
+
+def ensure(settings: Settings, table: Table, say: Say) -> str:
+    """Come to the node image, with all other images in it, and return its reference."""
+    todo = plan(settings, table)
+    gobuild.build(settings, table, "kind")
+    gobuild.build(settings, table, "metallb")
+    if not _present(todo.node):
+        (_build_all if todo.how == "build" else _pull_all)(settings, table, say)
+        say("putting all images into the node image")
+        names = _carried(table, todo.how)
+        sources = {table.images[n].published: _local(table, n, todo.how) for n in names}
+        bundle.make(settings, _local(table, "node", todo.how), sources, todo.node)
+    gobuild.drop_caches(settings)
+    return todo.node
+
+
+def _build_all(settings: Settings, table: Table, say: Say) -> None:
+    if which("apt-get") is None:
+        raise UsageError("images can be built from packages on Debian only; let them be pulled: --images=pull")
+    wanted = [n for n in _wanted(table, "build") if not _present(_local(table, n, "build"))]
+    groups = list(dict.fromkeys(p for n in wanted for p in table.images[n].programs))
+    plain = [n for n in wanted if not table.images[n].programs]
+    # Compiling keeps both cores busy but for the links; the packages of the other recipes download meanwhile.
+    with ThreadPoolExecutor(max_workers=2) as lanes:
+        compiled = lanes.submit(_compile, settings, table, groups, say)
+        packed = lanes.submit(_build, settings, table, plain, say)
+        for lane in (packed, compiled):
+            lane.result()
+    _build(settings, table, [n for n in wanted if n not in plain], say)
+
+
+def _compile(settings: Settings, table: Table, groups: list[str], say: Say) -> None:
+    for name in groups:
+        if not gobuild.stands(settings, table, name):
+            say(f"compiling {name}")
+        gobuild.build(settings, table, name)
+
+
+def _build(settings: Settings, table: Table, names: list[str], say: Say) -> None:
+    base = ensure_base(settings, table, say)
+    for name in names:
+        say(f"building the image {name}")
+        _build_one(settings, table, name, base)
+
+
+def _build_one(settings: Settings, table: Table, name: str, base: str) -> None:
+    image = table.images[name]
+    contexts = {p: gobuild.build(settings, table, p) for p in image.programs}
+    contexts["uv"] = Path(gobuild.uv()).parent
+    command = [*engine.buildx(settings), "build", "--network=host", "--progress=plain", "--load", "--provenance=false"]
+    command += ["--build-context", f"{PREFIX}/base=docker-image://{base}"]
+    command += [word for p, path in contexts.items() for word in ("--build-context", f"{p}={path}")]
+    command += ["--target", image.target] if image.target else []
+    bundle_of_cas = Path("/etc/ssl/certs/ca-certificates.crt")
+    if bundle_of_cas.exists():
+        command += ["--secret", f"id=ca,src={bundle_of_cas}"]
+    command += ["--tag", _local(table, name, "build"), str(FOLDER / image.recipe)]
+    run(command, timeout=BUILD_SECONDS)
+
+
+def _pull_all(settings: Settings, table: Table, say: Say) -> None:
+    for name in _wanted(table, "pull"):
+        reference = table.images[name].pinned
+        if not _present(reference):
+            say(f"pulling {reference}")
+            run(["docker", "pull", "--quiet", reference], timeout=PULL_SECONDS)
+
+
+def _wanted(table: Table, how: str) -> tuple[str, ...]:
+    return tuple(n for n, image in table.images.items() if how == "build" or not image.node)
+
+
+def _carried(table: Table, how: str) -> tuple[str, ...]:
+    return tuple(n for n in _wanted(table, how) if n != "node")
+
+
+def _local(table: Table, name: str, how: str) -> str:
+    return f"{PREFIX}/{name}:{table.image_key(name)}" if how == "build" else table.images[name].pinned
+
+
+def _present(reference: str) -> bool:
+    try:
+        run(["docker", "image", "inspect", "--format", "{{.Id}}", reference], timeout=30)
+    except CommandFailed:
+        return False
+    return True
+
+
+def _reachable(table: Table) -> str:
+    """`pull` where the registry of the node image answers, else `build`."""
+    if _present(table.images["node"].pinned):
+        return "pull"
+    try:
+        run(["docker", "manifest", "inspect", table.images["node"].pinned], timeout=30)
+    except CommandFailed:
+        return "build"
+    return "pull"

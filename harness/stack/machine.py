@@ -1,0 +1,52 @@
+"""What the machine must have: room on disk and memory, looked at before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.errors import UsageError
+from harness.settings import Settings
+
+GB = 1_000_000_000
+# Measured on two cores (README, "What it takes"): the peak of a build from packages, and of a start from cached images.
+DISK_BUILD = 30 * GB
+DISK_START = 15 * GB
+MEMORY = 8 * GB
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Bytes free on the file systems that we fill, bytes of memory, and cores."""
+
+    disk: int
+    memory: int
+    cores: int
+
+    def refuse_if_too_small(self, disk: int) -> None:
+        """Raises `UsageError` with what there is and what is needed."""
+        if self.disk < disk:
+            raise UsageError(
+                f"{self.disk / GB:.0f} GB of disk are free and {disk / GB:.0f} GB are needed; "
+                "free some, for example with docker system prune"
+            )
+        if self.memory < MEMORY:
+            raise UsageError(
+                f"the machine has {self.memory / GB:.0f} GB of memory and the stack needs {MEMORY / GB:.0f} GB; "
+                "use a larger one"
+            )
+
+
+def look(settings: Settings) -> Machine:
+    """Measure the machine; changes nothing."""
+    places = [_existing(settings.cache), _existing(Path("/var/lib/docker"))]
+    free = min(shutil.disk_usage(place).free for place in places)
+    return Machine(free, psutil.virtual_memory().total, os.cpu_count() or 1)
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)

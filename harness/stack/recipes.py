@@ -1,0 +1,124 @@
+"""The table of images and programs (`images/images.toml`), and the key that says whether one must be built again.
+
+A key is a hash over all that goes in: the recipe's files, its row, and the keys of what it is built from. So a second
+run builds nothing, and a change of one recipe builds that image alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from harness.errors import UsageError
+from harness.settings import ROOT
+
+FOLDER = ROOT / "images"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModuleFiles(Strict):
+    """A folder that a Go module publishes and a recipe or the deployment uses."""
+
+    module: str
+    path: str
+
+
+class Programs(Strict):
+    """A folder with a go.mod, and how its programs are linked."""
+
+    ldflags: str = ""
+    files: tuple[ModuleFiles, ...] = ()
+
+
+class Image(Strict):
+    """Where an image is published, and which recipe builds the same."""
+
+    published: str
+    recipe: str
+    digest: str = ""
+    target: str = ""
+    programs: tuple[str, ...] = ()
+    node: bool = False
+
+    @property
+    def pinned(self) -> str:
+        """What to pull: by digest where one is known."""
+        return f"{self.published}@{self.digest}" if self.digest else self.published
+
+
+class Base(Strict):
+    """The Debian root file system under the recipes."""
+
+    suite: str
+    packages: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+
+class _File(Strict):
+    base: Base
+    programs: dict[str, Programs]
+    images: dict[str, Image]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows, and the key of each."""
+
+    base: Base
+    programs: dict[str, Programs]
+    images: dict[str, Image]
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def base_key(self) -> str:
+        return self.keys["base"]
+
+    def program_key(self, name: str) -> str:
+        return self.keys[f"programs/{name}"]
+
+    def image_key(self, name: str) -> str:
+        return self.keys[f"images/{name}"]
+
+    def bundle_key(self, names: tuple[str, ...], how: str) -> str:
+        """The key of a node image that carries the images `names`, pulled or built."""
+        return _hash(how, *(f"{n}={self.image_key(n)}" for n in sorted(names)))
+
+
+def load(folder: Path = FOLDER) -> Table:
+    """Read the table. Raises `UsageError` with the file's name where it is not as it must be."""
+    try:
+        rows = _File.model_validate(tomllib.loads((folder / "images.toml").read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as cause:
+        raise UsageError(f"images/images.toml is not a valid table: {cause}") from cause
+    keys = {"base": _hash(rows.base.model_dump_json())}
+    for name, programs in rows.programs.items():
+        sources = _files(folder / name, ("go.mod", "go.sum", "*.go"))
+        keys[f"programs/{name}"] = _hash(programs.model_dump_json(), sources)
+    for name, image in rows.images.items():
+        unknown = set(image.programs) - rows.programs.keys()
+        if unknown:
+            raise UsageError(f"images/images.toml: {name} needs programs that no row has: {', '.join(sorted(unknown))}")
+        inputs = [keys["base"], *(keys[f"programs/{p}"] for p in image.programs)]
+        keys[f"images/{name}"] = _hash(image.model_dump_json(), _files(folder / image.recipe, ("*",)), *inputs)
+    return Table(rows.base, rows.programs, rows.images, keys)
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> str:
+    found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
+    return json.dumps({str(p.relative_to(folder)): _hash(p.read_bytes()) for p in sorted(found)})
+
+
+def _hash(*parts: Any) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:16]

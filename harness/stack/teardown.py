@@ -1,0 +1,14 @@
+"""Remove all that `up` made: the cluster with everything in it. Cached images and programs stay for the next start."""
+
+from __future__ import annotations
+
+from harness.settings import Settings
+from harness.stack import cluster, engine
+from harness.stack.steps import kind_program
+
+
+def down(settings: Settings) -> bool:
+    """True where there was something to remove. Raises `UsageError` for a cluster that is not ours."""
+    if not engine.look(settings).running:
+        return False
+    return cluster.delete(settings, kind_program(settings))

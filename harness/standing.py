@@ -1,0 +1,84 @@
+"""The standing stack at a glance, and its repair after a harness that was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group
+from rich.table import Table
+
+from harness.chaos.undoing import UNDO_SECONDS
+from harness.history import NAMES, End, Fault, History, Recorder
+from harness.kube import Kube
+from harness.locking import only_one
+from harness.settings import Settings
+from harness.stack.access import INGRESS_NAMESPACE, open_access
+from harness.wait import until
+
+
+def status(settings: Settings) -> Group:
+    """Replicas by component, nodes, and where requests enter."""
+    kube = Kube(settings)
+    table = Table("component", "ready", "on nodes", box=None)
+    for namespace in (settings.namespace, INGRESS_NAMESPACE, settings.ledger_namespace):
+        pods = kube.pods(namespace)
+        for component, replicas in sorted(kube.ready_replicas(namespace).items()):
+            where = sorted({p.node.removeprefix(f"{settings.cluster}-") for p in pods if p.component == component})
+            colour = "green" if replicas.ready == replicas.desired else "red"
+            table.add_row(component, f"[{colour}]{replicas.ready}/{replicas.desired}[/]", ", ".join(where))
+    nodes = kube.nodes()
+    ready = sum(node.ready for node in nodes)
+    return Group(table, f"{ready}/{len(nodes)} nodes Ready", f"entry: {open_access(settings, kube).base_url}")
+
+
+def heal(settings: Settings) -> list[str]:
+    """Undo what a killed harness left, and close the histories that it left open. Returns what was done, in words."""
+    lock = only_one(settings)
+    try:
+        open_ones = [folder for folder in sorted(settings.reports.glob("*")) if _left_open(folder)]
+        said = []
+        if open_ones:
+            said.append(_wait_until_whole(settings))
+        for folder in open_ones:
+            said.append(_close(folder))
+        return said
+    finally:
+        lock.close()
+
+
+def _left_open(folder: Path) -> bool:
+    """Whether a history lacks its last line: its harness was killed before it could write one."""
+    path = folder / NAMES[0]
+    return path.is_file() and b'"kind":"end"' not in path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+
+
+def _wait_until_whole(settings: Settings) -> str:
+    kube = Kube(settings)
+    until(
+        lambda: short(kube, settings), lambda s: not s, what="every component Ready", timeout=UNDO_SECONDS, every=2
+    )
+    return "every component is Ready"
+
+
+def short(kube: Kube, settings: Settings) -> list[str]:
+    """The components that have fewer pods Ready than they should."""
+    found = kube.ready_replicas(settings.namespace)
+    return [f"{name} {r.ready} of {r.desired}" for name, r in sorted(found.items()) if r.ready < r.desired]
+
+
+def _close(folder: Path) -> str:
+    """Record that the faults are over, and that the run is not whole: it stays INVALID."""
+    path = folder / NAMES[0]
+    history = History.read(path)
+    recorder = Recorder(path, t0=0)
+    if not path.read_bytes().endswith(b"\n"):
+        recorder.newline()
+    begun = {f.id: f for f in history.faults}
+    over = {f.id for f in history.faults if f.phase == "rolled-back"}
+    for fault in (f for i, f in begun.items() if i not in over):
+        evidence = {"healed": True}
+        recorder.write(Fault(t=history.last_t, id=fault.id, action=fault.action, phase="rolled-back", evidence=evidence))
+    recorder.write(End(t=history.last_t, complete=False))
+    recorder.close()
+    left = len(begun.keys() - over)
+    return f"{folder.name}: closed as not complete, {left} fault{'s' if left != 1 else ''} not undone by its own harness"

@@ -1,0 +1,3 @@
+module airflow-chaos/images/pause
+
+go 1.26.0

@@ -1,0 +1,89 @@
+"""A measure is judged as measured, shown rounded, and never passes when it is not known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
+from harness.outcome import Verdict
+from harness.slo import Bound
+from tests.unit.builders import at
+
+OUTAGE = Bound("availability.read.outage", 100.0, "s", "the contract")
+SAMPLES = Bound("evidence.samples", 5, "count", "a rule")
+
+
+@given(st.floats(100, 101, exclude_min=True))
+def test_rounding_never_saves_a_measure(measure: float) -> None:
+    check = measured(OUTAGE, measure, "it took")
+    assert check.verdict is Verdict.FAIL
+    assert check.measure == measure
+
+
+def test_a_measure_that_looks_like_its_limit_is_shown_in_full() -> None:
+    assert "100.00004 s" in measured(OUTAGE, 100.00004, "it took").because
+
+
+@pytest.mark.parametrize("measure", [math.nan, math.inf, -math.inf, -0.001])
+@pytest.mark.parametrize("bound", [OUTAGE, SAMPLES])
+def test_what_is_not_a_measure_is_invalid(bound: Bound, measure: float) -> None:
+    assert measured(bound, measure, "it took").verdict is Verdict.INVALID
+
+
+def test_a_lower_bound_within_the_limit_is_unknown_and_beyond_it_a_failure() -> None:
+    assert measured(OUTAGE, 100, "it took", whole=False).verdict is Verdict.INVALID
+    beyond = measured(OUTAGE, 100.5, "it took", whole=False)
+    assert beyond.verdict is Verdict.FAIL
+    assert "at least 100.5 s" in beyond.because
+
+
+def test_because_holds_measure_limit_and_origin() -> None:
+    check = measured(OUTAGE, 3.25, "it took", " in all")
+    assert check.because == "it took 3.25 s in all; the limit is at most 100 s (the contract)."
+
+
+def test_at_least_bounds_fail_below() -> None:
+    assert measured(SAMPLES, 4, "there are").verdict is Verdict.FAIL
+    assert measured(SAMPLES, 5, "there are").verdict is Verdict.PASS
+
+
+def test_the_worst_is_the_worst_verdict_then_the_worst_measure() -> None:
+    good, longer = measured(OUTAGE, 1, "a"), measured(OUTAGE, 2, "b")
+    assert worst_of([longer, good]) == longer
+    assert worst_of([longer, unknown(OUTAGE, "c"), good]).verdict is Verdict.INVALID
+    few, more = measured(SAMPLES, 6, "a"), measured(SAMPLES, 9, "b")
+    assert worst_of([more, few]) == few
+
+
+def test_a_check_without_a_bound_has_no_limit() -> None:
+    check = plain("evidence.fault", Verdict.PASS, "seen")
+    assert (check.measure, check.limit, check.origin) == (None, None, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (3.0, "s", "3 s"),
+        (12345.678, "s", "12345.678 s"),
+        (0.1234, "%", "0.123 %"),
+        (7.0, "count", "7"),
+        (100, "s", "100 s"),
+    ],
+)
+def test_amounts_are_short(value: float, unit: str, shown: str) -> None:
+    assert amount(value, unit) == shown
+
+
+def test_moments_are_told_from_the_fault_and_from_the_beginning() -> None:
+    assert when(at(61.04), at(60)) == "1.0 s after the fault (61.0 s into the run)"
+    assert when(at(58), at(60)) == "2.0 s before the fault (58.0 s into the run)"
+    assert when(at(58), None) == "58.0 s into the run"
+
+
+def test_many_names_are_cut() -> None:
+    assert some("abcde") == "a, b, c and 2 more"
+    assert some("ab") == "a, b"

@@ -1,0 +1,258 @@
+"""What is not proved is not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.history import Event, Fault, History, Op, Phase, Record, Sample
+from harness.judge.verdict import judge
+from harness.outcome import Check, Verdict
+from tests.unit.builders import (
+    at,
+    bad,
+    changed,
+    fault,
+    healthy,
+    job,
+    meta,
+    named,
+    pod,
+    prober,
+    sample,
+    verdict,
+    victim,
+    without,
+)
+
+
+def evidence(records: list[Record], name: str) -> Check:
+    return named(verdict(records), f"evidence.{name}")
+
+
+def proofs(**said: Any) -> list[Record]:
+    return changed(healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"evidence": {**f.evidence, **said}})
+
+
+def targets(phase: str, **said: Any) -> list[Record]:
+    return changed(healthy(), Fault, lambda f: f.phase == phase, lambda f: {"target": {**f.target, **said}})
+
+
+UNPROVED: dict[str, Callable[[], list[Record]]] = {
+    "nothing was hit": lambda: without(healthy(), Fault, lambda f: f.phase == "injected"),
+    "no fault at all": lambda: without(healthy(), Fault),
+    "no proof": lambda: without(healthy(), Fault, lambda f: f.phase == "proved"),
+    "one of two proved": lambda: without(
+        healthy(), Fault, lambda f: f.phase == "proved" and f.target["uid"] == "uid-a"
+    ),
+    "uid not gone": lambda: proofs(uid_gone=False),
+    "uid unknown": lambda: proofs(uid_gone=None),
+    "uid said to be gone by a word": lambda: proofs(uid_gone="yes"),
+    "neither exit nor end of process": lambda: proofs(exit_code=None, process_gone=False),
+    "hit without uid": lambda: targets("injected", uid=""),
+    "proof of another pod": lambda: targets("proved", uid="uid-x"),
+    "proof from before": lambda: changed(healthy(), Fault, lambda f: f.phase == "proved", lambda _: {"t": at(20.2)}),
+    "seen ready afterwards": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a")],
+    "heartbeats went on": lambda: [*healthy(), job(25, 1, "scheduler-a")],
+    "no heartbeat before": lambda: without(
+        healthy(), Event, lambda e: e.what == "heartbeat" and e.value["hostname"] == "scheduler-a"
+    ),
+    "hit before the fault phase": lambda: changed(
+        healthy(), Fault, lambda f: f.phase == "injected", lambda _: {"t": at(19)}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNPROVED)
+def test_an_unproved_fault_is_invalid(name: str) -> None:
+    records = UNPROVED[name]()
+    assert evidence(records, "fault").verdict is Verdict.INVALID
+    assert verdict(records).verdict is not Verdict.PASS
+
+
+BELIEVED: dict[str, Callable[[], list[Record]]] = {
+    "as recorded": healthy,
+    "exit code alone": lambda: proofs(process_gone=False),
+    "end of process alone": lambda: proofs(exit_code=None),
+    "a beat seen by the next poll": lambda: [*healthy(), job(23.9, 1, "scheduler-a")],
+    "seen while deleting": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a", deleting=True)],
+    "the last news of a deleted pod": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a", "deleted")],
+    "a new job under the old name": lambda: [*healthy(), job(30, 8, "scheduler-a", "state"), job(31, 8, "scheduler-a")],
+}
+
+
+@pytest.mark.parametrize("name", BELIEVED)
+def test_a_proved_fault_passes(name: str) -> None:
+    check = evidence(BELIEVED[name](), "fault")
+    assert check.verdict is Verdict.PASS, check.because
+
+
+def test_heartbeats_are_asked_of_schedulers_only() -> None:
+    records = changed(
+        healthy(),
+        Fault,
+        lambda f: bool(f.target.get("component")),
+        lambda f: {"target": {**f.target, "component": "api-server"}},
+    )
+    assert evidence([*records, job(25, 1, "scheduler-a")], "fault").verdict is Verdict.PASS
+
+
+def test_a_hit_that_was_recorded_twice_is_one() -> None:
+    check = evidence([*healthy(), fault(20.7, "injected", victim("scheduler-a"))], "fault")
+    assert "hit 2 pods" in check.because
+
+
+def phases(names: list[str]) -> list[Record]:
+    edges = [
+        Phase.model_validate({"t": at(10 * i), "name": n, "edge": e})
+        for i, (n, e) in enumerate(w.split() for w in names)
+    ]
+    return [*without(healthy(), Phase), *edges]
+
+
+WANTED = [f"{p} {e}" for p in ("baseline", "fault", "recovery", "cooldown") for e in ("begin", "end")]
+
+
+@pytest.mark.parametrize("missing", range(len(WANTED)))
+def test_a_missing_edge_is_invalid(missing: int) -> None:
+    assert evidence(phases(WANTED[:missing] + WANTED[missing + 1 :]), "complete").verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("first", range(len(WANTED) - 1))
+def test_phases_out_of_order_are_invalid(first: int) -> None:
+    swapped = [*WANTED]
+    swapped[first], swapped[first + 1] = swapped[first + 1], swapped[first]
+    assert evidence(phases(swapped), "complete").verdict is Verdict.INVALID
+
+
+def test_phases_in_order_are_complete() -> None:
+    assert evidence(phases(WANTED), "complete").verdict is Verdict.PASS
+
+
+def test_a_cut_history_is_invalid_and_says_why() -> None:
+    check = named(judge(History.of(healthy())), "evidence.complete")
+    assert check.verdict is Verdict.INVALID
+    assert "cut short" in check.because
+
+
+OBSERVERS: dict[str, list[Record]] = {
+    "never stopped": [prober(1, "started").model_copy(update={"object": "watcher"})],
+    "ledger not read to the end": [
+        Event(t=at(55), source="probe", object="ledger", what="stopped", value={"complete": False})
+    ],
+    "a thread left behind": [
+        Event(t=at(55), source="probe", object="watcher", what="stopped", value={"still_running": ["pods of airflow"]})
+    ],
+    "blind at the end": [
+        Event(t=at(50), source="probe", object="watcher", what="error", value={"of": "jobs", "error": "no"})
+    ],
+    "marks lost": [
+        Event(t=at(55), source="probe", object="ledger", what="stopped", value={"marks": 33, "complete": True})
+    ],
+}
+
+
+@pytest.mark.parametrize("name", OBSERVERS)
+def test_an_observer_that_missed_something_makes_it_invalid(name: str) -> None:
+    assert evidence([*healthy(), *OBSERVERS[name]], "complete").verdict is Verdict.INVALID
+
+
+def test_an_observer_that_recovered_is_believed() -> None:
+    value = {"of": "jobs", "error": "no"}
+    seen: list[Record] = [
+        Event(t=at(25), source="probe", object="watcher", what="error", value=value),
+        Event(t=at(28), source="probe", object="watcher", what="recovered", value=value),
+        Event(t=at(55), source="probe", object="ledger", what="stopped", value={"marks": 32, "complete": True}),
+    ]
+    assert evidence([*healthy(), *seen], "complete").verdict is Verdict.PASS
+
+
+def test_a_baseline_that_breaks_the_bounds_is_invalid() -> None:
+    check = evidence(bad(healthy(), 5, 10), "baseline")
+    assert check.verdict is Verdict.INVALID
+    assert "Already before the fault" in check.because
+    assert "15.5 s before the fault" in check.because
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        without(healthy(), Phase, lambda p: p.name == "baseline"),
+        without(healthy(), Sample, lambda s: s.due < at(20)),
+        without(healthy(), Sample, lambda s: s.target == "dags" and s.due < at(20)),
+        without(healthy(), Sample),
+    ],
+)
+def test_without_a_baseline_there_is_no_noise_floor(records: list[Record]) -> None:
+    assert evidence(records, "baseline").verdict is Verdict.INVALID
+
+
+def stopped(**value: int) -> list[Record]:
+    return changed(healthy(), Event, lambda e: e.what == "stopped", lambda _: {"value": value})
+
+
+def dags(since: float, until: float) -> list[Record]:
+    """The healthy run without the samples of dags that are due in (since, until)."""
+    return without(healthy(), Sample, lambda s: s.target == "dags" and at(since) < s.due < at(until))
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        (dags(30, 33), "dags over new connections was not sampled for"),
+        (dags(40, 60), "dags over new connections was not sampled for"),
+        (without([meta(probe={}), *stopped(due=0, recorded=0)[1:]], Sample), "nothing was sampled"),
+        ([*healthy(), sample(30, target="lonely")], "cannot be told from 1 samples"),
+        (without(healthy(), Sample, lambda s: s.conn == "reused"), "version over reused connections was to be sampled"),
+        (dags(30, 30.5), "of which 375 are in the history"),
+        (stopped(due=400, recorded=376), "376 of 400"),
+        (stopped(), "None of None"),
+    ],
+)
+def test_a_schedule_that_was_not_kept_is_invalid(records: list[Record], said: str) -> None:
+    check = evidence(records, "schedule")
+    assert check.verdict is Verdict.INVALID
+    assert said in check.because
+
+
+def test_a_series_that_was_declared_and_not_sampled_is_invalid() -> None:
+    targets = {"health": {"rate_hz": 1, "conn": ["new"]}}
+    records = [meta(probe={"targets": targets}), *healthy()[1:]]
+    assert evidence(records, "schedule").verdict is Verdict.INVALID
+    assert evidence(records, "samples").verdict is Verdict.INVALID
+
+
+def test_a_history_that_declares_no_targets_is_judged_by_what_was_sampled() -> None:
+    assert verdict([meta(probe={"rate_hz": 7, "timeout_s": 5}), *healthy()[1:]]).verdict is Verdict.PASS
+
+
+def test_too_few_samples_after_the_fault_are_invalid() -> None:
+    few = without(healthy(), Sample, lambda s: s.target == "trigger" and s.due > at(34))
+    check = evidence(few, "samples")
+    assert (check.verdict, check.measure) == (Verdict.INVALID, 14)
+
+
+def test_too_few_finished_runs_are_invalid() -> None:
+    few = changed(
+        healthy(),
+        Op,
+        lambda o: o.f == "run" and o.type == "ok" and o.value["dag_run"] not in ("r1", "r6", "r11", "r18"),
+        lambda o: {"type": "fail", "value": {**o.value, "state": "failed"}},
+    )
+    check = evidence(few, "finished_runs")
+    assert (check.verdict, check.measure) == (Verdict.INVALID, 4)
+
+
+def late(seconds: float) -> list[Record]:
+    return changed(
+        healthy(), Sample, lambda s: s.target == "version" and s.due < at(5), lambda s: {"t": s.due + at(seconds)}
+    )
+
+
+def test_a_prober_that_fell_behind_is_invalid() -> None:
+    check = evidence(late(0.6), "late_samples")
+    assert check.verdict is Verdict.INVALID
+    assert check.measure == pytest.approx(100 * 20 / 376)
+    assert evidence(late(0.5), "late_samples").verdict is Verdict.PASS

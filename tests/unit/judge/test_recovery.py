@@ -1,0 +1,198 @@
+"""Each phase from the same fault, and none of them guessed."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.history import Event, Fault, History, Mark, Op, Record
+from harness.judge.verdict import judge
+from harness.outcome import Check, Verdict
+from tests.unit.builders import (
+    FAULT,
+    LIMITS,
+    at,
+    changed,
+    dag_run,
+    healthy,
+    job,
+    meta,
+    named,
+    pod,
+    sample,
+    verdict,
+    whole,
+    without,
+)
+
+
+def phase(records: list[Record], name: str) -> Check:
+    return named(verdict(records), f"recovery.{name}")
+
+
+def pods(records: list[Record], *names: str) -> list[Record]:
+    return without(records, Event, lambda e: e.source == "pod" and e.object.removeprefix("airflow/") in names)
+
+
+def jobs(records: list[Record], *numbers: int) -> list[Record]:
+    return without(records, Event, lambda e: e.source == "job" and e.value["id"] in numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "measure"),
+    [
+        ("process_gone", 0.6),
+        ("replacement_ready", 9.5),
+        ("first_heartbeat", 7.5),
+        ("first_new_task", 10.5),
+        ("orphans_handled", 14.7),
+        ("last_delayed_run", 12.5),
+    ],
+)
+def test_each_phase_is_measured_from_the_first_hit(name: str, measure: float) -> None:
+    check = phase(healthy(), name)
+    assert check.measure == pytest.approx(measure)
+    (window,) = check.windows
+    assert (window.start, window.end) == (at(FAULT), at(FAULT + measure))
+
+
+def test_without_an_exact_time_of_death_the_proof_counts() -> None:
+    vague = changed(
+        healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"evidence": {**f.evidence, "process_gone_t": None}}
+    )
+    assert phase(vague, "process_gone").measure == pytest.approx(1.6)
+
+
+def test_a_death_before_the_fault_cannot_be() -> None:
+    odd = changed(
+        healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"evidence": {**f.evidence, "process_gone_t": at(1)}}
+    )
+    assert phase(odd, "process_gone").verdict is Verdict.INVALID
+
+
+def test_an_unproved_death_is_unknown() -> None:
+    unproved = without(healthy(), Fault, lambda f: f.phase == "proved" and f.target["uid"] == "uid-b")
+    assert phase(unproved, "process_gone").verdict is Verdict.INVALID
+
+
+def test_one_replacement_of_two_is_not_enough() -> None:
+    check = phase(pods(healthy(), "scheduler-d"), "replacement_ready")
+    assert check.verdict is Verdict.FAIL
+    assert check.measure == 39.5
+    assert "at least" in check.because
+
+
+def test_replacements_must_be_ready_at_the_same_time() -> None:
+    blink = [*healthy(), pod(29, "scheduler-c", "uid-c", ready=False), pod(33, "scheduler-c", "uid-c")]
+    assert phase(blink, "replacement_ready").measure == 12.5
+    gone = [*healthy(), pod(29, "scheduler-c", "uid-c", "deleted")]
+    assert phase(gone, "replacement_ready").verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("value", [{"deleting": True}, {"ready": False}, {"component": "worker"}])
+def test_only_ready_lasting_pods_of_the_component_replace(value: dict[str, object]) -> None:
+    records = changed(healthy(), Event, lambda e: e.uid == "uid-d", lambda e: {"value": {**e.value, **value}})
+    assert phase(records, "replacement_ready").verdict is Verdict.FAIL
+
+
+def test_a_pod_that_was_there_before_is_no_replacement() -> None:
+    records = [*pods(healthy(), "scheduler-d"), pod(1, "scheduler-z", "uid-z"), pod(29, "scheduler-z", "uid-z")]
+    assert phase(records, "replacement_ready").verdict is Verdict.FAIL
+
+
+def test_pods_that_were_not_watched_before_the_fault_prove_nothing() -> None:
+    assert phase(pods(healthy(), "scheduler-a"), "replacement_ready").verdict is Verdict.INVALID
+
+
+def test_a_heartbeat_of_a_survivor_is_not_the_new_scheduler() -> None:
+    survivor = [job(0.5, 9, "scheduler-s", "state"), *(job(t, 9, "scheduler-s") for t in range(1, 50))]
+    assert phase([*healthy(), *survivor], "first_heartbeat").measure == 7.5
+    assert phase([*jobs(healthy(), 3, 4), *survivor], "first_heartbeat").verdict is Verdict.FAIL
+
+
+def test_being_seen_is_not_a_heartbeat() -> None:
+    silent = without(healthy(), Event, lambda e: e.value.get("id") in (3, 4) and e.what == "heartbeat")
+    assert phase(silent, "first_heartbeat").verdict is Verdict.FAIL
+
+
+def test_without_jobs_before_the_fault_new_ones_cannot_be_told() -> None:
+    assert phase(jobs(healthy(), 1, 2), "first_heartbeat").verdict is Verdict.INVALID
+    assert phase(jobs(healthy(), 1, 2), "orphans_handled").verdict is Verdict.INVALID
+
+
+def test_only_tasks_of_runs_triggered_after_the_fault_are_new() -> None:
+    old = [*healthy(), *dag_run("old", 20, 22, 25)]
+    assert phase(old, "first_new_task").measure == 10.5
+
+
+def test_no_new_task_is_a_failure_and_no_new_run_unknown() -> None:
+    late = {"r24", "r30", "r36", "r42"}
+    no_task = without(healthy(), Mark, lambda m: m.dag_run in late)
+    assert phase(no_task, "first_new_task").verdict is Verdict.FAIL
+    no_run = without(no_task, Op, lambda o: o.value["dag_run"] in late)
+    assert phase(no_run, "first_new_task").verdict is Verdict.INVALID
+
+
+def test_a_run_that_was_triggered_too_late_says_nothing_of_airflow() -> None:
+    soon = {"r24", "r30", "r36"}
+    records = without(healthy(), Op, lambda o: o.value["dag_run"] in soon)
+    records = without(records, Mark, lambda m: m.dag_run in soon)
+    assert phase(records, "first_new_task").verdict is Verdict.INVALID
+
+
+def test_every_dead_scheduler_must_be_noticed() -> None:
+    one = without(healthy(), Event, lambda e: e.value.get("id") == 2 and e.value.get("state") == "failed")
+    assert phase(one, "orphans_handled").verdict is Verdict.FAIL
+
+
+def test_a_job_that_had_ended_before_is_not_an_orphan() -> None:
+    ended = [*healthy(), job(0.3, 7, "scheduler-a", "state", "failed")]
+    assert phase(ended, "orphans_handled").measure == pytest.approx(14.7)
+
+
+def test_no_run_in_flight_is_invalid() -> None:
+    idle = without(healthy(), Op, lambda o: o.value["dag_run"] == "r18")
+    assert phase(idle, "last_delayed_run").verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize(("type_", "state"), [("fail", "failed"), ("info", "running")])
+def test_a_run_in_flight_that_did_not_succeed_never_came(type_: str, state: str) -> None:
+    records = changed(
+        healthy(),
+        Op,
+        lambda o: o.f == "run" and o.type == "ok" and o.value["dag_run"] == "r18",
+        lambda o: {"type": type_, "value": {**o.value, "state": state}},
+    )
+    assert phase(records, "last_delayed_run").verdict is Verdict.FAIL
+
+
+def test_what_never_came_is_unknown_while_its_bound_has_not_run_out() -> None:
+    slo = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items()}
+    slo["recovery.replacement_ready"]["limit"] = 120
+    records = [meta(slo), *pods(healthy(), "scheduler-d")[1:]]
+    assert phase(records, "replacement_ready").verdict is Verdict.INVALID
+
+
+def test_what_never_came_after_an_unproved_fault_is_unknown() -> None:
+    unproved = without(pods(healthy(), "scheduler-d"), Fault, lambda f: f.phase == "proved")
+    assert phase(unproved, "replacement_ready").verdict is Verdict.INVALID
+
+
+def test_what_never_came_in_a_cut_history_is_unknown() -> None:
+    cut = judge(History.of(pods(healthy(), "scheduler-d")))
+    assert named(cut, "recovery.replacement_ready").verdict is Verdict.INVALID
+
+
+def test_phases_without_a_bound_are_not_judged() -> None:
+    slo = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items() if n[:8] != "recovery"}
+    outcome = verdict([meta(slo), *healthy()[1:]])
+    assert outcome.verdict is Verdict.PASS
+    assert not [c for c in outcome.checks if c.name.startswith("recovery")]
+
+
+def test_without_a_fault_there_is_nothing_to_recover_from() -> None:
+    outcome = verdict(without(healthy(), Fault))
+    assert {c.verdict for c in outcome.checks if c.name.startswith("recovery")} == {Verdict.INVALID}
+
+
+def test_requests_are_no_part_of_recovery() -> None:
+    assert whole([sample(1)]).meta is None

@@ -1,0 +1,258 @@
+"""The verdict as a whole: good runs pass, every bound can be broken, nothing unknown passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
+from harness.judge import verdict as judging
+from harness.judge.verdict import REQUIRED_ALWAYS, judge, required
+from harness.outcome import Check, Verdict
+from harness.slo import CATALOGUE, Bound
+from tests.unit.builders import (
+    END,
+    LIMITS,
+    at,
+    bad,
+    changed,
+    healthy,
+    mark,
+    meta,
+    named,
+    verdict,
+    whole,
+    without,
+)
+
+SLO = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items()}
+
+
+def test_a_healthy_run_passes_every_check() -> None:
+    outcome = verdict(healthy())
+    assert outcome.verdict is Verdict.PASS
+    assert {c.name for c in outcome.checks if c.verdict is not Verdict.PASS} == set()
+    assert {c.name for c in outcome.checks} == set(CATALOGUE) | {
+        "evidence.complete",
+        "evidence.fault",
+        "evidence.baseline",
+        "evidence.schedule",
+    }
+    assert (outcome.run_id, outcome.experiment, outcome.stack) == ("run-1", "scheduler-kill", "celery")
+
+
+def delayed(what: Callable[[Any], bool], seconds: float) -> Callable[[], list[Record]]:
+    return lambda: changed(healthy(), Record, what, lambda r: {"t": r.t + at(seconds)})
+
+
+def _ends(name: str) -> Callable[[Record], bool]:
+    return lambda r: isinstance(r, Op) and r.f == "run" and r.type == "ok" and r.value["dag_run"] == name
+
+
+def _jobs(*numbers: int) -> Callable[[Record], bool]:
+    return lambda r: isinstance(r, Event) and r.source == "job" and r.value["id"] in numbers and r.t > at(21)
+
+
+def _flapping(target: str, conn: str) -> list[Record]:
+    records = healthy()
+    for second in range(22, 45, 3):
+        records = bad(records, second, second + 1.4, target, conn)
+    return records
+
+
+BREAKERS: dict[str, Callable[[], list[Record]]] = {
+    "availability.read.outage": lambda: bad(healthy(), 25, 28),
+    "availability.read.errors": lambda: _flapping("version", "new"),
+    "availability.write.outage": lambda: bad(healthy(), 25, 30, "trigger"),
+    "availability.write.errors": lambda: _flapping("trigger", "new"),
+    "evidence.samples": lambda: without(healthy(), Sample, lambda s: s.method == "POST" and s.due > at(30)),
+    "evidence.finished_runs": lambda: without(
+        healthy(), Op, lambda o: o.value["dag_run"] in ("r1", "r6", "r11", "r24", "r30")
+    ),
+    "evidence.late_samples": lambda: changed(
+        healthy(), Sample, lambda s: s.due > at(45), lambda s: {"t": s.due + at(0.6)}
+    ),
+    "tasks.lost": lambda: without(healthy(), Mark, lambda m: m.dag_run == "r24" and m.mark == "end"),
+    "tasks.duplicated": lambda: [*healthy(), mark(14, "start", "r1"), mark(15, "end", "r1")],
+    "tasks.extra_attempts": lambda: [*healthy(), mark(14, "start", "r1")],
+    "tasks.overlapping": lambda: [*healthy(), mark(4, "start", "r1", host="b"), mark(4.5, "end", "r1", host="b")],
+    "tasks.run_duration": delayed(_ends("r30"), 18),
+    "recovery.process_gone": lambda: changed(
+        healthy(),
+        Fault,
+        lambda f: f.phase == "proved",
+        lambda f: {"evidence": {**f.evidence, "process_gone_t": at(23)}},
+    ),
+    "recovery.replacement_ready": delayed(
+        lambda r: isinstance(r, Event) and r.uid == "uid-d" and r.value["ready"] is True, 10
+    ),
+    "recovery.first_heartbeat": delayed(_jobs(3, 4), 10),
+    "recovery.first_new_task": delayed(lambda r: isinstance(r, Mark) and r.dag_run in ("r24", "r30", "r36", "r42"), 10),
+    "recovery.orphans_handled": delayed(_jobs(1, 2), 10),
+    "recovery.last_delayed_run": delayed(_ends("r18"), 8),
+    "rollback.time": delayed(lambda r: isinstance(r, Fault) and r.phase == "rolled-back", 15),
+}
+
+
+def test_every_bound_has_a_breaker() -> None:
+    assert BREAKERS.keys() == CATALOGUE.keys() == LIMITS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(BREAKERS))
+def test_every_bound_can_be_broken(name: str) -> None:
+    outcome = verdict(BREAKERS[name]())
+    expected = Verdict.INVALID if name.startswith("evidence.") else Verdict.FAIL
+    broken = named(outcome, name)
+    assert broken.verdict is expected, broken.because
+    assert broken.measure is not None
+    assert not Bound(name, *LIMITS[name], "test").holds(broken.measure)
+    assert outcome.verdict.rank >= expected.rank
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED_ALWAYS))
+def test_a_required_bound_that_is_missing_is_invalid(name: str) -> None:
+    slo = {n: b for n, b in SLO.items() if n != name}
+    outcome = verdict([meta(slo), *healthy()[1:]])
+    assert outcome.verdict is Verdict.INVALID
+    assert named(outcome, name).verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        {},
+        {"limit": 1, "unit": "h", "origin": "x"},
+        {"limit": float("nan"), "unit": "s", "origin": "x"},
+        {"limit": float("inf"), "unit": "s", "origin": "x"},
+        {"limit": -1, "unit": "s", "origin": "x"},
+        {"limit": "2", "unit": "s", "origin": "x"},
+        {"limit": True, "unit": "s", "origin": "x"},
+        {"limit": 1, "unit": "s", "origin": " "},
+    ],
+)
+def test_a_malformed_bound_is_invalid(raw: Any) -> None:
+    malformed = meta().model_copy(update={"slo": {**SLO, "rollback.time": raw}})
+    outcome = verdict([malformed, *healthy()[1:]])
+    assert outcome.verdict is Verdict.INVALID
+    assert "cannot be used" in named(outcome, "rollback.time").because
+
+
+def test_an_unknown_bound_is_invalid() -> None:
+    slo = {**SLO, "availability.reed.outage": SLO["rollback.time"]}
+    outcome = verdict([meta(slo), *healthy()[1:]])
+    assert outcome.verdict is named(outcome, "availability.reed.outage").verdict is Verdict.INVALID
+
+
+def test_no_bounds_at_all_is_invalid() -> None:
+    assert verdict([meta({}), *healthy()[1:]]).verdict is Verdict.INVALID
+
+
+def test_no_history_at_all_is_invalid() -> None:
+    outcome = judge(History.of([]))
+    assert outcome.verdict is Verdict.INVALID
+    assert outcome.run_id == "unknown"
+    assert judge(whole([])).verdict is Verdict.INVALID
+
+
+def test_a_checker_that_raises_is_invalid() -> None:
+    def crash(_: History, __: dict[str, Bound]) -> tuple[Check, ...]:
+        raise ZeroDivisionError("by chance")
+
+    outcome = judge(whole(healthy()), {**judging.CHECKERS, "recovery": crash})
+    check = named(outcome, "recovery")
+    assert outcome.verdict is check.verdict is Verdict.INVALID
+    assert "ZeroDivisionError: by chance" in check.because
+
+
+def test_a_checker_that_says_nothing_is_invalid() -> None:
+    outcome = judge(whole(healthy()), {**judging.CHECKERS, "recovery": lambda _, __: ()})
+    assert outcome.verdict is Verdict.INVALID
+    assert named(outcome, "recovery.first_heartbeat").verdict is Verdict.INVALID
+
+
+def test_no_checkers_at_all_is_invalid() -> None:
+    assert judge(whole(healthy()), {}).verdict is Verdict.INVALID
+
+
+def test_a_failure_outweighs_what_is_unknown() -> None:
+    records = without(bad(healthy(), 25, 30), Fault, lambda f: f.phase == "proved")
+    assert verdict(records).verdict is Verdict.FAIL
+
+
+def test_every_because_says_measure_limit_and_origin() -> None:
+    for check in verdict(healthy()).checks:
+        if check.limit is not None:
+            assert f"origin of {check.name}" in check.because
+            assert "the limit is at" in check.because
+
+
+def test_required_bounds_depend_on_what_is_broken() -> None:
+    assert required("scheduler", writes=False) == set(CATALOGUE) - {
+        "availability.write.outage",
+        "availability.write.errors",
+    }
+    assert required("scheduler", writes=True) == set(CATALOGUE)
+    other = {"recovery.process_gone", "recovery.replacement_ready"}
+    assert required("api-server", writes=False) == REQUIRED_ALWAYS | other
+    assert "rollback.time" in REQUIRED_ALWAYS
+    assert not [n for n in REQUIRED_ALWAYS if n.startswith("recovery.") or ".write." in n]
+
+
+HEALTHY = healthy()
+LINES = [*HEALTHY, End(t=at(END), complete=True)]
+INDEXES = st.integers(0, sum(isinstance(r, Sample) for r in HEALTHY) - 1)
+
+
+def worse(records: list[Record], which: set[int]) -> list[Record]:
+    """The samples of these numbers are bad."""
+    numbers = {id(r): i for i, r in enumerate(r for r in records if isinstance(r, Sample))}
+    return [r.model_copy(update={"outcome": "fail"}) if numbers.get(id(r)) in which else r for r in records]
+
+
+@settings(max_examples=60, deadline=None)
+@given(first=st.sets(INDEXES, max_size=60), more=st.sets(INDEXES, min_size=1, max_size=30))
+def test_making_samples_bad_never_improves_the_verdict(first: set[int], more: set[int]) -> None:
+    before, after = verdict(worse(HEALTHY, first)), verdict(worse(HEALTHY, first | more))
+    assert after.verdict.rank >= before.verdict.rank
+    for check in before.checks:
+        assert named(after, check.name).verdict.rank >= check.verdict.rank
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(LINES) - 1))
+def test_a_history_cut_between_lines_never_passes(kept: int) -> None:
+    assert judge(History.of(LINES[:kept])).verdict is not Verdict.PASS
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("run") / "history.jsonl"
+    recorder = Recorder.create(path)
+    recorder.write(*LINES)
+    recorder.close()
+    return path
+
+
+def test_a_history_read_from_disk_gets_the_same_verdict(written: Path) -> None:
+    assert judge(History.read(written)) == verdict(HEALTHY)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_a_file_cut_anywhere_never_passes(written: Path, tmp_path: Path, share: float) -> None:
+    whole_file = written.read_bytes().rstrip(b"\n")
+    cut = tmp_path / "history.jsonl"
+    cut.write_bytes(whole_file[: int(share * len(whole_file))])
+    assert judge(History.read(cut)).verdict is not Verdict.PASS
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.integers(1, len(HEALTHY) - 1), min_size=1, max_size=400))
+def test_judging_never_raises_whatever_is_missing(lost: set[int]) -> None:
+    judge(whole([r for i, r in enumerate(HEALTHY) if i not in lost]))

@@ -1,0 +1,136 @@
+"""Finding and killing the processes of containers: the scripts are run on real processes of this machine.
+
+Only their control groups are made up, in a small tree that stands for /proc, with the real `stat` of each process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import FaultError
+from harness.kube import nodes
+from harness.kube.nodes import Process, parse_processes
+from harness.process import run
+from harness.wait import until
+
+A, B = "a1" * 32, "b2" * 32
+VERSION_1 = "12:pids:/docker/4f/kubelet/kubepods/pod1/{id}\n11:memory:/docker/4f/kubelet/kubepods/pod1/{id}\n"
+VERSION_2 = "0::/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod1.slice/cri-containerd-{id}.scope\n"
+
+
+@contextmanager
+def process(proc: Path, cgroup: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A real process that waits, entered in the tree with this control group."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        entry = proc / str(child.pid)
+        entry.mkdir()
+        (entry / "cgroup").write_text(cgroup, encoding="utf-8")
+        (entry / "stat").symlink_to(f"/proc/{child.pid}/stat")
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def started(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+
+
+def kill_script(proc: Path, *ids: str) -> dict[str, tuple[Process, ...]]:
+    return parse_processes(run(["sh", "-c", nodes._KILL, "sh", str(proc), *ids], timeout=20))
+
+
+def alive_script(proc: Path, *some: Process) -> tuple[Process, ...]:
+    words = [str(number) for p in some for number in (p.pid, p.started)]
+    return parse_processes(run(["sh", "-c", nodes._ALIVE, "sh", str(proc), *words], timeout=20)).get("-", ())
+
+
+@pytest.mark.parametrize("cgroup", [VERSION_1, VERSION_2], ids=["cgroup v1", "cgroup v2"])
+def test_every_process_of_the_containers_is_killed_and_no_other(tmp_path: Path, cgroup: str) -> None:
+    with (
+        process(tmp_path, cgroup.format(id=A)) as first,
+        process(tmp_path, cgroup.format(id=A)) as second,
+        process(tmp_path, cgroup.format(id=B)) as other,
+        process(tmp_path, cgroup.format(id="c3" * 32)) as bystander,
+    ):
+        of_a = {Process(p.pid, started(p.pid)) for p in (first, second)}
+        of_b = {Process(other.pid, started(other.pid))}
+        hit = kill_script(tmp_path, A, B)
+        assert (set(hit[A]), set(hit[B])) == (of_a, of_b)
+        assert [p.wait(10) for p in (first, second, other)] == [-9, -9, -9]
+        assert bystander.poll() is None
+
+
+def test_a_container_without_processes_is_not_in_the_answer(tmp_path: Path) -> None:
+    assert kill_script(tmp_path, A) == {}
+
+
+def test_a_dead_process_that_nobody_reaped_is_gone(tmp_path: Path) -> None:
+    with process(tmp_path, VERSION_2.format(id=A)) as child:
+        one = Process(child.pid, started(child.pid))
+        assert alive_script(tmp_path, one) == (one,)
+        child.send_signal(9)
+        # Not waited for, so that the kernel keeps it as a zombie.
+        until(lambda: alive_script(tmp_path, one), lambda seen: seen == (), what="the death", timeout=10, every=0.05)
+        assert "Z" in Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        assert kill_script(tmp_path, A) == {}
+
+
+def test_a_number_that_another_process_got_is_not_the_old_one(tmp_path: Path) -> None:
+    with process(tmp_path, VERSION_2.format(id=A)) as child:
+        one = Process(child.pid, started(child.pid))
+        assert alive_script(tmp_path, Process(child.pid, one.started - 1), Process(2**22 + 1, 1), one) == (one,)
+
+
+@pytest.mark.parametrize("name", ["a b) c (d", "*", "$(touch x)"])
+def test_any_name_of_a_process_is_read_past(tmp_path: Path, name: str) -> None:
+    entry = tmp_path / "77"
+    entry.mkdir()
+    fields = " ".join(str(n) for n in range(4, 22))
+    (entry / "stat").write_text(f"77 ({name}) S {fields} 4242 23 24\n", encoding="utf-8")
+    assert alive_script(tmp_path, Process(77, 4242)) == (Process(77, 4242),)
+
+
+@pytest.mark.parametrize("bad", ["", "x", "A1" * 32, "a1" * 40, "a1b2; reboot", "-e"])
+def test_what_is_no_container_id_reaches_no_node(bad: str) -> None:
+    with pytest.raises(FaultError, match="no container id"):
+        nodes.kill({"no-such-node": [bad]})
+
+
+def test_a_node_that_cannot_be_entered_is_named() -> None:
+    with pytest.raises(FaultError, match="no-such-node"):
+        nodes.kill({"no-such-node": [A]})
+    with pytest.raises(FaultError, match="no-such-node"):
+        nodes.alive({"no-such-node": [Process(1, 1)]})
+
+
+def test_nothing_asked_needs_no_node() -> None:
+    assert nodes.kill({}) == {}
+    assert nodes.kill({"no-such-node": []}) == {}
+    assert nodes.alive({}) == {}
+    assert nodes.alive({"no-such-node": []}) == {"no-such-node": ()}
+
+
+ids = st.text("0123456789abcdef", min_size=12, max_size=64)
+processes = st.builds(Process, st.integers(1, 2**22), st.integers(0, 2**62))
+
+
+@given(st.dictionaries(ids, st.lists(processes, min_size=1, unique=True), max_size=4), st.integers(1, 3))
+def test_answers_are_read_back_each_process_once(found: dict[str, list[Process]], rounds: int) -> None:
+    lines = [f"{container} {p.pid} {p.started}" for container, some in found.items() for p in some]
+    answer = "".join(f"{line}\n" for line in lines * rounds)
+    assert parse_processes(answer) == {container: tuple(some) for container, some in found.items()}
+
+
+@given(st.text(min_size=1).filter(lambda t: any(len(line.split(" ")) != 3 for line in t.splitlines())))
+def test_what_is_no_answer_is_refused(answer: str) -> None:
+    with pytest.raises(FaultError, match="see `docker logs`"):
+        parse_processes(answer)

@@ -1,0 +1,74 @@
+"""What tasks write of themselves: the same mark until it is known to be kept, and no end without the work."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import redis
+
+from harness.observe.ledger import mark_of
+from harness.settings import ROOT
+from tests.unit.resp import Stream, streaming
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ledger_marks", ROOT / "dags" / "ledger_marks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+marks = load()
+CONTEXT = {
+    "ti": SimpleNamespace(task_id="transform", map_index=1, try_number=2),
+    "dag_run": SimpleNamespace(run_id="p-0001"),
+}
+
+
+def written(stream: Stream) -> list[tuple[str, str]]:
+    """Mark and mark id of every entry, in order."""
+    found = [mark_of(fields, 0) for _, fields in stream.entries]
+    return [(mark.mark, mark_id) for mark_id, mark in found]
+
+
+def test_an_attempt_is_framed_by_two_marks_that_the_reader_understands(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        with marks.attempt(CONTEXT):
+            assert [mark for mark, _ in written(stream)] == ["start"]
+    assert [mark for mark, _ in written(stream)] == ["start", "end"]
+    assert len({mark_id for _, mark_id in written(stream)}) == 2
+    _, mark = mark_of(stream.entries[0][1], 0)
+    assert (mark.dag_run, mark.task, mark.map_index, mark.try_) == ("p-0001", "transform", 1, 2)
+    assert mark.executor_host == socket.gethostname()
+
+
+def test_work_that_raised_leaves_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        with pytest.raises(ZeroDivisionError), marks.attempt(CONTEXT):
+            _ = 1 // 0
+    assert [mark for mark, _ in written(stream)] == ["start"]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["entry kept", "entry lost"])
+def test_a_broken_connection_means_the_same_mark_again(kept: bool) -> None:
+    with streaming() as stream:
+        stream.break_next, stream.keep_broken = 2, kept
+        marks.write(marks.mark_fields(CONTEXT, "end"), f"redis://127.0.0.1:{stream.port}/0")
+    assert stream.broken == 2
+    assert len(stream.entries) == (3 if kept else 1)
+    assert len(set(written(stream))) == 1
+
+
+def test_a_ledger_that_stays_away_fails_the_attempt() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+        with pytest.raises(redis.ConnectionError):
+            marks.write(marks.mark_fields(CONTEXT, "start"), url, give_up_after_s=0.1)
