@@ -99,12 +99,14 @@ class Airflow:
         self._password = password
         self._timeout = timeout
         self._token = ""
+        self._keep_alive = True
         self._session = _session()
 
     def another(self, *, keep_alive: bool = True) -> Airflow:
         """The same login with connections of its own; without `keep_alive` every request opens a new one."""
         twin = Airflow(self.base_url, self._username, self._password, self._timeout)
         twin._token = self._token
+        twin._keep_alive = keep_alive
         if not keep_alive:
             twin._session.headers["Connection"] = "close"
         return twin
@@ -231,6 +233,10 @@ class Airflow:
         except requests.RequestException as cause:
             message = f"{asked}: {_root(cause)}"
             raise AirflowUnavailable(message, maybe_served=not _refused(cause), timed_out=_slow(cause)) from cause
+        finally:
+            if not self._keep_alive:
+                # A server need not say that it closes; a connection left in the pool would then break the next request.
+                self._session.close()
 
     def _body(self, reply: requests.Response) -> Json:
         try:

@@ -6,6 +6,7 @@ else is refused by name. Waiting, retrying and judging are not done here: one ca
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ class Kube:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
+        self._version = client.VersionApi(api)
 
     def require_ours(self) -> None:
         """Raises `UsageError` by name unless we made this cluster."""
@@ -112,6 +114,37 @@ class Kube:
                 *self._apps.list_namespaced_stateful_set(namespace, _request_timeout=CALL_TIMEOUT_S).items,
             ]
         return replicas_of(found)
+
+    def load_balancer(self, namespace: str, service: str) -> str | None:
+        """The address that a Service of type LoadBalancer was given, or None."""
+        self.guard(namespace)
+        try:
+            with reaching():
+                found = self._core.read_namespaced_service(service, namespace, _request_timeout=CALL_TIMEOUT_S)
+        except KubeError as refused:
+            if refused.status == 404:
+                return None
+            raise
+        balancer = found.status.load_balancer if found.status else None
+        given = (balancer.ingress if balancer else None) or []
+        return next((g.ip or g.hostname for g in given if g.ip or g.hostname), None)
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """What a Secret holds; nothing where there is none."""
+        self.guard(namespace)
+        try:
+            with reaching():
+                found = self._core.read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT_S)
+        except KubeError as refused:
+            if refused.status == 404:
+                return {}
+            raise
+        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
+
+    def server_version(self) -> str:
+        """The cluster's own version, like v1.37.0."""
+        with reaching():
+            return str(self._version.get_code(_request_timeout=CALL_TIMEOUT_S).git_version)
 
     def _whose(self) -> str:
         return f"context {self._context} ({self._server})"

@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 
 class KubeError(HarnessError):
-    """The cluster answered a call with an error; `status` is the HTTP status, 0 where the answer broke off."""
+    """The cluster answered a call badly: `status` is that of HTTP, 0 where the answer broke off, 200 where it came but
+    cannot be read."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -97,4 +98,4 @@ def reaching() -> Iterator[None]:
     except (urllib3.exceptions.HTTPError, OSError) as cause:
         raise UsageError(f"the stack is not up: its cluster cannot be reached ({cause}); run `harness up`") from cause
     except ValueError as cause:
-        raise KubeError(f"the cluster's answer cannot be read: {cause}") from cause
+        raise KubeError(f"the cluster's answer cannot be read: {cause}", 200) from cause

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from harness.errors import UsageError
+from harness.errors import HarnessError
 from harness.kube import Change, KubeError, Listing, Source
 
 RETRY_S = 0.5
 GONE = 410
+UNREADABLE = 200
 
 
 class Identified(Protocol):
@@ -78,10 +79,11 @@ class Follower(Generic[T]):
             except Exception as problem:
                 if self._stopping.is_set():
                     return
-                # An end of the stream is normal life; any other error, ours too, is told, and the list read anew.
-                if not (isinstance(problem, KubeError) and problem.status == GONE):
+                status = problem.status if isinstance(problem, KubeError) else None
+                # That a place grew too old is normal life; any other error, ours too, is told.
+                if status != GONE:
                     self._on_problem(self.name, f"{type(problem).__name__}: {problem}")
-                if not isinstance(problem, UsageError):
+                if status in (GONE, UNREADABLE) or not isinstance(problem, HarnessError):
                     self._version = ""
                 self._stopping.wait(RETRY_S)
 

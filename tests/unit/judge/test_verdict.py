@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
+from harness.judge.checks import plain
 from harness.judge.verdict import REQUIRED_ALWAYS, judge, required
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
@@ -174,6 +175,13 @@ def test_a_checker_that_says_nothing_is_invalid() -> None:
     outcome = judge(whole(healthy()), {**judging.CHECKERS, "recovery": lambda _, __: ()})
     assert outcome.verdict is Verdict.INVALID
     assert named(outcome, "recovery.first_heartbeat").verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("order", [(Verdict.PASS, Verdict.FAIL), (Verdict.FAIL, Verdict.PASS)])
+def test_of_two_checks_of_one_name_the_worse_is_kept(order: tuple[Verdict, Verdict]) -> None:
+    both = tuple(plain("tasks.lost", v, v.value) for v in order)
+    outcome = judge(whole(healthy()), {**judging.CHECKERS, "twice": lambda _, __: both, "tasks": lambda _, __: ()})
+    assert named(outcome, "tasks.lost").verdict is outcome.verdict is Verdict.FAIL
 
 
 def test_no_checkers_at_all_is_invalid() -> None:

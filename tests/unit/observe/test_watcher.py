@@ -188,6 +188,7 @@ def test_a_version_that_is_too_old_means_listing_again_and_what_vanished_meanwhi
 def test_a_broken_cluster_is_told_once_and_so_is_its_recovery(tmp_path: Path) -> None:
     cluster = Cluster()
     with scene(tmp_path, cluster, []) as play:
+        until(lambda: len(cluster.versions), lambda n: n == 3, what="three watches", timeout=10, every=0.02)
         cluster.broken = True
         cluster.says[NODE].put(END)
         errors = until(
@@ -199,9 +200,10 @@ def test_a_broken_cluster_is_told_once_and_so_is_its_recovery(tmp_path: Path) ->
         )
         assert (errors[0].object, errors[0].value["of"]) == ("watcher", "nodes")
         assert "503" in errors[0].value["error"]
-        cluster.lists[NODE] = [node("n", True)]
+        cluster.say(NODE, "ADDED", node("n", True, "11"))
         cluster.broken = False
         play.waits_for("node", 1)
+    assert cluster.listed.count(NODE) == 1
     told = [e.what for e in play.events("probe")]
     assert told == ["started", "error", "recovered", "stopped"]
     assert play.events("probe")[-1].value == {"still_running": []}

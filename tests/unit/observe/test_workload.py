@@ -57,10 +57,10 @@ class LittleAirflow:
         return Reply(200, {"dag_run_id": run_id})
 
 
-def workload(server: Server, recorder: Recorder, **other: object) -> Workload:
+def workload(server: Server, recorder: Recorder, timeout: float = 10, **other: object) -> Workload:
     """One trigger and then, for a long time, none: unless a test says otherwise."""
     settings = {"dag": "d", "tasks": TASKS, "process": "workload", "every_s": 60.0, "prefix": "p", "accept_within_s": 5}
-    door = Airflow(server.url, "admin", "pw", timeout=0.5)
+    door = Airflow(server.url, "admin", "pw", timeout=timeout)
     return Workload(lambda: door, recorder, **(settings | other))  # type: ignore[arg-type]
 
 
@@ -188,7 +188,7 @@ def test_a_hung_trigger_is_info_for_the_sample_and_does_not_delay_the_next(tmp_p
     airflow = LittleAirflow(hang_first)
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with serving(airflow) as server:
-        load = workload(server, recorder, process="writer", every_s=0.1)
+        load = workload(server, recorder, timeout=0.5, process="writer", every_s=0.1)
         load.start()
         # The first is still unanswered while others are accepted.
         until(lambda: airflow.states.get("p-0002"), bool, what="the third run", timeout=10, every=0.02)
