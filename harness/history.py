@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -225,7 +226,7 @@ class History:
         problem = None
         try:
             for record in _parse(_lines(path)):
-                records.append(record)
+                records.append(record)  # noqa: PERF402 what was read before a damaged line is kept
         except _Damaged as damage:
             problem = str(damage)
         if records and isinstance(records[0], Meta) and records[0].format != FORMAT:
@@ -248,7 +249,7 @@ def _lines(path: Path) -> Iterator[str]:
         else:
             with path.open(encoding="utf-8") as plain:
                 yield from plain
-    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile) as cause:
+    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as cause:
         raise _Damaged(f"the file is damaged: {cause}") from cause
 
 

@@ -51,6 +51,9 @@ def run(
         stdout, stderr = child.communicate(stdin, timeout=timeout)
     except BaseException as cause:
         _end(child)
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
         if isinstance(cause, subprocess.TimeoutExpired):
             raise CommandFailed(f"{shown} did not end within {timeout:g} s", None, _tail(log, "")) from cause
         raise

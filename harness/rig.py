@@ -58,6 +58,8 @@ class Rig:
     def drain(self, seconds: float) -> None:
         """Trigger no more, and wait for the runs in flight, `seconds` at most in all."""
         for load in self._loads:
+            load.halt()
+        for load in self._loads:
             load.stop(seconds)
 
     def stop(self) -> list[str]:

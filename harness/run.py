@@ -7,6 +7,7 @@ started and closes the history; only then is it judged.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -162,6 +163,8 @@ def conduct(path: Path, settings: Settings) -> Result:
     Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
     """
     experiment = experiments.load(path)
+    # What Chaos Toolkit has to say is in the journal; what went wrong is said by us, once.
+    logging.getLogger("chaostoolkit").addHandler(logging.NullHandler())
     desk.name, desk.settings, desk.embedded = experiment.name, settings, True
     try:
         journal = run_experiment(experiment.raw, settings={"controls": {}})

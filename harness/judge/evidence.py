@@ -93,8 +93,8 @@ def _schedule(history: History) -> Check:
         if usual is None:
             reasons.append(f"the interval of {key} cannot be told from {len(samples)} samples")
             continue
-        # Writes may end before the recovery does, so that the last runs can end; reads may not.
-        found = gaps(samples, usual, recovery[1] if recovery and not key.write else None)
+        # Load goes on until the recovery ends; in the cooldown, writes end so that the last runs can.
+        found = gaps(samples, usual, recovery[1] if recovery else None)
         windows += [Window(start=g.start, end=g.end, what=f"{key} was not sampled") for g in found]
     if windows:
         longest = max(windows, key=lambda w: w.end - w.start)

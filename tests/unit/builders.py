@@ -167,7 +167,7 @@ def _samples() -> list[Record]:
         ("dags", "new", 0.2),
     )
     reads = [sample(i * STEP + shift, "ok", target, conn) for target, conn, shift in kinds for i in range(110)]
-    writes = [sample(0.3 + i, "ok", "trigger", "new", "POST") for i in range(46)]
+    writes = [sample(0.3 + i, "ok", "trigger", "new", "POST") for i in range(50)]
     return [*reads, *writes]
 
 

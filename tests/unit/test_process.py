@@ -85,9 +85,6 @@ def pipes_collected() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.mark.usefixtures("pipes_collected")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.xfail(strict=True, reason="run() does not close the pipes of a program that ran out of time")
 def test_a_program_out_of_time_leaves_no_pipe_open() -> None:
     before = psutil.Process().num_fds()
     with pytest.raises(CommandFailed) as held:  # as callers hold it: what it refers to is not collected yet
@@ -95,8 +92,6 @@ def test_a_program_out_of_time_leaves_no_pipe_open() -> None:
     assert psutil.Process().num_fds() == before, held.value
 
 
-@pytest.mark.usefixtures("pipes_collected")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_program_out_of_time_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     code = (
@@ -113,8 +108,6 @@ def test_a_program_out_of_time_is_ended_with_its_children(tmp_path: Path) -> Non
     until(lambda: [p for p in started if _runs(p)], lambda left: not left, what="the end of both", timeout=30)
 
 
-@pytest.mark.usefixtures("pipes_collected")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_program_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     code = (

@@ -57,10 +57,10 @@ class LittleAirflow:
         return Reply(200, {"dag_run_id": run_id})
 
 
-def workload(server: Server, recorder: Recorder, timeout: float = 10, **other: object) -> Workload:
+def workload(server: Server, recorder: Recorder, timeout: object = 10, **other: object) -> Workload:
     """One trigger and then, for a long time, none: unless a test says otherwise."""
     settings = {"dag": "d", "tasks": TASKS, "process": "workload", "every_s": 60.0, "prefix": "p", "accept_within_s": 5}
-    door = Airflow(server.url, "admin", "pw", timeout=timeout)
+    door = Airflow(server.url, "admin", "pw", timeout=float(str(timeout)))
     return Workload(lambda: door, recorder, **(settings | other))  # type: ignore[arg-type]
 
 
