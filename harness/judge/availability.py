@@ -17,14 +17,17 @@ Judge = Callable[[Bound, Series, Samples, int | None], Check]
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Samples due from the fault phase to the end of the run."""
+    """Samples that were under way when the fault phase began, or came later."""
     return between(history, bounds, judged_from(history), None)
 
 
 def between(history: History, bounds: dict[str, Bound], since: int | None, until: int | None) -> tuple[Check, ...]:
-    """Judge the samples due in [since, until). A series known from elsewhere in the run must be in there too."""
+    """Judge the samples that ended in (since, until]. A series known from elsewhere in the run must be in there too.
+
+    A request that was due before a fault and still under way when it came belongs to the fault, not to the baseline.
+    """
     fault = fault_time(history)
-    every = {series: _due_in(samples, since, until) for series, samples in split(history.samples).items()}
+    every = {series: _ended_in(samples, since, until) for series, samples in split(history.samples).items()}
     checks: list[Check] = []
     for write, word in ((False, "read"), (True, "write")):
         inside = {series: samples for series, samples in every.items() if series.write is write}
@@ -38,10 +41,10 @@ def between(history: History, bounds: dict[str, Bound], since: int | None, until
     return tuple(checks)
 
 
-def _due_in(samples: Samples, since: int | None, until: int | None) -> Samples:
+def _ended_in(samples: Samples, since: int | None, until: int | None) -> Samples:
     if since is None:
         return ()
-    return tuple(s for s in samples if since <= s.due and (until is None or s.due < until))
+    return tuple(s for s in samples if since < s.end and (until is None or s.end <= until))
 
 
 def _worst(bound: Bound, inside: dict[Series, Samples], judge: Judge, fault: int | None) -> Check:

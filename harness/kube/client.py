@@ -15,7 +15,7 @@ from kubernetes import client, config
 from kubernetes.config import ConfigException
 
 from harness.errors import UsageError
-from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, slice_of
+from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
 from harness.settings import Settings
 
@@ -107,13 +107,19 @@ class Kube:
 
     def ready_replicas(self, namespace: str) -> dict[str, Replicas]:
         """Per component: pods Ready and wanted, over its Deployments and StatefulSets."""
+        return replicas_of(self._workloads(namespace))
+
+    def rolling(self, namespace: str) -> list[str]:
+        """Deployments and StatefulSets that are not yet as their manifests say, with their Ready pods."""
+        return rolling(self._workloads(namespace))
+
+    def _workloads(self, namespace: str) -> list[Any]:
         self.guard(namespace)
         with reaching():
-            found = [
+            return [
                 *self._apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items,
                 *self._apps.list_namespaced_stateful_set(namespace, _request_timeout=CALL_TIMEOUT_S).items,
             ]
-        return replicas_of(found)
 
     def load_balancer(self, namespace: str, service: str) -> str | None:
         """The address that a Service of type LoadBalancer was given, or None."""

@@ -126,6 +126,17 @@ def replicas_of(workloads: Iterable[Any]) -> dict[str, Replicas]:
     return found
 
 
+def rolling(workloads: Iterable[Any]) -> list[str]:
+    """Deployments and StatefulSets whose pods are not yet all of the present template, and Ready."""
+    found = []
+    for workload in workloads:
+        status, wanted = workload.status, workload.spec.replicas or 0
+        counts = (status.replicas or 0, status.updated_replicas or 0, status.ready_replicas or 0)
+        if (status.observed_generation or 0) < workload.metadata.generation or counts != (wanted,) * 3:
+            found.append(f"{workload.metadata.name} {counts[2]}/{wanted}")
+    return sorted(found)
+
+
 def containers_by_node(pods: Iterable[Pod]) -> dict[str, list[str]]:
     """Where to look for the processes of pods: per node, the ids of their running containers."""
     found: dict[str, list[str]] = {}

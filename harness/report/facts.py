@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median, median_low
 from typing import Any
 
-from harness.history import NS, History, Sample
+from harness.history import NS, Fault, History, Sample
+from harness.outcome import Check, Outcome
 
 MS = NS // 1000
 PHASES = ("baseline", "fault", "recovery", "cooldown")
+QUESTIONS = {
+    "evidence": "Is there enough to judge by?",
+    "availability": "Did every target answer, all through the fault?",
+    "tasks": "Was every accepted run done in time, and each of its tasks exactly once?",
+    "recovery": "How long after the fault did each phase of the recovery come?",
+    "rollback": "Is the cluster as it was?",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,15 @@ class BoundRow:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Checks that answer one question, in the order in which they were made."""
+
+    name: str
+    question: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
 class Interval:
     """How far a measured outage of one series may be from the truth."""
 
@@ -75,6 +93,21 @@ def spans(history: History) -> dict[str, tuple[int, int]]:
     return {name: (begins[name], ends.get(name, history.last_t)) for name in PHASES if name in begins}
 
 
+def groups(outcome: Outcome) -> list[Group]:
+    """The checks by the first part of their names."""
+    found: dict[str, list[Check]] = {}
+    for check in outcome.checks:
+        found.setdefault(check.name.split(".")[0], []).append(check)
+    return [Group(name, QUESTIONS.get(name, ""), tuple(checks)) for name, checks in found.items()]
+
+
+def tally(outcome: Outcome) -> str:
+    """How many checks came to what, the good ones first."""
+    counts = Counter(check.verdict for check in outcome.checks)
+    said = ", ".join(f"{counts[v]} {v}" for v in sorted(counts, key=lambda v: v.rank))
+    return f"{len(outcome.checks)} checks: {said}" if said else "no check was made"
+
+
 def fault_rows(history: History) -> list[FaultRow]:
     t = fault_time(history)
     return [
@@ -82,7 +115,7 @@ def fault_rows(history: History) -> list[FaultRow]:
             at=moment(fault.t, t),
             what=f"{fault.action}: {fault.phase}",
             target=" ".join(str(fault.target[key]) for key in ("kind", "name") if key in fault.target),
-            evidence=_pairs({**{k: v for k, v in fault.target.items() if k in ("uid", "node")}, **fault.evidence}),
+            evidence=_evidence(fault, t),
         )
         for fault in history.faults
     ]
@@ -117,7 +150,10 @@ def intervals(history: History) -> list[Interval]:
 
 def moment(t: int, fault: int | None) -> str:
     """Seconds after the fault where there is one, else since the run began."""
-    return f"{t / NS:.1f} s" if fault is None else f"{(t - fault) / NS:+.1f} s"
+    if fault is None:
+        return f"{t / NS:.1f} s"
+    after = round((t - fault) / NS, 1)
+    return f"{after:+.1f} s" if after else "0.0 s"
 
 
 def _floor(phase: str, name: str, samples: list[Sample]) -> FloorRow:
@@ -133,19 +169,23 @@ def _floor(phase: str, name: str, samples: list[Sample]) -> FloorRow:
     )
 
 
-def _pairs(table: Mapping[str, Any]) -> str:
-    return ", ".join(_pair(key, value) for key, value in table.items())
+def _evidence(fault: Fault, t: int | None) -> str:
+    """What was seen, each thing once: where a time is given, that it came need not be said too."""
+    table = {k: v for k, v in fault.target.items() if k in ("uid", "node")} | fault.evidence
+    timed = {key.removesuffix("_t") for key, value in table.items() if key.endswith("_t") and isinstance(value, int)}
+    parts = [_pair(key, value, t) for key, value in table.items() if key not in timed or value is not True]
+    return ", ".join(parts)
 
 
-def _pair(key: str, value: object) -> str:
+def _pair(key: str, value: object, t: int | None = None) -> str:
     if key.endswith("_t") and isinstance(value, int):
-        return f"{key.removesuffix('_t')} at {value / NS:.1f} s into the run"
+        return f"{key.removesuffix('_t')} at {moment(value, t)}"
     return f"{key} {_text(value)}"
 
 
 def _text(value: object) -> str:
     if isinstance(value, Mapping):
-        return _pairs(value) or "none"
+        return ", ".join(_pair(key, one) for key, one in value.items()) or "none"
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ", ".join(_text(v) for v in value) or "none"
     return value if isinstance(value, str) else json.dumps(value)

@@ -29,6 +29,8 @@ def write(history: History, outcome: Outcome, path: Path) -> None:
         problem=history.problem,
         meaning=MEANINGS[outcome.verdict],
         reasons=[c for c in outcome.checks if c.verdict is outcome.verdict and c.verdict is not Verdict.PASS],
+        tally=facts.tally(outcome),
+        groups=facts.groups(outcome),
         faults=facts.fault_rows(history),
         floor=facts.floor_rows(history),
         intervals=facts.intervals(history),
@@ -49,9 +51,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["milliseconds"] = _milliseconds
     return environment
 
 
 def _number(value: float | None) -> str:
     """At most three decimals, for display; nothing is ever judged by it."""
     return "–" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _milliseconds(value: float) -> str:
+    """Three digits say enough of a time that was measured once."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

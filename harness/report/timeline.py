@@ -1,7 +1,11 @@
-"""The picture of a run: phases, fault, outages, heartbeats and how long requests took, on one axis of time."""
+"""The picture of a run: phases, fault, recovery, outages, heartbeats and how long requests took, on one axis of time.
+
+Lanes bear their names inside the plot, so that a phone's width is left to what happened.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 import plotly.graph_objects as go
@@ -9,49 +13,61 @@ import plotly.io
 from plotly.subplots import make_subplots
 
 from harness.history import NS, History, Sample
-from harness.outcome import Outcome, Window
+from harness.outcome import Outcome, Verdict, Window
 from harness.report.facts import MS, fault_time, series, spans
 
 BINS = 600
+LANE_PX, REQUESTS_PX, MARGIN_PX = 30, 330, 110
 TINTS = {"baseline": "#e8f1ec", "fault": "#f9e3df", "recovery": "#fbf1dc", "cooldown": "#eceff4"}
-COLOURS = ("#1f5fa8", "#2f8f6b", "#8a5ab5", "#b8791f", "#4f7f99", "#7a6a53", "#a04f7e", "#5d7a2c")
+COLOURS = ("#1f5fa8", "#b8791f", "#8a5ab5", "#2f8f6b", "#a04f7e", "#4f7f99", "#7a6a53", "#5d7a2c")
 BAD = "#c0311f"
 BEAT = "#1c7c54"
+JUDGED = {Verdict.PASS: "#1c7c54", Verdict.INVALID: "#a86a00", Verdict.FAIL: BAD}
+STEPS = {"injected": "hit", "proved": "proved", "rolled-back": "undone"}
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """One row above the requests: stretches or moments, each with what it says when pointed at."""
+
+    label: str
+    colour: str
+    windows: tuple[Window, ...]
+    symbol: str = "line-ns-open"
 
 
 def draw(history: History, outcome: Outcome) -> str:
     """An HTML fragment; the page must hold plotly's script before it."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.42, 0.58], vertical_spacing=0.05)
-    _beats(figure, history)
-    _windows(figure, outcome)
-    _fault(figure, history)
-    for colour, (name, samples) in zip(_endless(len(series(history))), series(history).items(), strict=True):
-        _latency(figure, name, samples, colour)
+    lanes = [*_fault(history), *_recovery(outcome), *_outages(outcome), *_beats(history)]
+    heights = (LANE_PX * (len(lanes) + 1), REQUESTS_PX)
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, row_heights=list(heights), vertical_spacing=24 / sum(heights)
+    )
+    for place, lane in enumerate(lanes):
+        _lane(figure, lane, -place)
+    _requests(figure, history)
     _phases(figure, history)
     figure.update_layout(
         template="none",
-        height=680,
-        margin={"l": 150, "r": 16, "t": 40, "b": 120},
-        legend={"orientation": "h", "y": -0.16},
+        height=sum(heights) + MARGIN_PX,
+        margin={"l": 52, "r": 12, "t": 28, "b": 80},
+        legend={"orientation": "h", "y": -44 / sum(heights), "yanchor": "top", "x": 0, "itemsizing": "constant"},
         font={"family": "system-ui, sans-serif", "size": 12},
         hovermode="closest",
     )
-    figure.update_xaxes(title_text="seconds since the run began", row=2, col=1)
-    figure.update_yaxes(title_text="request took, ms", type="log", row=2, col=1)
-    figure.update_yaxes(automargin=True, row=1, col=1)
+    figure.update_xaxes(title_text="seconds since the run began", title_standoff=6, row=2, col=1)
+    figure.update_xaxes(zeroline=False)
+    figure.update_yaxes(title_text="request took, ms", type="log", dtick=1, title_standoff=4, row=2, col=1)
+    figure.update_yaxes(visible=False, range=[0.5 - max(1, len(lanes)), 0.9], fixedrange=True, row=1, col=1)
     return str(
         plotly.io.to_html(
             figure,
             include_plotlyjs=False,
             full_html=False,
             div_id="timeline",
-            config={"responsive": True, "displaylogo": False},
+            config={"responsive": True, "displayModeBar": False},
         )
     )
-
-
-def _endless(count: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(count)]
 
 
 def _phases(figure: go.Figure, history: History) -> None:
@@ -65,86 +81,97 @@ def _phases(figure: go.Figure, history: History) -> None:
             row="all",
             col=1,
         )
-        figure.add_annotation(
-            x=(begin + end) / 2 / NS, y=1.02, yref="paper", yanchor="bottom", text=name, showarrow=False
-        )
+        figure.add_annotation(x=(begin + end) / 2 / NS, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False)
     fault = fault_time(history)
     if fault is not None:
         figure.add_vline(x=fault / NS, line={"color": BAD, "width": 1.5, "dash": "dot"}, row="all", col=1)
 
 
-def _fault(figure: go.Figure, history: History) -> None:
+def _fault(history: History) -> list[_Lane]:
     """From the hit to the proof, and the undo."""
-    for fault in history.faults:
-        target = f"{fault.target.get('name', '')}"
-        figure.add_trace(
-            go.Scatter(
-                x=[fault.t / NS],
-                y=["fault"],
-                mode="markers",
-                marker={"symbol": "diamond", "size": 10, "color": BAD},
-                hovertext=escape(f"{fault.phase} {target}"),
-                hoverinfo="text+x",
-                showlegend=False,
-            ),
-            row=1,
-            col=1,
-        )
+    steps = [
+        Window(start=f.t, end=f.t, what=f"{STEPS[f.phase]} {f.target.get('name', '')}".strip())
+        for f in history.faults
+        if f.phase in STEPS
+    ]
+    return [_Lane("fault: hit, proved, undone", BAD, tuple(steps), "diamond")] if steps else []
 
 
-def _windows(figure: go.Figure, outcome: Outcome) -> None:
-    """Outages as the judge found them."""
+def _recovery(outcome: Outcome) -> list[_Lane]:
+    """How long each phase of the recovery took, as the judge found it."""
+    return [
+        _Lane(f"{c.name} {c.measure:.1f} {c.unit}", JUDGED[c.verdict], c.windows)
+        for c in outcome.checks
+        if c.name.startswith("recovery.") and c.windows and c.measure is not None
+    ]
+
+
+def _outages(outcome: Outcome) -> list[_Lane]:
+    """Outages as the judge found them, a lane for each series."""
     found = [w for c in outcome.checks if _of_outages(c.name) for w in c.windows]
     lanes: dict[str, list[Window]] = {}
-    for window in sorted(found, key=lambda w: w.what, reverse=True):
+    for window in sorted(found, key=lambda w: w.what):
         lanes.setdefault(window.what.split(" did not answer")[0], []).append(window)
-    for lane, windows in lanes.items():
-        x: list[float | None] = []
-        for window in windows:
-            x += [window.start / NS, window.end / NS, None]
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=[escape(lane)] * len(x),
-                mode="lines+markers",
-                line={"color": BAD, "width": 9},
-                marker={"symbol": "line-ns-open", "size": 9, "color": BAD},
-                hovertext=[escape(w.what) for w in windows for _ in range(3)],
-                hoverinfo="text+x",
-                showlegend=False,
-            ),
-            row=1,
-            col=1,
-        )
+    return [_Lane(f"outages: {name}", BAD, tuple(windows)) for name, windows in lanes.items()]
 
 
 def _of_outages(name: str) -> bool:
     return name == "evidence.baseline" or (name.startswith("availability.") and name.endswith(".outage"))
 
 
-def _beats(figure: go.Figure, history: History) -> None:
+def _beats(history: History) -> list[_Lane]:
     """One lane for each scheduler's heartbeats."""
-    lanes: dict[str, list[float]] = {}
+    lanes: dict[str, list[Window]] = {}
     for event in history.events:
         if event.source == "job" and event.what == "heartbeat":
-            host = event.value.get("hostname", "")
-            lanes.setdefault(f"{event.object} {host}".strip(), []).append(event.t / NS)
-    for lane, times in sorted(lanes.items(), reverse=True):
-        figure.add_trace(
-            go.Scatter(
-                x=times,
-                y=[escape(f"♥ {lane}")] * len(times),
-                mode="markers",
-                marker={"symbol": "line-ns-open", "size": 9, "color": BEAT},
-                hoverinfo="x",
-                showlegend=False,
-            ),
-            row=1,
-            col=1,
-        )
+            name = f"{event.value.get('hostname', '')} ({event.object})".strip()
+            lanes.setdefault(name, []).append(Window(start=event.t, end=event.t, what="heartbeat"))
+    return [_Lane(f"♥ {name}", BEAT, tuple(beats)) for name, beats in lanes.items()]
+
+
+def _lane(figure: go.Figure, lane: _Lane, y: int) -> None:
+    x: list[float | None] = []
+    for window in lane.windows:
+        x += [window.start / NS, window.end / NS, None]
+    lasting = any(window.end > window.start for window in lane.windows)
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=[y] * len(x),
+            mode="lines+markers" if lasting else "markers",
+            line={"color": lane.colour, "width": 7},
+            marker={"symbol": lane.symbol, "size": 9, "color": lane.colour},
+            hovertext=[escape(w.what) for w in lane.windows for _ in range(3)],
+            hoverinfo="text+x",
+            showlegend=False,
+        ),
+        row=1,
+        col=1,
+    )
+    figure.add_annotation(
+        x=0,
+        xref="paper",
+        xanchor="left",
+        xshift=4,
+        y=y,
+        yref="y",
+        yshift=13,
+        text=escape(lane.label),
+        font={"size": 11, "color": "#3d4752"},
+        showarrow=False,
+    )
+
+
+def _requests(figure: go.Figure, history: History) -> None:
+    """A colour for each target; hollow points are new connections."""
+    every = series(history)
+    targets = list(dict.fromkeys(samples[0].target for samples in every.values()))
+    for name, samples in every.items():
+        _latency(figure, name, samples, COLOURS[targets.index(samples[0].target) % len(COLOURS)])
 
 
 def _latency(figure: go.Figure, name: str, samples: list[Sample], colour: str) -> None:
+    good = "circle-open" if samples[0].conn == "new" else "circle"
     for bad in (False, True):
         shown = _slowest([s for s in samples if (s.outcome != "ok") is bad])
         if not shown:
@@ -156,7 +183,7 @@ def _latency(figure: go.Figure, name: str, samples: list[Sample], colour: str) -
                 mode="markers",
                 name=escape(f"{name}, not answered well" if bad else name),
                 legendgroup=escape(name),
-                marker={"symbol": "x" if bad else "circle", "size": 7 if bad else 4, "color": BAD if bad else colour},
+                marker={"symbol": "x" if bad else good, "size": 8 if bad else 5, "color": BAD if bad else colour},
                 hovertext=[escape(_said(s)) for s in shown],
                 hoverinfo="text+x+y",
             ),

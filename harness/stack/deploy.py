@@ -140,7 +140,6 @@ def _short(kube: Kube, settings: Settings) -> list[str]:
     """What is not Ready, or has no address yet."""
     short = []
     for namespace in (settings.namespace, INGRESS_NAMESPACE, settings.ledger_namespace):
-        found = kube.ready_replicas(namespace)
-        short += [f"{name} {r.ready}/{r.desired}" for name, r in sorted(found.items()) if r.ready != r.desired]
-        short += [] if found else [f"nothing in {namespace}"]
+        short += kube.rolling(namespace)
+        short += [] if kube.ready_replicas(namespace) else [f"nothing in {namespace}"]
     return short + ([] if kube.load_balancer(INGRESS_NAMESPACE, "ingress") else ["load balancer address"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.history import Record
+from harness.history import Fault, Record
 from harness.report import facts
-from tests.unit.builders import bad, healthy, meta, sample, series, whole
+from tests.unit.builders import bad, healthy, meta, sample, series, verdict, whole
 
 
 def test_the_noise_floor_is_counted_by_phase_and_series() -> None:
@@ -47,7 +47,8 @@ def test_faults_are_told_with_their_evidence() -> None:
     assert proved.target == "Pod airflow/scheduler-a"
     assert "uid uid-a" in proved.evidence
     assert "exit_code 137" in proved.evidence
-    assert "process_gone at 21.0 s into the run" in proved.evidence
+    assert "process_gone at +0.5 s" in proved.evidence
+    assert "true" not in proved.evidence
 
 
 def test_bounds_are_shown_even_when_malformed() -> None:
@@ -60,3 +61,20 @@ def test_without_a_fault_times_are_those_of_the_run() -> None:
     assert facts.fault_time(whole([])) is None
     assert facts.moment(1_500_000_000, None) == "1.5 s"
     assert facts.moment(1_500_000_000, 2_000_000_000) == "-0.5 s"
+    assert facts.moment(1_999_999_000, 2_000_000_000) == "0.0 s"
+
+
+def test_what_was_not_seen_is_said() -> None:
+    fault = Fault(t=1, id="f", action="kill", phase="proved", evidence={"uid_gone": False, "uid_gone_t": None})
+    (row,) = facts.fault_rows(whole([fault]))
+    assert row.evidence == "uid_gone false, uid_gone_t null"
+
+
+def test_checks_are_grouped_by_what_they_ask_and_counted() -> None:
+    outcome = verdict(bad(healthy(), 25, 30))
+    found = facts.groups(outcome)
+    assert [c for g in found for c in g.checks] == list(outcome.checks)
+    assert [g.name for g in found] == ["evidence", "availability", "tasks", "recovery", "rollback"]
+    assert all(g.question for g in found)
+    assert facts.tally(outcome) == f"{len(outcome.checks)} checks: {len(outcome.checks) - 2} PASS, 2 FAIL"
+    assert facts.tally(outcome.model_copy(update={"checks": ()})) == "no check was made"
