@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 import traceback
@@ -149,7 +150,8 @@ def _ask_for_engine(settings: Settings, yes: bool) -> None:
 
 
 def main() -> None:
-    """Entry: turn every error into one line and its exit code."""
+    """Entry: turn every error into one line and its exit code. SIGTERM ends a command as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(standalone_mode=False)
     except HarnessError as cause:

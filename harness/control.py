@@ -30,6 +30,8 @@ def before_experiment_control(context: dict[str, Any]) -> None:
         desk.run.baseline()
     except HarnessError as cause:
         _refuse(cause)
+    except InterruptExecution:  # SIGTERM, as Chaos Toolkit passes it on: no refusal, the run is wound up
+        raise
     except Exception as cause:
         _refuse(HarnessError(f"the run could not be opened: {cause!r}; this is a defect of the harness"))
 

@@ -12,6 +12,14 @@ from pathlib import Path
 from harness.errors import CommandFailed
 
 TAIL = 2000
+_running: set[subprocess.Popen[str]] = set()
+
+
+def end_all() -> None:
+    """End every program that is under way in any thread, with all that it started."""
+    for child in list(_running):
+        _end(child)
+
 
 
 def run(
@@ -47,6 +55,7 @@ def run(
     finally:
         if out:
             out.close()
+    _running.add(child)
     try:
         stdout, stderr = child.communicate(stdin, timeout=timeout)
     except BaseException as cause:
@@ -57,6 +66,8 @@ def run(
         if isinstance(cause, subprocess.TimeoutExpired):
             raise CommandFailed(f"{shown} did not end within {timeout:g} s", None, _tail(log, "")) from cause
         raise
+    finally:
+        _running.discard(child)
     if child.returncode != 0:
         said = _tail(log, (stderr or "") + (stdout or ""))
         raise CommandFailed(f"{shown} ended with {child.returncode}: {said}", child.returncode, said)

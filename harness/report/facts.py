@@ -174,13 +174,13 @@ def _evidence(fault: Fault, t: int | None) -> str:
     table = {k: v for k, v in fault.target.items() if k in ("uid", "node")} | fault.evidence
     timed = {key.removesuffix("_t") for key, value in table.items() if key.endswith("_t") and isinstance(value, int)}
     parts = [_pair(key, value, t) for key, value in table.items() if key not in timed or value is not True]
-    return ", ".join(parts)
+    return ("; " if any(isinstance(value, Mapping) for value in table.values()) else ", ").join(parts)
 
 
 def _pair(key: str, value: object, t: int | None = None) -> str:
     if key.endswith("_t") and isinstance(value, int):
         return f"{key.removesuffix('_t')} at {moment(value, t)}"
-    return f"{key} {_text(value)}"
+    return f"{key}{':' if value and isinstance(value, Mapping) else ''} {_text(value)}"
 
 
 def _text(value: object) -> str:

@@ -56,7 +56,7 @@ def draw(history: History, outcome: Outcome) -> str:
         hovermode="closest",
     )
     figure.update_xaxes(title_text="seconds since the run began", title_standoff=6, row=2, col=1)
-    figure.update_xaxes(zeroline=False)
+    figure.update_xaxes(zeroline=False, range=[0, max(1.0, history.last_t / NS)])
     figure.update_yaxes(title_text="request took, ms", type="log", dtick=1, title_standoff=4, row=2, col=1)
     figure.update_yaxes(visible=False, range=[0.5 - max(1, len(lanes)), 0.9], fixedrange=True, row=1, col=1)
     return str(
@@ -183,6 +183,7 @@ def _latency(figure: go.Figure, name: str, samples: list[Sample], colour: str) -
                 mode="markers",
                 name=escape(f"{name}, not answered well" if bad else name),
                 legendgroup=escape(name),
+                showlegend=not bad,
                 marker={"symbol": "x" if bad else good, "size": 8 if bad else 5, "color": BAD if bad else colour},
                 hovertext=[escape(_said(s)) for s in shown],
                 hoverinfo="text+x+y",

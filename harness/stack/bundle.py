@@ -12,12 +12,20 @@ from harness.stack.recipes import Table
 from harness.wait import until
 
 IMPORT_SECONDS = 900
+# kind puts /var on a volume, into which Docker would copy all images anew for every node. So what the images are packed in
+# stays outside it, shared by all nodes as a layer of the node image, and only what a node unpacks is on its volume.
+MOVE_CONTENT = r"""
+mkdir -p /kind/containerd /var/lib/containerd/unpacked
+[ ! -d /var/lib/containerd/io.containerd.content.v1.content ] || mv /var/lib/containerd/io.* /kind/containerd/
+sed -i '/^version/a root = "/kind/containerd"' /etc/containerd/config.toml
+printf '\n[plugins."io.containerd.snapshotter.v1.overlayfs"]\n  root_path = "/var/lib/containerd/unpacked"\n'     >>/etc/containerd/config.toml
+"""
 CTR = ("ctr", "--namespace=k8s.io")
 
 
 def reference(table: Table, names: tuple[str, ...], how: str) -> str:
     """The name of the node image that carries `names`."""
-    return f"airflow-chaos/bundle:{table.bundle_key((*names, 'node'), how)}"
+    return f"airflow-chaos/bundle:{table.bundle_key((*names, 'node'), how + MOVE_CONTENT)}"
 
 
 def make(settings: Settings, node: str, images: dict[str, str], result: str) -> None:
@@ -29,6 +37,7 @@ def make(settings: Settings, node: str, images: dict[str, str], result: str) -> 
     start = ["docker", "run", "--detach", "--name", name, "--privileged", "--entrypoint", "sleep", node, "infinity"]
     run(start, timeout=120)
     try:
+        run(["docker", "exec", name, "sh", "-c", MOVE_CONTENT], timeout=30)
         run(["docker", "exec", "--detach", name, "containerd"], timeout=30)
         until(lambda: _answers(name), bool, what="containerd in the node image", timeout=60)
         _import(name, images)

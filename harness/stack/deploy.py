@@ -17,7 +17,7 @@ from harness.kube import Kube
 from harness.process import run
 from harness.settings import ROOT, Settings
 from harness.stack import gobuild, recipes
-from harness.stack.access import INGRESS_NAMESPACE, SECRET, USER
+from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, USER
 from harness.stack.kubectl import kubectl
 from harness.wait import until
 
@@ -36,14 +36,23 @@ def ensure(settings: Settings, say: Say) -> None:
     _ensure_secret(settings)
     say("applying the manifests")
     _apply(settings, _kustomize(settings, overlay))
-    _ensure_pool(settings)
     say("waiting for every component to be Ready")
+    kube = Kube(settings)
     until(
-        lambda: _short(Kube(settings), settings),
+        lambda: _short(kube, settings),
         lambda short: not short,
         what="every component Ready",
         timeout=READY_SECONDS,
-        every=1,
+        every=2,
+    )
+    # Last, for MetalLB's webhook is the last to answer, and every attempt before that costs the others time.
+    say("giving the load balancer its address")
+    _ensure_pool(settings)
+    until(
+        lambda: kube.load_balancer(INGRESS_NAMESPACE, INGRESS_SERVICE),
+        lambda address: address is not None,
+        what="an address of the load balancer",
+        timeout=120,
     )
 
 
@@ -137,9 +146,9 @@ def _subnet() -> str:
 
 
 def _short(kube: Kube, settings: Settings) -> list[str]:
-    """What is not Ready, or has no address yet."""
+    """What is not yet as its manifest says."""
     short = []
     for namespace in (settings.namespace, INGRESS_NAMESPACE, settings.ledger_namespace):
         short += kube.rolling(namespace)
         short += [] if kube.ready_replicas(namespace) else [f"nothing in {namespace}"]
-    return short + ([] if kube.load_balancer(INGRESS_NAMESPACE, "ingress") else ["load balancer address"])
+    return short

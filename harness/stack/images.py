@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
+from harness import process
 from harness.errors import CommandFailed, UsageError
 from harness.process import run
 from harness.settings import Settings
@@ -55,8 +56,21 @@ def ensure(settings: Settings, table: Table, say: Say) -> str:
         names = _carried(table, todo.how)
         sources = {table.images[n].published: _local(table, n, todo.how) for n in names}
         bundle.make(settings, _local(table, "node", todo.how), sources, todo.node)
+        _prune(table, todo.node)
     gobuild.drop_caches(settings)
     return todo.node
+
+
+def _prune(table: Table, node: str) -> None:
+    """Remove what newer recipes replaced. An image that a standing cluster runs on stays until that is replaced too."""
+    wanted = {node, f"{PREFIX}/base:{table.base_key()}", *(_local(table, n, "build") for n in table.images)}
+    form = "{{.Repository}}:{{.Tag}}"
+    for reference in run(["docker", "images", f"{PREFIX}/*", "--format", form], timeout=30).split():
+        if reference not in wanted:
+            try:
+                run(["docker", "rmi", reference], timeout=120)
+            except CommandFailed:
+                continue
 
 
 def _build_all(settings: Settings, table: Table, say: Say) -> None:
@@ -69,8 +83,12 @@ def _build_all(settings: Settings, table: Table, say: Say) -> None:
     with ThreadPoolExecutor(max_workers=2) as lanes:
         compiled = lanes.submit(_compile, settings, table, groups, say)
         packed = lanes.submit(_build, settings, table, plain, say)
-        for lane in (packed, compiled):
-            lane.result()
+        try:
+            for lane in (packed, compiled):
+                lane.result()
+        except BaseException:  # also Ctrl-C: the other lane would go on for minutes
+            process.end_all()
+            raise
     _build(settings, table, [n for n in wanted if n not in plain], say)
 
 

@@ -49,6 +49,7 @@ def test_faults_are_told_with_their_evidence() -> None:
     assert "exit_code 137" in proved.evidence
     assert "process_gone at +0.5 s" in proved.evidence
     assert "true" not in proved.evidence
+    assert rows[-1].evidence == "expected: scheduler 2; ready: scheduler 2; leftovers none"
 
 
 def test_bounds_are_shown_even_when_malformed() -> None:
