@@ -126,7 +126,9 @@ def show(outcome: Outcome, folder: Path) -> None:
         measure = "" if c.measure is None else f"{c.measure:.3f} {c.unit}"
         table.add_row(c.name, f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit, c.because)
     out.print(table)
-    out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {outcome.experiment} on {outcome.stack}: {folder}")
+    out.print(
+        f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {outcome.experiment} on {outcome.stack}: {folder}"
+    )
 
 
 def _settings(images: str = "") -> Settings:
@@ -176,5 +178,3 @@ def _unforeseen(cause: Exception) -> int:
     err.print(traceback.format_exc(), highlight=False, markup=False)
     err.print("[red]internal error:[/red] this is a defect of the harness; please report it with the lines above")
     return EXIT_INTERNAL
-
-

@@ -1,7 +1,7 @@
 """A Chaos Toolkit experiment file, and what our extension block in it asks for.
 
-The file stays valid Chaos Toolkit. The block named `airflow-chaos` under `extensions` says how long the phases are, what
-load goes on, and which component is the target; everything is checked before anything starts.
+The file stays valid Chaos Toolkit. The block named `airflow-chaos` under `extensions` says how long the phases are,
+what load goes on, and which component is the target; everything is checked before anything starts.
 """
 
 from __future__ import annotations

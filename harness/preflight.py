@@ -39,9 +39,7 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     return Ground(kube, access, replicas, {**versions, "kubernetes": kube.server_version()})
 
 
-def describe(
-    experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str
-) -> Meta:
+def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str) -> Meta:
     """The first line of the history."""
     probe = experiment.plan.probe
     targets = {t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn)} for t in probe.targets}
@@ -82,9 +80,8 @@ def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> 
         namespace = arguments.get("namespace") or settings.namespace
         kube.guard(namespace)
         if not choose(kube.pods(namespace, selector), "all", 0):
-            raise UsageError(
-                f"the selector {selector!r} of {experiment.name} matches no running pod in {namespace}; nothing was done"
-            )
+            where = f"{experiment.name}: the selector {selector!r}"
+            raise UsageError(f"{where} matches no running pod in {namespace}; nothing was done")
 
 
 def _dags_known(experiment: Experiment, access: Access) -> dict[str, str]:

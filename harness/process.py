@@ -21,7 +21,6 @@ def end_all() -> None:
         _end(child)
 
 
-
 def run(
     command: Sequence[str],
     *,

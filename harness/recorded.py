@@ -12,7 +12,7 @@ from harness.report import html, junit
 
 
 def read(folder: Path) -> History:
-    """The history in a folder. Raises `UsageError` where there is none, `HistoryError` where it is of another format."""
+    """The history in a folder. Raises `UsageError` where there is none, `HistoryError` where its format is unknown."""
     path = folder if folder.is_file() else next((folder / n for n in NAMES if (folder / n).is_file()), None)
     if path is None:
         raise UsageError(f"{folder} holds no {NAMES[0]}; name a folder below reports/ or examples/runs/")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.airflow import Airflow
 from harness.experiment import Plan
 from harness.experiment import Workload as Load
 from harness.history import Recorder
@@ -27,9 +26,7 @@ class Rig:
         self._plan = plan
         self._recorder = recorder
         run_id = recorder.path.parent.name
-        self._watcher = Watcher(
-            kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE]
-        )
+        self._watcher = Watcher(kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE])
         self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
         self._prober = Prober(
             recorder.path, recorder.t0, access.base_url, _targets(plan, access), timeout_s=plan.probe.timeout_s

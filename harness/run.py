@@ -1,7 +1,7 @@
 """One experiment, in phases: the only module that knows all sides.
 
-Chaos Toolkit drives it through `harness.control`. Whatever happens on the way, `close` undoes the faults, stops what was
-started and closes the history; only then is it judged.
+Chaos Toolkit drives it through `harness.control`. Whatever happens on the way, `close` undoes the faults, stops what
+was started and closes the history; only then is it judged.
 """
 
 from __future__ import annotations
@@ -175,5 +175,3 @@ def conduct(path: Path, settings: Settings) -> Result:
     if desk.result is None:
         raise HarnessError(f"{path} left no verdict; Chaos Toolkit ended with status {journal.get('status')}")
     return desk.result
-
-

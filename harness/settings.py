@@ -25,7 +25,6 @@ class Settings(BaseSettings):
     ledger_namespace: str = "airflow-chaos-ledger"
     http_port: int = 18080
     ledger_port: int = 16379
-    api_port: int = 16443
 
     @property
     def context(self) -> str:
@@ -36,8 +35,3 @@ class Settings(BaseSettings):
     def kubeconfig(self) -> Path:
         """Our own file: the user's kubectl configuration is never written."""
         return self.cache / "kubeconfig"
-
-    @property
-    def secrets_file(self) -> Path:
-        """The admin password and shared keys of the standing stack, made at install time."""
-        return self.cache / "secrets.json"

@@ -42,9 +42,9 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.process_gone": Kind("s", "at most", "fault → old process gone"),
     "recovery.replacement_ready": Kind("s", "at most", "fault → as many replacements Ready as were killed"),
     "recovery.first_heartbeat": Kind("s", "at most", "fault → first heartbeat of a new scheduler"),
-    "recovery.first_new_task": Kind("s", "at most", "fault → start of the first task of a run accepted after the fault"),
+    "recovery.first_new_task": Kind("s", "at most", "fault → start of the first task of a run triggered after it"),
     "recovery.orphans_handled": Kind("s", "at most", "fault → dead schedulers' tasks adopted or reset"),
-    "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight at the fault"),
+    "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

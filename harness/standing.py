@@ -39,9 +39,7 @@ def heal(settings: Settings) -> list[str]:
         said = []
         if open_ones:
             said.append(_wait_until_whole(settings))
-        for folder in open_ones:
-            said.append(_close(folder))
-        return said
+        return said + [_close(folder) for folder in open_ones]
     finally:
         lock.close()
 
@@ -54,9 +52,7 @@ def _left_open(folder: Path) -> bool:
 
 def _wait_until_whole(settings: Settings) -> str:
     kube = Kube(settings)
-    until(
-        lambda: short(kube, settings), lambda s: not s, what="every component Ready", timeout=UNDO_SECONDS, every=2
-    )
+    until(lambda: short(kube, settings), lambda s: not s, what="every component Ready", timeout=UNDO_SECONDS, every=2)
     return "every component is Ready"
 
 
@@ -77,8 +73,9 @@ def _close(folder: Path) -> str:
     over = {f.id for f in history.faults if f.phase == "rolled-back"}
     for fault in (f for i, f in begun.items() if i not in over):
         evidence = {"healed": True}
-        recorder.write(Fault(t=history.last_t, id=fault.id, action=fault.action, phase="rolled-back", evidence=evidence))
+        healed = {"id": fault.id, "action": fault.action, "phase": "rolled-back", "evidence": evidence}
+        recorder.write(Fault.model_validate({"t": history.last_t, **healed}))
     recorder.write(End(t=history.last_t, complete=False))
     recorder.close()
     left = len(begun.keys() - over)
-    return f"{folder.name}: closed as not complete, {left} fault{'s' if left != 1 else ''} not undone by its own harness"
+    return f"{folder.name}: closed as not complete; faults that its own harness had not undone: {left}"

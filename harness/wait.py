@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 
 from harness.errors import WaitTimeout
 
-
 T = TypeVar("T")
 
 

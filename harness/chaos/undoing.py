@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from harness.chaos.context import Context
 from harness.errors import WaitTimeout
 from harness.wait import until
@@ -12,16 +14,14 @@ UNDO_SECONDS = 180.0
 def undo_all(context: Context) -> list[str]:
     """Undo each fault that is not undone yet. A second call finds nothing to do.
 
-    A killed pod needs no undoing of its own: its controller replaces it. What is waited for, and recorded, is that every
-    component has its pods again; a cluster that stays short is recorded as it is, and the rollback check fails on it.
+    A killed pod needs no undoing of its own: its controller replaces it. What is waited for, and recorded, is that
+    every component has its pods again; a cluster that stays short is recorded so, and the rollback check fails on it.
     """
     todo = [fault for fault in context.begun if fault not in context.undone]
     if not todo:
         return []
-    try:
+    with suppress(WaitTimeout):
         until(lambda: missing(context), lambda short: not short, what="every component Ready", timeout=UNDO_SECONDS)
-    except WaitTimeout:
-        pass
     ready = ready_pods(context)
     for fault in todo:
         evidence = {"expected": context.expected, "ready": ready, "leftovers": []}

@@ -1,18 +1,22 @@
 """One HTTP request and its answer on a connection, with every way that it can go wrong told apart.
 
-Nothing is retried. An answer that ends before its own length says so is a failure, and so is one that says what it should
-not; only silence is `info`, for the request may have been served all the same.
+Nothing is retried. An answer that ends before its own length says so is a failure, and so is one that says what it
+should not; only silence is `info`, for the request may have been served all the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import httptools
 
 Outcome = Literal["ok", "fail", "info"]
+Answer = tuple[int, bytes]
+LENGTH_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+BODILESS = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,31 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.reusable = False
+        self.status: int | None = None
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Answer] | None = None
+        self._parser: httptools.HttpResponseParser | None = None
         self._body: list[bytes] = []
+        self._bodiless = False
+        self._until_close = True
 
-    def send(self, request: bytes) -> asyncio.Future[tuple[int, bytes]]:
-        """Write a request; the future has status and body once the answer is whole. Raises OSError where it is closed."""
+    def send(self, request: bytes) -> asyncio.Future[Answer]:
+        """Write a request; the future has status and body once the answer is whole.
+
+        Raises `ConnectionResetError`, here or from the future, where the connection is or becomes closed.
+        """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection was closed while it was idle")
-        self.reusable = False
-        self._body = []
+        self.reusable, self.status = False, None
+        self._bodiless = request.startswith(b"HEAD ")
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return self._answer
 
     def close(self) -> None:
+        # The parser holds our methods: a ring that would outlive the connection until it is collected as garbage.
+        self._parser = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -54,23 +66,51 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
+            if self._parser is None:
+                raise ConnectionError("an answer that nobody asked for")
             self._parser.feed_data(data)
-        except httptools.HttpParserError as cause:
+        except (ConnectionError, httptools.HttpParserError, httptools.HttpParserUpgrade) as cause:
+            self.reusable = False
             self._fail(ConnectionError(f"not an HTTP answer: {cause}"))
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.reusable = False
-        self._transport = None
+        whole = exc is None and self.status is not None and self._until_close
+        self.reusable, self._transport, self._parser = False, None, None
+        if whole:
+            self._finish()
         self._fail(exc or ConnectionResetError("closed before the answer was whole"))
+
+    def on_message_begin(self) -> None:
+        self._body, self._until_close = [], True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() in LENGTH_HEADERS:
+            self._until_close = False
+
+    def on_headers_complete(self) -> None:
+        assert self._parser is not None
+        self.status = self._parser.get_status_code()
+        if self._bodiless and not self._interim():
+            self.on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._parser is None or self._interim():
+            return
         self.reusable = bool(self._parser.should_keep_alive())
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result((self._parser.get_status_code(), b"".join(self._body)))
+        self._parser = None
+        self._finish()
+
+    def _interim(self) -> bool:
+        """Whether the answer itself is still to come, as after `100 Continue`."""
+        return self.status is not None and 100 <= self.status < 200 and self.status != 101
+
+    def _finish(self) -> None:
+        if self._answer is not None and self.status is not None and not self._answer.done():
+            self._answer.set_result((self.status, b"".join(self._body)))
 
     def _fail(self, cause: Exception) -> None:
         if self._answer is not None and not self._answer.done():
@@ -78,7 +118,10 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """Sends one prepared request again and again to one address: each on a new connection, or on kept ones."""
+    """Sends one prepared request again and again to one address: each on a new connection, or on kept ones.
+
+    A kept connection that turns out to be closed fails the request that finds it so: nobody asks twice.
+    """
 
     def __init__(self, host: str, port: int, request: bytes, *, keep: bool, status: int, contains: bytes) -> None:
         self._host = host
@@ -87,22 +130,21 @@ class Client:
         self._keep = keep
         self._status = status
         self._contains = contains
-        self._idle: list[Connection] = []
+        # First in, first out: each is used in its turn, so that none is idle long enough for a server to give it up.
+        self._idle: deque[Connection] = deque()
 
     async def once(self, timeout_s: float) -> Reply:
         """One request, `timeout_s` seconds at most from connecting to the last byte. Never raises."""
-        connection = self._idle.pop() if self._idle else None
+        connection = self._idle.popleft() if self._idle else None
         try:
             async with asyncio.timeout(timeout_s):
                 if connection is None:
                     connection = await self._connect()
                 status, body = await connection.send(self._request)
         except TimeoutError:
-            self._drop(connection)
-            return Reply("info", error=f"no whole answer within {timeout_s:g} s")
-        except OSError as cause:
-            self._drop(connection)
-            return Reply("fail", error=f"{type(cause).__name__}: {cause}"[:200])
+            return self._bad(connection, "info", f"no whole answer within {timeout_s:g} s")
+        except Exception as cause:  # whatever it is, the request was due and must have its sample
+            return self._bad(connection, "fail", f"{type(cause).__name__}: {cause}"[:200])
         if self._keep and connection.reusable:
             self._idle.append(connection)
         else:
@@ -127,13 +169,17 @@ class Client:
         return Reply("ok", status)
 
     @staticmethod
-    def _drop(connection: Connection | None) -> None:
-        if connection is not None:
-            connection.close()
+    def _bad(connection: Connection | None, outcome: Outcome, error: str) -> Reply:
+        if connection is None:
+            return Reply(outcome, None, error)
+        connection.close()
+        return Reply(outcome, connection.status, error)
 
 
 def prepare(method: str, host: str, path: str, headers: dict[str, str], *, keep: bool) -> bytes:
     """The bytes of a request without a body."""
     every = {"Host": host, "Accept": "*/*", "Connection": "keep-alive" if keep else "close", **headers}
+    if method not in BODILESS:
+        every["Content-Length"] = "0"
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in every.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")

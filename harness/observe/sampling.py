@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
+import resource
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from math import ceil, gcd
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,10 +21,11 @@ import uvloop
 
 from harness.history import NS, Event, Recorder, Sample
 from harness.observe.exchange import Client, Reply, prepare
-from harness.observe.prober import Target
+from harness.observe.prober import Config, Summary, Target
 
 LEAD_NS = NS // 5
 FLUSH_S = 0.2
+MS = 1_000_000
 
 
 @dataclass
@@ -36,65 +41,62 @@ class Series:
 class Sampler:
     """Starts every due request at its time, and writes a sample when its answer is there."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self._recorder = Recorder(Path(config["history"]), config["t0"])
-        self._timeout_s = float(config["timeout_s"])
-        self._end = self._recorder.now() + round(config["most_s"] * NS)
+    def __init__(self, config: Config) -> None:
+        self._recorder = Recorder(Path(config.history), config.t0)
+        self._timeout_s = config.timeout_s
+        self._end = self._recorder.now() + round(config.most_s * NS)
         self._series = _series(config, self._recorder.now() + LEAD_NS)
         self._open: set[asyncio.Task[None]] = set()
-        self._lines: list[Sample] = []
+        self._samples: list[Sample] = []
         self._due = 0
         self._recorded = 0
-        self._stopping = asyncio.Event()
 
-    async def run(self) -> dict[str, int]:
-        """Sample until standard input ends; returns the counts."""
-        self._note("started", {})
-        watch = asyncio.create_task(self._until_stdin_ends())
+    async def run(self, scheduling: str) -> Summary:
+        """Sample until standard input ends or the time is over; every request that was due gets its sample."""
+        self._note("started", {"scheduling": scheduling})
+        ticks = asyncio.create_task(self._tick())
+        told = asyncio.create_task(_stdin_ended())
         flush = asyncio.create_task(self._flush_often())
-        await self._tick()
+        await asyncio.wait({ticks, told, flush}, return_when=asyncio.FIRST_COMPLETED)
+        ticks.cancel()
+        self._start_due()
         if self._open:
             await asyncio.wait(self._open)
-        for task in (watch, flush):
-            task.cancel()
+        told.cancel()
+        flush.cancel()
+        for ended in await asyncio.gather(ticks, told, flush, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
         self._flush()
         for series in self._series:
             series.client.close()
-        counts = {"due": self._due, "recorded": self._recorded}
-        self._note("stopped", counts)
+        summary = Summary(self._due, self._recorded)
+        self._note("stopped", asdict(summary))
         self._recorder.close()
-        return counts
+        return summary
 
     async def _tick(self) -> None:
-        while not self._stopping.is_set():
+        while (due := self._start_due()) < self._end:
+            # The loop's timers have whole milliseconds; rounded down, it would wake too early and go round idly.
+            await asyncio.sleep(ceil(max(0, due - self._recorder.now()) / MS) / 1000)
+
+    def _start_due(self) -> int:
+        """Start every request that is due, those that a stall held up too; returns when the next one is due."""
+        while True:
             series = min(self._series, key=lambda s: s.next_due)
-            if series.next_due >= self._end:
-                return
-            wait = series.next_due - self._recorder.now()
-            if wait > 0:
-                try:
-                    async with asyncio.timeout(wait / NS):
-                        await self._stopping.wait()
-                    return
-                except TimeoutError:
-                    pass
+            due = series.next_due
+            if due >= self._end or due > self._recorder.now():
+                return due
+            series.next_due += series.every_ns
             self._due += 1
-            task = asyncio.create_task(self._sample(series, series.next_due))
+            task = asyncio.create_task(self._sample(series, due))
             self._open.add(task)
             task.add_done_callback(self._open.discard)
-            series.next_due += series.every_ns
 
     async def _sample(self, series: Series, due: int) -> None:
         t = self._recorder.now()
         reply = await series.client.once(self._timeout_s)
-        self._lines.append(sample_of(series.target, due, t, self._recorder.now(), reply))
-
-    async def _until_stdin_ends(self) -> None:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        await reader.read()
-        self._stopping.set()
+        self._samples.append(sample_of(series.target, due, t, self._recorder.now(), reply))
 
     async def _flush_often(self) -> None:
         while True:
@@ -102,10 +104,10 @@ class Sampler:
             self._flush()
 
     def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        if lines:
-            self._recorder.write(*lines)
-            self._recorded += len(lines)
+        samples, self._samples = self._samples, []
+        if samples:
+            self._recorder.write(*samples)
+            self._recorded += len(samples)
 
     def _note(self, what: str, value: dict[str, Any]) -> None:
         self._recorder.write(Event(t=self._recorder.now(), source="probe", object="prober", what=what, value=value))
@@ -127,35 +129,71 @@ def sample_of(target: Target, due: int, t: int, end: int, reply: Reply) -> Sampl
     )
 
 
-def _series(config: dict[str, Any], first: int) -> list[Series]:
-    """All series, their ticks set apart so that they do not coincide."""
-    url = urlsplit(config["base_url"])
-    host, port = url.hostname or "", url.port or 80
-    targets = [Target(**t) for t in config["targets"]]
+def phases(intervals: Sequence[int]) -> list[int]:
+    """When each series begins, so that no two of their ticks coincide; all in nanoseconds.
+
+    Modulo the greatest common divisor of the intervals every tick of a series is at one place, so places that differ
+    never meet. Where that divisor leaves no room, ticks must meet now and then, and only the first are set apart.
+    """
+    shared = gcd(*intervals)
+    room = shared if shared >= len(intervals) * MS else min(intervals)
+    return [room * place // len(intervals) for place in range(len(intervals))]
+
+
+def _series(config: Config, first: int) -> list[Series]:
+    url = urlsplit(config.base_url)
+    # No look-up of a name may delay a request.
+    host, port = "127.0.0.1" if url.hostname == "localhost" else url.hostname or "", url.port or 80
+    intervals = [round(NS / target.rate_hz) for target in config.targets]
     made = []
-    for place, target in enumerate(targets):
+    for target, every, phase in zip(config.targets, intervals, phases(intervals), strict=True):
         keep = target.conn == "reused"
         request = prepare(target.method, url.netloc, target.path, target.headers, keep=keep)
         contains = (target.must_contain or "").encode()
         client = Client(host, port, request, keep=keep, status=target.expect_status, contains=contains)
-        every = round(NS / target.rate_hz)
-        made.append(Series(target, client, every, first + every * place // len(targets)))
+        made.append(Series(target, client, every, first + phase))
     return made
+
+
+async def _stdin_ended() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+
+
+def _be_prompt() -> str:
+    """Ask to run before ordinary processes, and say what was granted: "real-time" (as root) or "ordinary".
+
+    The stack loads the same cores. Time that the prober waits for one would be measured as if the stack had taken it.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+            return "real-time"
+    return "ordinary"
+
+
+def _allow_many_connections() -> None:
+    """A stack that hangs holds rate × timeout connections open; to run out of descriptors would look like its fault."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main(read: Callable[[], str] = sys.stdin.readline) -> None:
     """Entry. Ctrl-C is the harness's to handle: it ends us by closing our standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    config = json.loads(read())
-    # A full collection in the middle of a run would delay the requests that are due meanwhile.
+    config = Config.from_json(read())
+    _allow_many_connections()
+    scheduling = _be_prompt()
+    # What was loaded so far stays; collections in the middle of a run then have little to look at.
     gc.freeze()
-    gc.disable()
 
-    async def sample() -> dict[str, int]:
-        return await Sampler(config).run()
+    async def sample() -> Summary:
+        return await Sampler(config).run(scheduling)
 
-    counts = uvloop.run(sample())
-    print(json.dumps(counts), flush=True)
+    summary = uvloop.run(sample())
+    print(json.dumps(asdict(summary)), flush=True)
 
 
 if __name__ == "__main__":

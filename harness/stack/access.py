@@ -41,7 +41,7 @@ def open_access(settings: Settings, kube: Kube) -> Access:
     address = kube.load_balancer(INGRESS_NAMESPACE, INGRESS_SERVICE)
     password = kube.secret(settings.namespace, SECRET).get("admin-password")
     if address is None or password is None:
-        raise UsageError("the stack is not up: its load balancer has no address or its login is missing; run harness up")
+        raise UsageError("the stack is not up: its load balancer has no address, or its login is gone; run harness up")
     if _reachable(address, 80):
         return Access(f"http://{address}", password)
     return Access(f"http://127.0.0.1:{settings.http_port}", password)

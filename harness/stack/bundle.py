@@ -12,13 +12,18 @@ from harness.stack.recipes import Table
 from harness.wait import until
 
 IMPORT_SECONDS = 900
-# kind puts /var on a volume, into which Docker would copy all images anew for every node. So what the images are packed in
-# stays outside it, shared by all nodes as a layer of the node image, and only what a node unpacks is on its volume.
+# kind puts /var on a volume, into which Docker would copy all images anew for every node. So the packed images stay
+# outside it, shared by all nodes as a layer of the node image, and only what a node unpacks is on its volume.
 MOVE_CONTENT = r"""
 mkdir -p /kind/containerd /var/lib/containerd/unpacked
-[ ! -d /var/lib/containerd/io.containerd.content.v1.content ] || mv /var/lib/containerd/io.* /kind/containerd/
+packed=/var/lib/containerd/io.containerd.content.v1.content
+[ ! -d $packed ] || mv /var/lib/containerd/io.* /kind/containerd/
 sed -i '/^version/a root = "/kind/containerd"' /etc/containerd/config.toml
-printf '\n[plugins."io.containerd.snapshotter.v1.overlayfs"]\n  root_path = "/var/lib/containerd/unpacked"\n'     >>/etc/containerd/config.toml
+cat >>/etc/containerd/config.toml <<END
+
+[plugins."io.containerd.snapshotter.v1.overlayfs"]
+  root_path = "/var/lib/containerd/unpacked"
+END
 """
 CTR = ("ctr", "--namespace=k8s.io")
 
@@ -64,7 +69,7 @@ def _import(name: str, images: dict[str, str]) -> None:
 
 def _canonical(reference: str) -> str:
     """A reference as containerd spells it: with a registry."""
-    first = reference.split("/")[0]
+    first = reference.split("/", maxsplit=1)[0]
     return reference if "." in first or ":" in first else f"docker.io/{reference}"
 
 

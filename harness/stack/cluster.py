@@ -37,22 +37,25 @@ def look(settings: Settings, kind: str, image: str) -> Cluster:
     foreign = sorted(name for name, used, _ in nodes if not used.startswith(OURS))
     if foreign:
         return Cluster("foreign", f"{foreign[0]} does not run a node image of ours")
-    wanted = _config(settings, image)
+    broken = _what_is_broken(settings, kind, _config(settings, image), nodes)
+    return Cluster("broken", broken) if broken else Cluster("healthy", f"{len(nodes)} nodes are Ready")
+
+
+def _what_is_broken(settings: Settings, kind: str, wanted: dict[str, Any], nodes: list[tuple[str, str, str]]) -> str:
+    """Why a cluster of ours cannot be used as it stands; empty where it can."""
     if len(nodes) != len(wanted["nodes"]):
-        return Cluster("broken", f"{len(nodes)} of {len(wanted['nodes'])} nodes exist")
+        return f"{len(nodes)} of {len(wanted['nodes'])} nodes exist"
     stopped = sorted(name for name, _, state in nodes if state != "running")
     if stopped:
-        return Cluster("broken", f"{stopped[0]} is not running")
+        return f"{stopped[0]} is not running"
     key = wanted["nodes"][0]["labels"][KEY_LABEL]
     try:
         _write_kubeconfig(settings, kind)
         said = kubectl(settings, "get", "nodes", "--selector", f"{KEY_LABEL}={key}", "--output", "json")
     except CommandFailed as cause:
-        return Cluster("broken", f"its API does not answer: {str(cause)[-200:]}")
+        return f"its API does not answer: {str(cause)[-200:]}"
     ready = [node for node in json.loads(said)["items"] if _ready(node)]
-    if len(ready) != len(nodes):
-        return Cluster("broken", f"{len(ready)} of {len(nodes)} nodes are Ready and made from this configuration")
-    return Cluster("healthy", f"{len(nodes)} nodes are Ready")
+    return "" if len(ready) == len(nodes) else f"{len(ready)} of {len(nodes)} nodes are Ready and of this configuration"
 
 
 def ensure(settings: Settings, kind: str, image: str) -> None:
@@ -111,9 +114,9 @@ def _config(settings: Settings, image: str) -> dict[str, Any]:
 
 
 def _refuse_taken_ports(settings: Settings) -> None:
-    for port, name in ((settings.http_port, "AIRFLOW_CHAOS_HTTP_PORT"), (settings.ledger_port, "AIRFLOW_CHAOS_LEDGER_PORT")):
+    for port, name in ((settings.http_port, "HTTP_PORT"), (settings.ledger_port, "LEDGER_PORT")):
         if port_taken(port):
-            raise UsageError(f"port {port} on loopback is taken by another program; set {name} to a free one")
+            raise UsageError(f"port {port} on loopback is taken; set AIRFLOW_CHAOS_{name} to a free one")
 
 
 def port_taken(port: int) -> bool:

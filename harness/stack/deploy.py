@@ -73,8 +73,8 @@ def _metallb(settings: Settings) -> str:
 
 def _ensure_secret(settings: Settings) -> None:
     """Make the shared keys and the login once; on a standing stack they are kept."""
-    named = kubectl(settings, "get", "secret", "--namespace", settings.namespace, SECRET, "--ignore-not-found", "-oname")
-    if named.strip():
+    query = ("get", "secret", SECRET, f"--namespace={settings.namespace}", "--ignore-not-found", "--output=name")
+    if kubectl(settings, *query).strip():
         return
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.namespace}}
     kubectl(settings, "apply", "--server-side", "--filename=-", stdin=json.dumps(namespace))
@@ -141,7 +141,7 @@ def _subnet() -> str:
     said = json.loads(run(["docker", "network", "inspect", "kind"], timeout=30))
     subnets = [c["Subnet"] for c in said[0]["IPAM"]["Config"] if ":" not in c["Subnet"]]
     if not subnets:
-        raise StackError("Docker's network kind has no IPv4 subnet; remove it with docker network rm kind and try again")
+        raise StackError("Docker's network kind has no IPv4 subnet; remove it (docker network rm kind) and try again")
     return str(subnets[0])
 
 

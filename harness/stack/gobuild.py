@@ -1,7 +1,7 @@
 """Compile the Go programs of a row of the table, and take out the files that its modules publish.
 
 Results stand in `<cache>/programs/<name>-<key>/{bin,files}/`, made under another name and renamed when whole. The
-compiler's and modules' caches are shared between rows, kept only until all rows stand, and dropped then: they are large.
+compiler's and modules' caches are shared between rows, kept until all rows stand, and dropped then: they are large.
 """
 
 from __future__ import annotations

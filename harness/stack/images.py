@@ -37,7 +37,7 @@ class Plan:
 
 def plan(settings: Settings, table: Table) -> Plan:
     """What `ensure` would do; changes nothing. In mode auto what already stands decides, then whether a pull works."""
-    how = settings.images
+    how: str = settings.images
     if how == "auto":
         how = "build" if _present(bundle.reference(table, _carried(table, "build"), "build")) else _reachable(table)
     node = bundle.reference(table, _carried(table, how), how)

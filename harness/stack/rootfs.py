@@ -34,6 +34,6 @@ def ensure_base(settings: Settings, table: Table, say: Callable[[str], None]) ->
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"]
     command += [f"--dpkgopt=path-exclude={path}" for path in table.base.exclude]
     run([*command, table.base.suite, str(tar)], timeout=MAKE_SECONDS)
-    run(["docker", "import", "--change", "CMD [\"/bin/sh\"]", str(tar), reference], timeout=300)
+    run(["docker", "import", "--change", 'CMD ["/bin/sh"]', str(tar), reference], timeout=300)
     tar.unlink()
     return reference

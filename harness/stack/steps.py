@@ -29,7 +29,7 @@ class Step:
     warm: int
     cold: int
     look: Callable[[Settings], Look]
-    act: Callable[[Settings, Say], None]
+    act: Callable[[Settings, Say], object]
 
 
 class Display(Protocol):
@@ -60,8 +60,9 @@ def _look_machine(settings: Settings) -> Look:
 
 def refuse_small_machine(settings: Settings) -> None:
     """Raises `UsageError` where disk or memory would not suffice for what is still to be done."""
-    standing = engine.look(settings).running and not images.plan(settings, recipes.load()).missing
-    machine.look(settings).refuse_if_too_small(machine.DISK_START if standing else machine.DISK_BUILD)
+    plan = images.plan(settings, recipes.load()) if engine.look(settings).running else None
+    building = plan.how == "build" and plan.missing if plan else settings.images != "pull"
+    machine.look(settings).refuse_if_too_small(machine.DISK_BUILD if building else machine.DISK_START)
 
 
 def _look_engine(settings: Settings) -> Look:

@@ -34,5 +34,12 @@ nodes='{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP
 # The watch ends when the API server closes it; the kubelet then starts this again.
 kubectl get nodes --watch --output="jsonpath=$nodes" | while read -r name range address; do
     [ -n "${address:-}" ] || continue
-    if [ "$name" = "$NODE_NAME" ]; then configure "$range"; else ip route replace "$range" via "$address"; fi
+    if [ "$name" = "$NODE_NAME" ]; then
+        # Pods have routes of their own. Without this one, what is sent to a pod that is gone would leave by the default
+        # route and vanish, and whoever connects to it would wait for its time limit instead of being refused at once.
+        ip route replace unreachable "$range"
+        configure "$range"
+    else
+        ip route replace "$range" via "$address"
+    fi
 done

@@ -56,7 +56,7 @@ def variant(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.mark.parametrize("program", [("harness",), ("chaos", "--no-version-check")])
-def test_a_selector_that_matches_nothing_is_refused(program: tuple[str, ...], tmp_path: Path, settings: Settings) -> None:
+def test_a_selector_without_pods_is_refused(program: tuple[str, ...], tmp_path: Path, settings: Settings) -> None:
     before = pods(settings)
     reports = tmp_path / "reports"
     path = variant(tmp_path, selector="component=nobody")
@@ -123,14 +123,14 @@ def test_heal_closes_what_a_killed_harness_left(tmp_path: Path) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Processes whose command names the prober: it is the only program that the harness starts and leaves."""
+    """Processes of the prober: the only program that the harness starts and that could outlive it."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"harness.observe.prober" in words and int(entry.name) != pid:
+        if b"harness.observe.sampling" in words and int(entry.name) != pid:
             found.append(int(entry.name))
     return found
 
