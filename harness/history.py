@@ -6,6 +6,7 @@ ignored, so a newer harness may add some; a line that is not what its kind says 
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -158,9 +159,10 @@ class Recorder:
         return time.monotonic_ns() - self.t0
 
     def write(self, *records: Record) -> None:
-        """Append whole lines, in one call."""
-        lines = "".join(r.model_dump_json(by_alias=True) + "\n" for r in records)
-        os.write(self._fd, lines.encode())
+        """Append whole lines, in one call. Raises OSError where the disk takes only a part of them."""
+        lines = "".join(r.model_dump_json(by_alias=True) + "\n" for r in records).encode()
+        if os.write(self._fd, lines) != len(lines):
+            raise OSError(errno.ENOSPC, "the history could be written in part only", str(self.path))
 
     def newline(self) -> None:
         """End a line that a killed writer left unended, so that what follows stands on lines of its own."""

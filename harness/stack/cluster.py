@@ -14,10 +14,12 @@ from harness.errors import CommandFailed, UsageError
 from harness.process import run
 from harness.settings import ROOT, Settings
 from harness.stack.kubectl import kubectl
+from harness.wait import until
 
 OURS = "airflow-chaos/bundle:"
 KEY_LABEL = "airflow-chaos/key"
 CREATE_SECONDS = 420
+READY_SECONDS = 180
 State = Literal["absent", "healthy", "broken", "foreign"]
 
 
@@ -76,6 +78,14 @@ def ensure(settings: Settings, kind: str, image: str) -> None:
     command = [kind, "create", "cluster", "--name", settings.cluster, "--config", "-", "--retain"]
     command += ["--kubeconfig", str(settings.kubeconfig)]
     run(command, timeout=CREATE_SECONDS, stdin=yaml.safe_dump(config))
+    # A node that is not Ready gets no pods, so what is deployed before that crowds on those that are.
+    until(
+        lambda: look(settings, kind, image),
+        lambda seen: seen.state == "healthy",
+        what="every node Ready",
+        timeout=READY_SECONDS,
+        every=1,
+    )
 
 
 def delete(settings: Settings, kind: str) -> bool:
