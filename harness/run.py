@@ -62,7 +62,11 @@ class Run:
         needed = required(plan.component, plan.writer is not None)
         bounds = slo.load(settings.slo_file, plan.profile, settings.stack, self._experiment.name, needed)
         self._lock = only_one(settings)
-        ground = check_ground(self._experiment, settings)
+        try:
+            ground = check_ground(self._experiment, settings)
+        except BaseException:
+            self._lock.close()
+            raise
         self._recorder = Recorder.create(self.folder / "history.jsonl")
         self._recorder.write(describe(self._experiment, settings, ground, bounds, self.folder.name))
         self._bind(ground)
@@ -113,6 +117,7 @@ class Run:
             self._wind_up(journal)
         finally:
             self._unbind()
+            self._lock.close()
         (self.folder / "journal.json").write_text(json.dumps(journal, indent=2, default=str), encoding="utf-8")
         outcome = recorded.check(self.folder, save=True)
         return Result(self.folder, outcome)

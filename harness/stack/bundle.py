@@ -55,15 +55,21 @@ def make(settings: Settings, node: str, images: dict[str, str], result: str) -> 
 
 def _import(name: str, images: dict[str, str]) -> None:
     """One stream of all images, so that layers which they share travel once."""
-    save = subprocess.Popen(["docker", "save", *images.values()], stdout=subprocess.PIPE)
     load = ["docker", "exec", "--interactive", name, *CTR, "images", "import", "--no-unpack"]
     load += ["--label=io.cri-containerd.pinned=pinned", "-"]
-    loaded = subprocess.run(load, stdin=save.stdout, capture_output=True, check=False, timeout=IMPORT_SECONDS)
-    if save.wait() != 0 or loaded.returncode != 0:
+    with subprocess.Popen(["docker", "save", *images.values()], stdout=subprocess.PIPE) as save:
+        assert save.stdout is not None
+        try:
+            loaded = subprocess.run(load, stdin=save.stdout, capture_output=True, check=False, timeout=IMPORT_SECONDS)
+        except subprocess.TimeoutExpired as cause:
+            raise CommandFailed(f"the images were not imported within {IMPORT_SECONDS} s", None, "") from cause
+        finally:
+            save.stdout.close()  # or `docker save` would wait for ever for a reader that failed
+    if save.returncode != 0 or loaded.returncode != 0:
         said = loaded.stderr.decode(errors="replace")[-2000:]
         raise CommandFailed(f"the images could not be put into the node image: {said}", loaded.returncode, said)
     for published, local in images.items():
-        stored = local.split("@")[0] if local.count("/") > 1 else f"docker.io/{local}"
+        stored = _canonical(local.split("@")[0])
         run(["docker", "exec", name, *CTR, "images", "tag", "--force", stored, _canonical(published)], timeout=60)
 
 

@@ -1,0 +1,56 @@
+"""How the stack is reached: by the load balancer's address, or by loopback where that cannot be reached."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import UsageError
+from harness.kube import Kube
+from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, Access, open_access
+from tests.unit.kube.cluster import settings_for
+from tests.unit.loopback import Reply, Request, serving
+
+# Loopback, but no program that listens on 127.0.0.1 alone answers there.
+NOBODY = "127.66.66.66"
+
+
+def cluster(address: str | None, password: str | None) -> Any:
+    def answer(request: Request) -> Reply:
+        if request.path == f"/api/v1/namespaces/{INGRESS_NAMESPACE}/services/{INGRESS_SERVICE}":
+            given = [{"ip": address}] if address else []
+            return Reply(200, {"metadata": {}, "status": {"loadBalancer": {"ingress": given}}})
+        assert request.path == f"/api/v1/namespaces/airflow/secrets/{SECRET}"
+        if password is None:
+            return Reply(404, {"kind": "Status", "code": 404})
+        return Reply(200, {"data": {"admin-password": base64.b64encode(password.encode()).decode()}})
+
+    return answer
+
+
+def test_where_the_address_is_out_of_reach_requests_enter_by_loopback(tmp_path: Path) -> None:
+    with serving(cluster(NOBODY, "secret")) as server:
+        settings = settings_for(tmp_path, server.url)
+        assert open_access(settings, Kube(settings)) == Access(f"http://127.0.0.1:{settings.http_port}", "secret")
+
+
+@pytest.mark.parametrize(("address", "password"), [(None, "secret"), (NOBODY, None), (None, None)])
+def test_without_address_or_login_the_stack_is_not_up(
+    tmp_path: Path, address: str | None, password: str | None
+) -> None:
+    with serving(cluster(address, password)) as server:
+        settings = settings_for(tmp_path, server.url)
+        with pytest.raises(UsageError, match="the stack is not up.*run harness up"):
+            open_access(settings, Kube(settings))
+
+
+def test_a_token_is_that_of_our_login() -> None:
+    def answer(request: Request) -> Reply:
+        assert request.path == "/auth/token"
+        return Reply(201, {"access_token": f"token of {request.body['username']}/{request.body['password']}"})
+
+    with serving(answer) as server:
+        assert Access(server.url, "secret").token() == "token of admin/secret"

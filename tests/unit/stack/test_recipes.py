@@ -1,0 +1,186 @@
+"""Keys: a second look finds the same ones, and a change moves those that are made from it and no other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.stack import recipes
+from harness.stack.recipes import Table, _hash, load
+
+TABLE = """\
+[base]
+suite = "bookworm"
+packages = ["ca-certificates"]
+[programs.one]
+[programs.two]
+ldflags = "-X a=b"
+[images.red]
+published = "r.example/red:1"
+recipe = "red"
+programs = ["one"]
+[images.pink]
+published = "r.example/pink:1"
+recipe = "red"
+target = "pink"
+programs = ["one", "two"]
+[images.blue]
+published = "r.example/blue:1"
+digest = "sha256:00"
+recipe = "blue"
+"""
+IMAGES = {"images/red", "images/pink", "images/blue"}
+ALL = {"base", "programs/one", "programs/two", *IMAGES}
+Edit = Callable[[Path], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {
+        "images.toml": TABLE,
+        "red/Dockerfile": "FROM base",
+        "red/files/a.conf": "a",
+        "blue/Dockerfile": "FROM base",
+        "one/go.mod": "module one",
+        "one/main.go": "package main",
+        "two/go.mod": "module two",
+        "two/go.sum": "sums",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def write(name: str, text: str) -> Edit:
+    return lambda folder: folder.joinpath(name).write_text(text, encoding="utf-8") and None
+
+
+def row(old: str, new: str) -> Edit:
+    def edit(folder: Path) -> None:
+        assert TABLE.count(old) == 1
+        (folder / "images.toml").write_text(TABLE.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "moved"),
+    [
+        (write("blue/Dockerfile", "FROM base\n"), {"images/blue"}),
+        (write("red/files/a.conf", "b"), {"images/red", "images/pink"}),
+        (write("red/files/b.conf", ""), {"images/red", "images/pink"}),
+        (write("one/main.go", "package main\n"), {"programs/one", "images/red", "images/pink"}),
+        (write("two/go.sum", "other sums"), {"programs/two", "images/pink"}),
+        (write("one/README.md", "not built from"), set()),
+        (write("unrelated", ""), set()),
+        (lambda folder: (folder / "red/files/a.conf").unlink(), {"images/red", "images/pink"}),
+        (lambda folder: (folder / "red/files/a.conf").rename(folder / "red/a.conf"), {"images/red", "images/pink"}),
+        (row('"-X a=b"', '"-X a=c"'), {"programs/two", "images/pink"}),
+        (row('"r.example/blue:1"', '"r.example/blue:2"'), {"images/blue"}),
+        (row('target = "pink"', 'target = "rose"'), {"images/pink"}),
+        (row('["ca-certificates"]', '["ca-certificates", "tzdata"]'), {"base", *IMAGES}),
+        (row("[images.red]", "# a word to readers\n[images.red]"), set()),
+    ],
+)
+def test_a_change_moves_the_keys_of_what_is_made_from_it_and_no_other(
+    folder: Path, edit: Edit, moved: set[str]
+) -> None:
+    before = load(folder).keys
+    assert load(folder).keys == before
+    edit(folder)
+    after = load(folder).keys
+    assert {name for name in before if before[name] != after[name]} == moved
+    assert before.keys() == after.keys() == ALL
+
+
+def test_where_the_recipes_lie_does_not_count(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = shutil.copytree(folder, tmp_path_factory.mktemp("clone") / "images")
+    assert load(elsewhere).keys == load(folder).keys
+
+
+def test_keys_tell_all_rows_apart(folder: Path) -> None:
+    table = load(folder)
+    keys = [table.base_key(), table.program_key("one"), table.program_key("two")]
+    keys += [table.image_key(name) for name in table.images]
+    assert len(set(keys)) == len(ALL)
+    assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in keys)
+
+
+def test_a_bundles_key_is_that_of_its_images_and_of_how_they_are_had(folder: Path) -> None:
+    table = load(folder)
+    key = table.bundle_key(("red", "blue"), "build")
+    assert key == table.bundle_key(("blue", "red"), "build")
+    assert key != table.bundle_key(("red", "blue"), "pull")
+    assert key != table.bundle_key(("red",), "build")
+    write("pink", "")(folder)
+    assert load(folder).bundle_key(("red", "blue"), "build") == key
+    write("blue/Dockerfile", "FROM scratch")(folder)
+    assert load(folder).bundle_key(("red", "blue"), "build") != key
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base = [", "not a valid table"),
+        (TABLE.replace("suite =", "suit ="), "suit"),
+        (TABLE.replace('programs = ["one"]', 'programs = ["three", "four"]'), "red needs programs .* four, three"),
+        (TABLE.replace('recipe = "blue"', ""), "recipe"),
+    ],
+)
+def test_a_wrong_table_is_refused(folder: Path, text: str, said: str) -> None:
+    (folder / "images.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=rf"(?s)images/images\.toml.*{said}"):
+        load(folder)
+
+
+def test_pulling_is_by_digest_where_one_is_known(folder: Path) -> None:
+    images = load(folder).images
+    assert images["blue"].pinned == "r.example/blue:1@sha256:00"
+    assert images["red"].pinned == "r.example/red:1"
+
+
+parts = st.lists(st.binary(max_size=6) | st.text("ab0", max_size=6), max_size=4)
+
+
+@given(parts, parts)
+def test_the_hash_tells_its_parts_apart(some: list[bytes | str], other: list[bytes | str]) -> None:
+    def data(every: list[bytes | str]) -> list[bytes]:
+        return [p if isinstance(p, bytes) else p.encode() for p in every]
+
+    assert (_hash(*some) == _hash(*other)) is (data(some) == data(other))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Table:
+    return load()
+
+
+def test_every_shipped_row_has_its_recipe(shipped: Table) -> None:
+    for name, image in shipped.images.items():
+        assert (recipes.FOLDER / image.recipe / "Dockerfile").is_file(), name
+    for name in shipped.programs:
+        assert (recipes.FOLDER / name / "go.mod").is_file(), name
+
+
+def test_no_two_shipped_images_have_one_name_or_one_key(shipped: Table) -> None:
+    assert len({i.published for i in shipped.images.values()}) == len(shipped.images)
+    assert len(set(shipped.keys.values())) == len(shipped.keys)
+
+
+def test_the_manifests_use_images_of_the_table_only(shipped: Table) -> None:
+    """They name images by a short word, which one component replaces by the published reference."""
+    deploy = recipes.ROOT / "deploy"
+    replaced = yaml.safe_load((deploy / "components" / "images" / "kustomization.yaml").read_text(encoding="utf-8"))
+    references = {row["name"]: f"{row['newName']}:{row['newTag']}" for row in replaced["images"]}
+    assert set(references.values()) <= {image.published for image in shipped.images.values()}
+    lines = [line for path in deploy.rglob("*.yaml") for line in path.read_text(encoding="utf-8").splitlines()]
+    named = {line.split("image: ")[1].strip() for line in lines if line.strip().startswith("image: ")}
+    assert named == references.keys()

@@ -1,0 +1,145 @@
+"""Experiments are checked whole before anything starts: what is wrong is named, and nothing else ever comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.experiment import ensure_experiment_is_valid
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.experiment import CONTROL, EXTENSION, Experiment, Probe, Target, check, load, name_of
+from harness.settings import ROOT, Settings
+from harness.slo import load as load_bounds
+from tests.unit.plans import experiment
+
+SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) -> None:
+    found = load(path)
+    assert found.name == path.stem
+    assert found.raw == json.loads(path.read_text(encoding="utf-8"))
+    ensure_experiment_is_valid(found.raw)
+    stack = Settings.model_fields["stack"].default
+    assert load_bounds(ROOT / "slo.yaml", found.plan.profile, stack, found.name, frozenset())
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_title_leads_to_its_file(path: Path) -> None:
+    assert name_of(load(path).raw["title"]) == path.stem
+
+
+def test_titles_are_not_given_twice() -> None:
+    assert len({load(path).raw["title"] for path in SHIPPED}) == len(SHIPPED)
+    assert name_of("no experiment has this title") == "unnamed"
+
+
+def test_the_plan_is_what_the_block_says() -> None:
+    plan = check("x", experiment(seed=7)).plan
+    assert (plan.component, plan.profile, plan.seed, plan.writer) == ("scheduler", "tuned", 7, None)
+    assert plan.workload.tasks == (("extract", -1),)
+    assert plan.probe.targets[0].conn == ("new", "reused")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", r"x\.json:1: not valid JSON"),
+        ('{\n  "a": 1\n  "b": 2\n}', r"x\.json:3: not valid JSON"),
+        ("", r"x\.json:1: not valid JSON"),
+        ("[]", r"x\.json:1: an experiment is a JSON object"),
+        ("{}", r"x\.json has no control harness\.control"),
+    ],
+)
+def test_a_malformed_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=said):
+        load(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(b'{"title": "\xff"}')
+    with pytest.raises(UsageError, match=r"x\.json:1: not UTF-8"):
+        load(path)
+
+
+def test_an_unknown_experiment_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no experiment .*/nothing\.json; there are: .*scheduler-kill\.json"):
+        load(tmp_path / "nothing.json")
+    with pytest.raises(UsageError, match="there is no experiment"):
+        load(tmp_path)
+
+
+def without(field: str) -> dict[str, Any]:
+    raw = experiment()
+    raw.pop(field)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (without("controls"), f"no control {CONTROL}"),
+        (without("extensions"), f"one extension block named {EXTENSION}, and has 0"),
+        (experiment() | {"extensions": experiment()["extensions"] * 2}, "and has 2"),
+        (experiment() | {"controls": [{"name": "other", "provider": {"module": "other"}}]}, "no control"),
+        (experiment(component=None), r"extensions\.airflow-chaos\.component: "),
+        (experiment(surprise=1), r"extensions\.airflow-chaos\.surprise: "),
+        (experiment(phases={"baseline_s": 1, "recovery_s": 5, "cooldown_s": 5}), r"phases\.baseline_s: .*5"),
+        (experiment(phases={"baseline_s": 5, "recovery_s": 5}), r"phases\.cooldown_s: Field required"),
+        (experiment(probe={"timeout_s": 1, "targets": []}), r"probe\.targets: "),
+        (experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "x", "rate_hz": 1}]}), r"targets\.0\.path"),
+        (experiment(workload={"dag": "d", "every_s": 0, "accept_within_s": 1}), r"workload\.every_s: "),
+    ],
+)
+def test_what_is_wrong_is_named(raw: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=rf"^x\.json.*{said}"):
+        check("x", raw)
+
+
+anything: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 9) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def paths(found: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    return [at, *(path for key, value in inner for path in paths(value, (*at, key)))]
+
+
+@given(st.data(), anything)
+def test_whatever_stands_anywhere_in_a_file_is_taken_or_refused(data: st.DataObject, value: Any) -> None:
+    """An experiment with any one of its parts replaced by something else: nothing but a refusal is ever raised."""
+    whole = [experiment()]
+    path = data.draw(st.sampled_from(paths(whole)[1:]))
+    parent: Any = whole
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = value
+    try:
+        found = check("x", whole[0])
+    except UsageError as refused:
+        assert str(refused).startswith("x.json")
+    else:
+        assert isinstance(found, Experiment)
+
+
+rates = st.lists(st.tuples(st.floats(0.1, 200), st.sampled_from([("new",), ("reused",), ("new", "reused")])), min_size=1)
+
+
+@given(rates)
+def test_the_rate_of_a_probe_is_that_of_all_its_series(series: list[tuple[float, Any]]) -> None:
+    targets = tuple(Target(name=str(n), path="/", rate_hz=rate, conn=conn) for n, (rate, conn) in enumerate(series))
+    alone = [Probe(timeout_s=1, targets=(target,)).rate_hz for target in targets]
+    assert Probe(timeout_s=1, targets=targets).rate_hz == pytest.approx(sum(alone))
+    assert alone == [rate * len(conn) for rate, conn in series]

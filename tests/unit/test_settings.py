@@ -1,0 +1,53 @@
+"""What a user may set from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from harness.settings import ROOT, Settings
+
+NAMES = sorted(Settings.model_fields)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(f"AIRFLOW_CHAOS_{name.upper()}", raising=False)
+
+
+def test_the_defaults_are_those_of_this_project() -> None:
+    settings = Settings()
+    assert (settings.reports, settings.slo_file) == (ROOT / "reports", ROOT / "slo.yaml")
+    assert (ROOT / "harness" / "settings.py").is_file()
+    assert settings.slo_file.is_file()
+    assert (settings.stack, settings.images) == ("celery", "auto")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_can_be_set_by_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = getattr(Settings(), name)
+    value = {"images": "build"}.get(name, "12345" if isinstance(default, int) else "somewhere-else")
+    monkeypatch.setenv(f"AIRFLOW_CHAOS_{name.upper()}", value)
+    assert str(getattr(Settings(), name)) == value
+    assert type(getattr(Settings(), name)).__mro__[-2] is type(default).__mro__[-2]
+
+
+@pytest.mark.parametrize(("name", "value"), [("IMAGES", "sometimes"), ("HTTP_PORT", "eighty"), ("LEDGER_PORT", "")])
+def test_what_cannot_be_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CHAOS_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_the_users_own_kubeconfig_is_never_ours(tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path, cluster="mine")
+    assert settings.kubeconfig.parent == tmp_path
+    assert settings.context == "kind-mine"
+
+
+def test_settings_do_not_change_under_way() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().stack = "local"
