@@ -6,7 +6,7 @@
     │   └── CommandFailed            a program ended with a non-zero code or ran out of time
     ├── FaultError                   a fault could not be injected, proved or undone
     ├── WaitTimeout                  a condition did not come true in time
-    └── HistoryError                 a recorded run cannot be read; its verdict is INVALID
+    └── HistoryError        exit 64  a recorded run is of a format that this version does not know
 
 A message says what happened, to what, and what to do next.
 """
@@ -54,4 +54,6 @@ class WaitTimeout(HarnessError):
 
 
 class HistoryError(HarnessError):
-    """A history is missing its frame or holds a line that cannot be read."""
+    """A history is of a format that this version does not know; what is merely damaged is judged INVALID."""
+
+    exit_code = EXIT_USAGE

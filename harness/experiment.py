@@ -85,6 +85,12 @@ class Experiment(BaseModel):
     raw: dict[str, Any]
     plan: Plan
 
+    def selectors(self) -> list[tuple[str, str | None]]:
+        """(selector, namespace) of every activity of the method that aims at pods; None is Airflow's own namespace."""
+        providers = [_table(activity.get("provider")) for activity in _tables(self.raw.get("method"))]
+        aims = [_table(provider.get("arguments")) for provider in providers]
+        return [(str(aim["selector"]), aim.get("namespace") or None) for aim in aims if aim.get("selector") is not None]
+
 
 def load(path: Path) -> Experiment:
     """Read an experiment. Raises `UsageError` with file and line where it cannot be run."""
@@ -104,11 +110,9 @@ def check(name: str, raw: Any) -> Experiment:
     """An experiment from its parsed file; `name` is the file's name without its ending."""
     if not isinstance(raw, dict):
         raise UsageError(f"{name}.json:1: an experiment is a JSON object")
-    controls = raw.get("controls") or []
-    modules = [c.get("provider", {}).get("module") for c in controls if isinstance(c, dict)]
-    if CONTROL not in modules:
+    if CONTROL not in [_table(control.get("provider")).get("module") for control in _tables(raw.get("controls"))]:
         raise UsageError(f"{name}.json has no control {CONTROL}: without it nothing is recorded, so nothing is judged")
-    blocks = [b for b in raw.get("extensions") or [] if isinstance(b, dict) and b.get("name") == EXTENSION]
+    blocks = [block for block in _tables(raw.get("extensions")) if block.get("name") == EXTENSION]
     if len(blocks) != 1:
         raise UsageError(f"{name}.json needs one extension block named {EXTENSION}, and has {len(blocks)}")
     try:
@@ -126,6 +130,15 @@ def name_of(title: str) -> str:
         try:
             if json.loads(path.read_text(encoding="utf-8")).get("title") == title:
                 return path.stem
-        except (json.JSONDecodeError, AttributeError):
+        except (ValueError, AttributeError):
             continue
     return "unnamed"
+
+
+def _tables(found: Any) -> list[dict[str, Any]]:
+    """The objects of a list; whatever else stands in a file is Chaos Toolkit's to refuse."""
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _table(found: Any) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}

@@ -72,12 +72,8 @@ def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
 
 
 def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> None:
-    for activity in experiment.raw.get("method") or []:
-        arguments = activity.get("provider", {}).get("arguments") or {}
-        selector = arguments.get("selector")
-        if selector is None:
-            continue
-        namespace = arguments.get("namespace") or settings.namespace
+    for selector, elsewhere in experiment.selectors():
+        namespace = elsewhere or settings.namespace
         kube.guard(namespace)
         if not choose(kube.pods(namespace, selector), "all", 0):
             where = f"{experiment.name}: the selector {selector!r}"

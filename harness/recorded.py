@@ -11,30 +11,34 @@ from harness.outcome import Outcome
 from harness.report import html, junit
 
 
-def read(folder: Path) -> History:
-    """The history in a folder. Raises `UsageError` where there is none, `HistoryError` where its format is unknown."""
-    path = folder if folder.is_file() else next((folder / n for n in NAMES if (folder / n).is_file()), None)
+def read(named: Path) -> History:
+    """The history in a folder, or the one named itself.
+
+    Raises `UsageError` where there is none, `HistoryError` where its format is unknown.
+    """
+    path = named if named.is_file() else next((named / n for n in NAMES if (named / n).is_file()), None)
     if path is None:
-        raise UsageError(f"{folder} holds no {NAMES[0]}; name a folder below reports/ or examples/runs/")
+        raise UsageError(f"{named} holds no {NAMES[0]}; name a folder below reports/ or examples/runs/")
     return History.read(path)
 
 
-def check(folder: Path, save: bool = False) -> Outcome:
+def check(named: Path, save: bool = False) -> Outcome:
     """Judge a recorded run; with `save`, write verdict, report and JUnit beside the history."""
-    history = read(folder)
+    history = read(named)
     outcome = judge(history)
     if save:
-        _save(folder, history, outcome)
+        folder = _folder(named)
+        outcome.save(folder / "verdict.json")
+        junit.write(outcome, folder / "junit.xml")
+        html.write(history, outcome, folder / "report.html")
     return outcome
 
 
-def report(folder: Path) -> Path:
+def report(named: Path) -> Path:
     """Judge again and draw again; returns the path of the page."""
-    check(folder, save=True)
-    return folder / "report.html"
+    check(named, save=True)
+    return _folder(named) / "report.html"
 
 
-def _save(folder: Path, history: History, outcome: Outcome) -> None:
-    outcome.save(folder / "verdict.json")
-    junit.write(outcome, folder / "junit.xml")
-    html.write(history, outcome, folder / "report.html")
+def _folder(named: Path) -> Path:
+    return named.parent if named.is_file() else named

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from chaoslib.experiment import run_experiment
+from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
 from harness import experiment as experiments
 from harness import recorded, slo
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
-from harness.errors import EXIT_INTERNAL, HarnessError
+from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
 from harness.experiment import Experiment
 from harness.history import End, Phase, Recorder
 from harness.judge.verdict import required
@@ -170,6 +170,10 @@ def conduct(path: Path, settings: Settings) -> Result:
     experiment = experiments.load(path)
     # What Chaos Toolkit has to say is in the journal; what went wrong is said by us, once.
     logging.getLogger("chaostoolkit").addHandler(logging.NullHandler())
+    try:
+        ensure_experiment_is_valid(experiment.raw)
+    except Exception as cause:  # it trips over what it does not expect, too
+        raise UsageError(f"{path.name} is not a valid Chaos Toolkit experiment: {cause}") from cause
     desk.name, desk.settings, desk.embedded = experiment.name, settings, True
     try:
         journal = run_experiment(experiment.raw, settings={"controls": {}})

@@ -18,7 +18,7 @@ def experiment(selector: str = SELECTOR, pick: str = "all", **block: Any) -> dic
     entries = {
         "name": "airflow-chaos",
         "component": "scheduler",
-        "phases": PHASES,
+        "phases": dict(PHASES),
         "workload": {"dag": "chaos_workload", "every_s": 1, "accept_within_s": 5, "tasks": [["extract", -1]]},
         "probe": {"timeout_s": 2, "targets": [{"name": "version", "path": "/api/v2/version", "rate_hz": 5}]},
         **block,

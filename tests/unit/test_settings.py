@@ -50,4 +50,4 @@ def test_the_users_own_kubeconfig_is_never_ours(tmp_path: Path) -> None:
 
 def test_settings_do_not_change_under_way() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().stack = "local"
+        Settings().stack = "local"  # type: ignore[misc]

@@ -43,7 +43,7 @@ def test_without_address_or_login_the_stack_is_not_up(
 ) -> None:
     with serving(cluster(address, password)) as server:
         settings = settings_for(tmp_path, server.url)
-        with pytest.raises(UsageError, match="the stack is not up.*run harness up"):
+        with pytest.raises(UsageError, match=r"the stack is not up.*run harness up"):
             open_access(settings, Kube(settings))
 
 

@@ -107,7 +107,7 @@ class Machine:
 
     def healthy(self) -> dict[str, tuple[str, str]]:
         names = ("mine-control-plane", "mine-worker", "mine-worker2", "mine-worker3")
-        return {name: (IMAGE, "running") for name in names}
+        return dict.fromkeys(names, (IMAGE, "running"))
 
     def look(self) -> cluster.Cluster:
         return cluster.look(self.settings, self.kind, IMAGE)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
+from harness.settings import ROOT
 from harness.stack import recipes
 from harness.stack.recipes import Table, _hash, load
 
@@ -60,7 +61,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def write(name: str, text: str) -> Edit:
-    return lambda folder: folder.joinpath(name).write_text(text, encoding="utf-8") and None
+    def edit(folder: Path) -> None:
+        (folder / name).write_text(text, encoding="utf-8")
+
+    return edit
 
 
 def row(old: str, new: str) -> Edit:
@@ -177,7 +181,7 @@ def test_no_two_shipped_images_have_one_name_or_one_key(shipped: Table) -> None:
 
 def test_the_manifests_use_images_of_the_table_only(shipped: Table) -> None:
     """They name images by a short word, which one component replaces by the published reference."""
-    deploy = recipes.ROOT / "deploy"
+    deploy = ROOT / "deploy"
     replaced = yaml.safe_load((deploy / "components" / "images" / "kustomization.yaml").read_text(encoding="utf-8"))
     references = {row["name"]: f"{row['newName']}:{row['newTag']}" for row in replaced["images"]}
     assert set(references.values()) <= {image.published for image in shipped.images.values()}
