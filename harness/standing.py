@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from rich.console import Group
@@ -47,7 +48,13 @@ def heal(settings: Settings) -> list[str]:
 def _left_open(folder: Path) -> bool:
     """Whether a history lacks its last line: its harness was killed before it could write one."""
     path = folder / NAMES[0]
-    return path.is_file() and b'"kind":"end"' not in path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+    if not path.is_file():
+        return False
+    try:
+        last = json.loads(path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2])
+    except ValueError:
+        return True
+    return not isinstance(last, dict) or last.get("kind") != "end"
 
 
 def _wait_until_whole(settings: Settings) -> str:

@@ -19,7 +19,7 @@ def test_every_error_is_drawn_in_the_tree(error: type[HarnessError]) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UsageError, 64), (StackError, 70), (CommandFailed, 70), (FaultError, 70), (WaitTimeout, 70), (HistoryError, 70)],
+    [(UsageError, 64), (StackError, 70), (CommandFailed, 70), (FaultError, 70), (WaitTimeout, 70), (HistoryError, 64)],
 )
 def test_exit_codes(error: type[HarnessError], code: int) -> None:
     assert error.exit_code == code
