@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from harness import recorded, standing
@@ -36,9 +37,9 @@ class Progress:
 
     def begin(self, step: Step, look: Look) -> Say:
         expected = step.warm if look.done or step.warm == step.cold else step.cold
-        out.print(f"[bold]{step.name}[/bold]: {look.plan} [dim](expected {expected} s)[/dim]", highlight=False)
+        out.print(f"[bold]{step.name}[/bold]: {escape(look.plan)} [dim](expected {expected} s)[/dim]", highlight=False)
         began = time.monotonic()
-        return lambda text: out.print(f"  [dim]{time.monotonic() - began:6.1f} s[/dim] {text}", highlight=False)
+        return lambda text: out.print(f"  [dim]{time.monotonic() - began:6.1f} s[/dim] {escape(text)}", highlight=False)
 
     def end(self, step: Step, seconds: float) -> None:
         out.print(f"  [green]✓[/green] {step.name} in {seconds:.1f} s", highlight=False)
@@ -76,7 +77,7 @@ def doctor() -> None:
     table = Table("step", "now", "what `up` will do", box=None)
     for step in steps.STEPS:
         look = step.look(settings)
-        table.add_row(step.name, "[green]✓[/green]" if look.done else "·", look.plan)
+        table.add_row(step.name, "[green]✓[/green]" if look.done else "·", escape(look.plan))
     out.print(table)
     steps.refuse_small_machine(settings)
 
@@ -108,14 +109,14 @@ def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
     """Draw report.html and junit.xml of a recorded run."""
-    out.print(str(recorded.report(folder)))
+    out.print(recorded.report(folder), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def heal() -> None:
     """Undo what a killed harness left behind."""
     for line in standing.heal(_settings()) or ["nothing was left"]:
-        out.print(line)
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def show(outcome: Outcome, folder: Path) -> None:
@@ -124,11 +125,10 @@ def show(outcome: Outcome, folder: Path) -> None:
     for c in outcome.checks:
         limit = "" if c.limit is None else f"{c.limit:g} {c.unit}"
         measure = "" if c.measure is None else f"{c.measure:.3f} {c.unit}"
-        table.add_row(c.name, f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit, c.because)
+        table.add_row(escape(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit, escape(c.because))
     out.print(table)
-    out.print(
-        f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {outcome.experiment} on {outcome.stack}: {folder}"
-    )
+    what = escape(f"{outcome.experiment} on {outcome.stack}: {folder}")
+    out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
 
 
 def _settings(images: str = "") -> Settings:
@@ -157,9 +157,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except HarnessError as cause:
-        err.print(f"[red]error:[/red] {cause}", highlight=False, soft_wrap=True, markup=True)
+        err.print(f"[red]error:[/red] {escape(str(cause))}", highlight=False, soft_wrap=True)
         code = cause.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C, or no answer, where a question was asked
         err.print("interrupted")
         code = 130
     except typer.Exit as cause:
@@ -173,7 +173,7 @@ def _unforeseen(cause: Exception) -> int:
     """Click's own usage errors are the user's; anything else is a defect of ours and shows where."""
     shown = getattr(cause, "format_message", None)
     if shown is not None:
-        err.print(f"[red]error:[/red] {shown()}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/red] {escape(shown())}", highlight=False, soft_wrap=True)
         return EXIT_USAGE
     err.print(traceback.format_exc(), highlight=False, markup=False)
     err.print("[red]internal error:[/red] this is a defect of the harness; please report it with the lines above")
