@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from harness.chaos.pods import choose
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
 from harness.kube import Kube
@@ -35,7 +35,10 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     _selectors_match(experiment, kube, settings)
     access = open_access(settings, kube)
     versions = _dags_known(experiment, access)
-    wait_quiet(print)
+    try:
+        wait_quiet(print)
+    except WaitTimeout as cause:
+        raise UsageError(f"the machine is not quiet enough to measure on: {cause}; end what else runs on it") from cause
     return Ground(kube, access, replicas, {**versions, "kubernetes": kube.server_version()})
 
 
