@@ -5,7 +5,6 @@ The ledger must show, for each run: extract, transform[0], transform[1], load.
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import timedelta
 
@@ -13,6 +12,7 @@ from airflow.sdk import dag, get_current_context, task
 from ledger_marks import attempt
 
 SHORT_S = 1.0
+LONG_S = 12.0  # longer than the time from one run to the next, so that at any moment some task is at work
 PARTS = 2
 
 
@@ -35,7 +35,7 @@ def chaos_workload() -> None:
     @task
     def transform(part: int) -> int:
         with attempt(get_current_context()):
-            time.sleep(float(os.environ.get("CHAOS_TASK_SECONDS", "6")))
+            time.sleep(LONG_S)
         return part * part
 
     @task

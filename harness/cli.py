@@ -26,6 +26,7 @@ from harness.stack.steps import Look, Say, Step
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out = Console()
 err = Console(stderr=True)
+INTERRUPTED = 130  # as shells count Ctrl-C
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"}
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
@@ -160,12 +161,13 @@ def main() -> None:
         err.print(f"[red]error:[/red] {escape(str(cause))}", highlight=False, soft_wrap=True)
         code = cause.exit_code
     except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C, or no answer, where a question was asked
-        err.print("interrupted")
-        code = 130
+        code = INTERRUPTED
     except typer.Exit as cause:
         code = cause.exit_code
     except Exception as cause:
         code = _unforeseen(cause)
+    if code == INTERRUPTED:
+        err.print("interrupted")
     sys.exit(code if isinstance(code, int) else EXIT_PASS)
 
 

@@ -43,8 +43,8 @@ def before_method_control(context: dict[str, Any]) -> None:
 
 
 def after_method_control(context: dict[str, Any]) -> None:
-    """The fault phase ends; live through recovery and cooldown."""
-    if desk.run:
+    """The fault phase ends; live through recovery and cooldown, unless the method was interrupted."""
+    if desk.run and sys.exception() is None:
         desk.run.recover()
 
 

@@ -57,7 +57,12 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         versions={**libraries, "python": platform.python_version(), **ground.versions},
         replicas=ground.replicas,
         slo={name: bound.to_json() for name, bound in bounds.items()},
-        probe={"rate_hz": probe.rate_hz, "timeout_s": probe.timeout_s, "targets": targets},
+        probe={
+            "base_url": ground.access.base_url,
+            "rate_hz": probe.rate_hz,
+            "timeout_s": probe.timeout_s,
+            "targets": targets,
+        },
         seed=experiment.plan.seed,
     )
 

@@ -29,6 +29,7 @@ from harness.outcome import Outcome
 from harness.preflight import Ground, check_ground, describe
 from harness.rig import Rig
 from harness.settings import Settings
+from harness.signals import undisturbed
 
 PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
@@ -113,11 +114,12 @@ class Run:
         """Undo, stop, close, judge. Returns None where the run was refused before anything was recorded."""
         if self._recorder is None:
             return None
-        try:
-            self._wind_up(journal)
-        finally:
-            self._unbind()
-            self._lock.close()
+        with undisturbed("undoing what was broken and closing the history"):
+            try:
+                self._wind_up(journal)
+            finally:
+                self._unbind()
+                self._lock.close()
         (self.folder / "journal.json").write_text(json.dumps(journal, indent=2, default=str), encoding="utf-8")
         outcome = recorded.check(self.folder, save=True)
         return Result(self.folder, outcome)

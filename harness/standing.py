@@ -36,16 +36,16 @@ def heal(settings: Settings) -> list[str]:
     """Undo what a killed harness left, and close the histories that it left open. Returns what was done, in words."""
     lock = only_one(settings)
     try:
-        open_ones = [folder for folder in sorted(settings.reports.glob("*")) if _left_open(folder)]
+        open_ones = [folder for folder in sorted(settings.reports.glob("*")) if left_open(folder)]
         said = []
         if open_ones:
             said.append(_wait_until_whole(settings))
-        return said + [_close(folder) for folder in open_ones]
+        return said + [close(folder) for folder in open_ones]
     finally:
         lock.close()
 
 
-def _left_open(folder: Path) -> bool:
+def left_open(folder: Path) -> bool:
     """Whether a history lacks its last line: its harness was killed before it could write one."""
     path = folder / NAMES[0]
     if not path.is_file():
@@ -69,7 +69,7 @@ def short(kube: Kube, settings: Settings) -> list[str]:
     return [f"{name} {r.ready} of {r.desired}" for name, r in sorted(found.items()) if r.ready < r.desired]
 
 
-def _close(folder: Path) -> str:
+def close(folder: Path) -> str:
     """Record that the faults are over, and that the run is not whole: it stays INVALID."""
     path = folder / NAMES[0]
     history = History.read(path)

@@ -44,7 +44,7 @@ def measured(
         unit=bound.unit,
         origin=bound.origin,
         windows=tuple(windows),
-        because=f"{before} {least}{shown}{after}; the limit is {bound.sense} {limit} ({bound.origin}).",
+        because=f"{before} {least}{shown}{after}; the limit is {bound.sense} {limit} ({_phrase(bound)}).",
     )
 
 
@@ -59,7 +59,7 @@ def unknown(bound: Bound, why: str, windows: Iterable[Window] = ()) -> Check:
         unit=bound.unit,
         origin=bound.origin,
         windows=tuple(windows),
-        because=f"{why}; the limit of {bound.sense} {limit} ({bound.origin}) could not be judged.",
+        because=f"{why}; the limit of {bound.sense} {limit} ({_phrase(bound)}) could not be judged.",
     )
 
 
@@ -95,11 +95,18 @@ def amount(value: float, unit: str) -> str:
     return number if unit == "count" else f"{number} {unit}"
 
 
+def _phrase(bound: Bound) -> str:
+    """A bound's origin, to stand within a sentence."""
+    return bound.origin.removesuffix(".")
+
+
 def when(t: int, fault: int | None) -> str:
     """A moment for people, relative to the fault and to the run's beginning."""
     into = f"{t / NS:.1f} s into the run"
     if fault is None:
         return into
+    if abs(t - fault) < NS // 20:
+        return f"at the fault ({into})"
     return f"{abs(t - fault) / NS:.1f} s {'after' if t >= fault else 'before'} the fault ({into})"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.history import NS, Event, History
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import Target, doubts, fault_time, jobs_before, targets
-from harness.judge.runs import Run, runs
+from harness.judge.runs import Run, Task, runs
 from harness.outcome import Check, Window
 from harness.slo import Bound
 
@@ -125,19 +125,29 @@ def _orphans_handled(scene: _Scene) -> int | None:
 
 
 def _last_delayed_run(scene: _Scene) -> int | None:
-    flying = [r for r in runs(scene.history).values() if _in_flight(r, scene.t)]
+    asked = [r for r in runs(scene.history).values() if r.accepted and r.invoked <= scene.t]
+    flying = [r for r in asked if _in_flight(r, scene)]
     if not flying:
         raise _UnknowableError("no run was in flight at the fault")
-    if any(r.state == "unknown" for r in flying):
+    delayed = flying + [r for r in asked if _asked_for(r, scene.t)]
+    if any(r.state == "unknown" for r in delayed):
         raise _UnknowableError("it is not known how a run in flight at the fault ended")
-    if any(r.state != "success" for r in flying):
+    if any(r.state != "success" for r in delayed):
         return None
-    return max(r.ended or 0 for r in flying)
+    return max(r.ended or 0 for r in delayed)
 
 
-def _in_flight(run: Run, t: int) -> bool:
-    accepted = run.accepted and run.answered is not None and run.answered <= t
-    return accepted and (run.ended is None or run.ended > t)
+def _in_flight(run: Run, scene: _Scene) -> bool:
+    """Accepted and not done. That a run is done is seen a little late, so its last task counts where it is known."""
+    if _asked_for(run, scene.t) or (run.ended is not None and run.ended <= scene.t):
+        return False
+    done = {Task(m.dag_run, m.task, m.map_index) for m in scene.history.marks if m.mark == "end" and m.t <= scene.t}
+    return not run.tasks or not run.tasks <= done
+
+
+def _asked_for(run: Run, t: int) -> bool:
+    """Whether its trigger was still under way: the fault may delay it, but does not hit its tasks."""
+    return run.answered is None or run.answered > t
 
 
 _PHASES: dict[str, tuple[str, Callable[[_Scene], int | None]]] = {

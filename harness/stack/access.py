@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from dataclasses import dataclass
+
+import psutil
 
 from harness.airflow import Airflow
 from harness.errors import UsageError
@@ -18,7 +21,7 @@ USER = "admin"
 
 @dataclass(frozen=True)
 class Access:
-    """`base_url` leads through the load balancer, or through its node port where the host cannot reach the former."""
+    """`base_url` leads through the load balancer, or through its node port where this host is not on its network."""
 
     base_url: str
     password: str
@@ -42,14 +45,17 @@ def open_access(settings: Settings, kube: Kube) -> Access:
     password = kube.secret(settings.namespace, SECRET).get("admin-password")
     if address is None or password is None:
         raise UsageError("the stack is not up: its load balancer has no address, or its login is gone; run harness up")
-    if _reachable(address, 80):
-        return Access(f"http://{address}", password)
-    return Access(f"http://127.0.0.1:{settings.http_port}", password)
+    direct = not kube.ours or on_local_network(address)
+    return Access(f"http://{address}" if direct else f"http://127.0.0.1:{settings.http_port}", password)
 
 
-def _reachable(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=2):
-            return True
-    except OSError:
-        return False
+def on_local_network(address: str) -> bool:
+    """Whether this host has an interface in the address's network; it has none where Docker runs in a machine of its own.
+
+    What answers is not asked. An address that should be reached and does not answer is an outage, not another way in.
+    """
+    here = ipaddress.IPv4Address(address)
+    found = [
+        a for several in psutil.net_if_addrs().values() for a in several if a.family is socket.AF_INET and a.netmask
+    ]
+    return any(here in ipaddress.IPv4Network((a.address, a.netmask), strict=False) for a in found)

@@ -7,55 +7,55 @@ import uuid
 
 from harness.errors import CommandFailed
 from harness.process import run
-from harness.settings import Settings
-from harness.stack.recipes import Table
+from harness.stack.recipes import FOLDER, Table
 from harness.wait import until
 
 IMPORT_SECONDS = 900
-# kind puts /var on a volume, into which Docker would copy all images anew for every node. So the packed images stay
-# outside it, shared by all nodes as a layer of the node image, and only what a node unpacks is on its volume.
-MOVE_CONTENT = r"""
-mkdir -p /kind/containerd /var/lib/containerd/unpacked
-packed=/var/lib/containerd/io.containerd.content.v1.content
-[ ! -d $packed ] || mv /var/lib/containerd/io.* /kind/containerd/
-sed -i '/^version/a root = "/kind/containerd"' /etc/containerd/config.toml
-cat >>/etc/containerd/config.toml <<END
-
-[plugins."io.containerd.snapshotter.v1.overlayfs"]
-  root_path = "/var/lib/containerd/unpacked"
-END
-"""
+SCRIPTS = FOLDER / "bundle"
+CANNOT_SHARE = 3  # images/bundle/finish.sh says so
 CTR = ("ctr", "--namespace=k8s.io")
 
 
 def reference(table: Table, names: tuple[str, ...], how: str) -> str:
     """The name of the node image that carries `names`."""
-    return f"airflow-chaos/bundle:{table.bundle_key((*names, 'node'), how + MOVE_CONTENT)}"
+    return f"airflow-chaos/bundle:{table.bundle_key((*names, 'node'), how + _script('prepare') + _script('finish'))}"
 
 
-def make(settings: Settings, node: str, images: dict[str, str], result: str) -> None:
+def make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> None:
     """Import `images` (published reference → local reference) into `node` and commit it as `result`.
 
-    The container is removed whatever happens, and the result is named last: an interruption leaves no half image.
+    With `unpack` they are unpacked there once, instead of on every node when it first needs them, if that can be.
     """
-    name = f"airflow-chaos-bundle-{uuid.uuid4().hex[:8]}"
-    start = ["docker", "run", "--detach", "--name", name, "--privileged", "--entrypoint", "sleep", node, "infinity"]
-    run(start, timeout=120)
     try:
-        run(["docker", "exec", name, "sh", "-c", MOVE_CONTENT], timeout=30)
+        _make(node, images, result, unpack=unpack)
+    except CommandFailed as cause:
+        if not unpack or cause.returncode != CANNOT_SHARE:
+            raise
+        _make(node, images, result, unpack=False)
+
+
+def _make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> None:
+    """The container is removed whatever happens, and the result is named last: an interruption leaves no half image."""
+    name = f"airflow-chaos-bundle-{uuid.uuid4().hex[:8]}"
+    start = ["docker", "run", "--detach", "--name", name, "--privileged", "--mount=type=volume,dst=/mnt"]
+    run([*start, "--entrypoint", "sleep", node, "infinity"], timeout=120)
+    try:
+        run(["docker", "exec", name, "sh", "-c", _script("prepare")], timeout=30)
         run(["docker", "exec", "--detach", name, "containerd"], timeout=30)
         until(lambda: _answers(name), bool, what="containerd in the node image", timeout=60)
-        _import(name, images)
+        _import(name, images, unpack=unpack)
         run(["docker", "exec", name, "pkill", "-x", "containerd"], timeout=30)
+        run(["docker", "exec", name, "sh", "-c", _script("finish")], timeout=IMPORT_SECONDS)
         entry = 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]'
         run(["docker", "commit", "--change", entry, name, result], timeout=IMPORT_SECONDS)
     finally:
         run(["docker", "rm", "--force", "--volumes", name], timeout=120)
 
 
-def _import(name: str, images: dict[str, str]) -> None:
+def _import(name: str, images: dict[str, str], *, unpack: bool) -> None:
     """One stream of all images, so that layers which they share travel once."""
-    load = ["docker", "exec", "--interactive", name, *CTR, "images", "import", "--no-unpack"]
+    load = ["docker", "exec", "--interactive", name, *CTR, "images", "import", "--local"]
+    load += [] if unpack else ["--no-unpack"]
     load += ["--label=io.cri-containerd.pinned=pinned", "-"]
     with subprocess.Popen(["docker", "save", *images.values()], stdout=subprocess.PIPE) as save:
         assert save.stdout is not None
@@ -71,6 +71,10 @@ def _import(name: str, images: dict[str, str]) -> None:
     for published, local in images.items():
         stored = _canonical(local.split("@")[0])
         run(["docker", "exec", name, *CTR, "images", "tag", "--force", stored, _canonical(published)], timeout=60)
+
+
+def _script(name: str) -> str:
+    return (SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
 
 
 def _canonical(reference: str) -> str:

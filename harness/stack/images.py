@@ -55,7 +55,7 @@ def ensure(settings: Settings, table: Table, say: Say) -> str:
         say("putting all images into the node image")
         names = _carried(table, todo.how)
         sources = {table.images[n].published: _local(table, n, todo.how) for n in names}
-        bundle.make(settings, _local(table, "node", todo.how), sources, todo.node)
+        bundle.make(_local(table, "node", todo.how), sources, todo.node, unpack=todo.how == "build")
         _prune(table, todo.node)
     gobuild.drop_caches(settings)
     return todo.node

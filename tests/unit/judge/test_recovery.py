@@ -154,6 +154,25 @@ def test_no_run_in_flight_is_invalid() -> None:
     assert phase(idle, "last_delayed_run").verdict is Verdict.INVALID
 
 
+def test_a_run_that_is_only_seen_to_end_after_the_fault_was_not_in_flight() -> None:
+    """Airflow is asked once a second; the ledger knows that the last task was over."""
+    idle = without(healthy(), Op, lambda o: o.value["dag_run"] == "r18")
+    over = dag_run("r19", FAULT - 9, FAULT - 8, FAULT + 0.05)
+    check = phase(sorted([*idle, *over], key=lambda r: r.t), "last_delayed_run")
+    assert check.verdict is Verdict.INVALID
+    assert "no run was in flight" in check.because
+    flying = dag_run("r19", FAULT - 9, FAULT - 8, FAULT + 0.2)
+    assert phase(sorted([*idle, *flying], key=lambda r: r.t), "last_delayed_run").measure == pytest.approx(0.2)
+
+
+def test_a_run_that_was_being_accepted_is_delayed_but_is_no_proof_of_work_in_flight() -> None:
+    asked = dag_run("r19", FAULT - 0.02, 31, 38.5)
+    records = sorted([*healthy(), *asked], key=lambda r: r.t)
+    assert phase(records, "last_delayed_run").measure == pytest.approx(38.5 - FAULT)
+    idle = without(records, Op, lambda o: o.value["dag_run"] == "r18")
+    assert phase(idle, "last_delayed_run").verdict is Verdict.INVALID
+
+
 @pytest.mark.parametrize(("type_", "state"), [("fail", "failed"), ("info", "running")])
 def test_a_run_in_flight_that_did_not_succeed_never_came(type_: str, state: str) -> None:
     records = changed(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.history import NS, History, Recorder, Sample
+from harness.judge.intervals import gaps, interval, outages
 from harness.observe.prober import Conn, Prober, Summary, Target
 from harness.wait import until
 from tests.unit.observe.stub import Mode, Stub, stub
@@ -18,6 +19,7 @@ from tests.unit.observe.stub import Mode, Stub, stub
 RATE_HZ = 10.0
 EVERY = round(NS / RATE_HZ)
 TIMEOUT_S = 1.5
+SLACK = NS // 2  # for a request that was under way at the edge, on a busy machine
 CONNS: tuple[Conn, ...] = ("new", "reused")
 OUTCOMES: dict[Mode, str] = {"503": "fail", "reset": "fail", "truncated": "fail", "wrong": "fail", "hang": "info"}
 STATUS = {"503": 503, "wrong": 200, "truncated": 200}
@@ -106,6 +108,28 @@ def assert_shows(samples: list[Sample], window: Window) -> None:
 @pytest.mark.parametrize("kind", OUTCOMES)
 def test_an_outage_is_recorded_where_it_was(mixed: Recorded, kind: Mode, conn: Conn) -> None:
     assert_shows(mixed.series(kind, conn), mixed.window)
+
+
+def assert_measures(samples: list[Sample], window: Window) -> None:
+    """What the judge makes of a series: one outage, begun, ended and as long as the true one, to one interval."""
+    (outage,) = outages(samples)
+    assert not outage.open
+    assert window.begin[0] - SLACK <= outage.start <= window.begin[1] + EVERY
+    assert window.end[0] - SLACK <= outage.end <= window.end[1] + EVERY
+    assert window.end[0] - window.begin[1] - EVERY - SLACK <= outage.end - outage.start
+    assert interval(samples) == EVERY
+    assert gaps(samples, EVERY) == ()
+
+
+@pytest.mark.parametrize("conn", CONNS)
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_the_judge_measures_an_outage_as_it_was(mixed: Recorded, kind: Mode, conn: Conn) -> None:
+    assert_measures(mixed.series(kind, conn), mixed.window)
+
+
+@pytest.mark.parametrize("conn", CONNS)
+def test_the_judge_measures_the_absence_of_a_server_as_it_was(dead: Recorded, conn: Conn) -> None:
+    assert_measures(dead.series("well", conn), dead.window)
 
 
 @pytest.mark.parametrize("conn", CONNS)

@@ -1,4 +1,4 @@
-"""How the stack is reached: by the load balancer's address, or by loopback where that cannot be reached."""
+"""How the stack is reached: by the load balancer's address, or by loopback where this host is not on its network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, Acc
 from tests.unit.kube.cluster import settings_for
 from tests.unit.loopback import Reply, Request, serving
 
-# Loopback, but no program that listens on 127.0.0.1 alone answers there.
+# On loopback's network; no program that listens on 127.0.0.1 alone answers there.
 NOBODY = "127.66.66.66"
+FAR = "203.0.113.7"  # of a network that is nobody's (RFC 5737)
 
 
 def cluster(address: str | None, password: str | None) -> Any:
@@ -23,6 +24,8 @@ def cluster(address: str | None, password: str | None) -> Any:
         if request.path == f"/api/v1/namespaces/{INGRESS_NAMESPACE}/services/{INGRESS_SERVICE}":
             given = [{"ip": address}] if address else []
             return Reply(200, {"metadata": {}, "status": {"loadBalancer": {"ingress": given}}})
+        if request.path.count("/") == 4:
+            return Reply(200, {"metadata": {"labels": {"airflow-chaos/allow": "true"}}})
         assert request.path == f"/api/v1/namespaces/airflow/secrets/{SECRET}"
         if password is None:
             return Reply(404, {"kind": "Status", "code": 404})
@@ -31,10 +34,21 @@ def cluster(address: str | None, password: str | None) -> Any:
     return answer
 
 
-def test_where_the_address_is_out_of_reach_requests_enter_by_loopback(tmp_path: Path) -> None:
-    with serving(cluster(NOBODY, "secret")) as server:
-        settings = settings_for(tmp_path, server.url)
-        assert open_access(settings, Kube(settings)) == Access(f"http://127.0.0.1:{settings.http_port}", "secret")
+@pytest.mark.parametrize(
+    ("address", "context", "entry"),
+    [
+        (NOBODY, "kind-airflow-chaos", f"http://{NOBODY}"),
+        (FAR, "kind-airflow-chaos", "http://127.0.0.1:18080"),
+        (FAR, "another", f"http://{FAR}"),
+    ],
+)
+def test_requests_enter_by_loopback_only_where_our_address_is_not_on_a_network_of_this_host(
+    tmp_path: Path, address: str, context: str, entry: str
+) -> None:
+    """Whether it answers is not asked: an address that is silent is an outage."""
+    with serving(cluster(address, "secret")) as server:
+        settings = settings_for(tmp_path, server.url, context=context)
+        assert open_access(settings, Kube(settings)) == Access(entry, "secret")
 
 
 @pytest.mark.parametrize(("address", "password"), [(None, "secret"), (NOBODY, None), (None, None)])

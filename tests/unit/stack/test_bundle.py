@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from harness.errors import CommandFailed
-from harness.settings import Settings
 from harness.stack import bundle
 from harness.stack.bundle import _canonical
 from harness.stack.recipes import Table, load
@@ -17,6 +16,8 @@ DOCKER = """#!/bin/sh
 echo "$*" >>"{said}"
 case "$*" in
 *" import "*) {imports} ;;
+*" pkill "*) ;;
+*/mnt/snapshots*) {finishes} ;;
 save*) {saves} ;;
 esac
 """
@@ -26,17 +27,18 @@ class Engine:
     """A stand-in for docker that keeps what it was asked."""
 
     def __init__(self, folder: Path) -> None:
-        self._said = folder / "said"
+        self.said = folder / "said"
         self._program = folder / "docker"
         self.does()
 
-    def does(self, *, imports: str = "cat >/dev/null", saves: str = "echo images") -> None:
-        self._said.touch()
-        self._program.write_text(DOCKER.format(said=self._said, imports=imports, saves=saves), encoding="utf-8")
+    def does(self, *, imports: str = "cat >/dev/null", saves: str = "echo images", finishes: str = ":") -> None:
+        self.said.touch()
+        text = DOCKER.format(said=self.said, imports=imports, saves=saves, finishes=finishes)
+        self._program.write_text(text, encoding="utf-8")
         self._program.chmod(0o755)
 
     def asked(self, word: str) -> list[str]:
-        lines = self._said.read_text(encoding="utf-8").splitlines()
+        lines = self.said.read_text(encoding="utf-8").splitlines()
         return [line for line in lines if line.split()[:1] == [word]]
 
 
@@ -52,7 +54,7 @@ def table() -> Table:
 
 
 def test_every_image_is_put_in_under_its_published_name(engine: Engine) -> None:
-    bundle.make(Settings(), "node:1", IMAGES, "bundle:1")
+    bundle.make("node:1", IMAGES, "bundle:1", unpack=True)
     tagged = [line.split()[-2:] for line in engine.asked("exec") if " tag " in line]
     assert tagged == [
         ["docker.io/airflow-chaos/a:00", "r.example/a:1"],
@@ -79,9 +81,32 @@ def test_every_image_is_put_in_under_its_published_name(engine: Engine) -> None:
 def test_a_failure_leaves_neither_a_half_image_nor_a_container(engine: Engine, does: dict[str, str]) -> None:
     engine.does(**does)
     with pytest.raises(CommandFailed, match="could not be put into the node image"):
-        bundle.make(Settings(), "node:1", IMAGES, "bundle:1")
+        bundle.make("node:1", IMAGES, "bundle:1", unpack=True)
     assert engine.asked("commit") == []
     assert len(engine.asked("rm")) == 1
+
+
+@pytest.mark.parametrize("unpack", [False, True])
+def test_images_are_unpacked_there_or_on_the_nodes(engine: Engine, unpack: bool) -> None:
+    bundle.make("node:1", IMAGES, "bundle:1", unpack=unpack)
+    (imported,) = [line for line in engine.asked("exec") if " import " in line]
+    assert ("--no-unpack" in imported) is not unpack
+
+
+def test_what_cannot_be_moved_is_no_image(engine: Engine) -> None:
+    engine.does(finishes="exit 1")
+    with pytest.raises(CommandFailed):
+        bundle.make("node:1", IMAGES, "bundle:1", unpack=True)
+    assert engine.asked("commit") == []
+    assert len(engine.asked("rm")) == 1
+
+
+def test_what_cannot_be_shared_is_unpacked_on_the_nodes(engine: Engine) -> None:
+    engine.does(finishes=f"grep -q no-unpack {engine.said} || exit 3")
+    bundle.make("node:1", IMAGES, "bundle:1", unpack=True)
+    assert [("--no-unpack" in line) for line in engine.asked("exec") if " import " in line] == [False, True]
+    assert len(engine.asked("commit")) == 1
+    assert len(engine.asked("rm")) == 2
 
 
 def test_its_name_tells_which_images_it_carries(table: Table) -> None:

@@ -95,6 +95,29 @@ def test_what_is_in_flight_at_the_end_is_recorded(recorder: Recorder, server: St
     assert len(hung) >= len(server.asked_for("/new"))
 
 
+def test_nothing_is_lost_when_it_is_stopped_under_load(recorder: Recorder, server: Stub) -> None:
+    """Two hundred requests a second, of which half hang: hundreds are in flight when the end comes."""
+    server.turn({"/hang": "hang"})
+    series = [
+        Target(name, f"/{name}", conn, 50, must_contain="version")
+        for name in ("hang", "well")
+        for conn in ("new", "reused")
+    ]
+    prober = started(recorder, server, *series, timeout_s=3)
+    asked(server, 300)
+    summary = prober.stop()
+    history = History.read(recorder.path)
+    assert summary == Summary(len(history.samples), len(history.samples))
+    assert [e.value for e in history.events if e.what == "stopped"] == [{"due": summary.due, "recorded": summary.due}]
+    for target in series:
+        dues = [s.due for s in history.samples if (s.target, s.conn) == (target.name, target.conn)]
+        assert dues == [dues[0] + n * NS // 50 for n in range(len(dues))]
+        assert len(dues) > 50
+    assert {s.outcome for s in history.samples if s.target == "hang"} == {"info"}
+    in_flight = [s for s in history.samples if s.target == "hang" and s.end - s.t >= 2 * NS]
+    assert len(in_flight) > 100
+
+
 def test_it_ends_by_itself_when_its_time_is_over(recorder: Recorder, server: Stub) -> None:
     prober = started(recorder, server, new(), most_s=1)
     pid = prober.pid

@@ -13,21 +13,11 @@ from harness.airflow import Airflow
 from harness.errors import UsageError
 from harness.kube import Kube
 from harness.settings import Settings
-from harness.stack.access import INGRESS_NAMESPACE, Access, open_access
+from harness.stack.access import INGRESS_NAMESPACE, Access
 from harness.stack.kubectl import kubectl
 
 pytestmark = pytest.mark.stack
 OWN = ("airflow", INGRESS_NAMESPACE, "airflow-chaos-ledger")
-
-
-@pytest.fixture(scope="module")
-def kube(settings: Settings) -> Kube:
-    return Kube(settings)
-
-
-@pytest.fixture(scope="module")
-def access(settings: Settings, kube: Kube) -> Access:
-    return open_access(settings, kube)
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""Interruptions: one is heeded at once, a second one waits until what was broken is undone."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+HELD = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def undisturbed(doing: str) -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM off until the block ends, and answer each with what is being done.
+
+    Only the main thread can hold them; any other is not interrupted by them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    said = f"still {doing}; SIGKILL ends it, and `harness heal` repairs after that"
+    before = {sign: signal.signal(sign, lambda *_: print(said, file=sys.stderr)) for sign in HELD}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)

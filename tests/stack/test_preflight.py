@@ -1,0 +1,74 @@
+"""What must be true before an experiment may begin: the first thing that is not is named, and nothing is broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness import preflight
+from harness.errors import UsageError
+from harness.experiment import Experiment, check
+from harness.kube import Kube
+from harness.preflight import check_ground, describe
+from harness.settings import Settings
+from harness.slo import Bound
+from tests.unit.plans import experiment
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How busy this machine is, is not what is tested."""
+    monkeypatch.setattr(preflight, "wait_quiet", lambda say: None)
+
+
+def plan(**block: Any) -> Experiment:
+    return check("scheduler-kill", experiment(**block))
+
+
+def in_namespace(name: str) -> Experiment:
+    raw = experiment()
+    raw["method"][0]["provider"]["arguments"]["namespace"] = name
+    return check("scheduler-kill", raw)
+
+
+def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Kube) -> None:
+    found = plan(seed=5)
+    ground = check_ground(found, settings)
+    meta = describe(found, settings, ground, {"rollback.time": Bound("rollback.time", 60.0, "s", "why")}, "run-1")
+    assert (meta.run_id, meta.experiment, meta.stack, meta.seed) == ("run-1", "scheduler-kill", settings.stack, 5)
+    assert meta.slo == {"rollback.time": {"limit": 60.0, "unit": "s", "origin": "why"}}
+    assert meta.replicas == {name: r.desired for name, r in kube.ready_replicas(settings.namespace).items()}
+    assert meta.probe["targets"] == {"version": {"rate_hz": 5.0, "conn": ["new", "reused"]}}
+    assert {"airflow", "kubernetes", "python", "chaostoolkit", "airflow-chaos"} <= meta.versions.keys()
+    assert (meta.t, meta.format) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (plan(selector="component=nobody"), "the selector 'component=nobody' matches no running pod in airflow"),
+        (in_namespace("airflow-chaos-ledger"), "matches no running pod in airflow-chaos-ledger"),
+        (plan(writer={"dag": "chaos_lost", "every_s": 1, "accept_within_s": 5}), r"deploy dags/chaos_lost\.py"),
+    ],
+    ids=["nobody", "elsewhere", "no-dag"],
+)
+def test_what_the_stack_does_not_have_is_refused(settings: Settings, found: Experiment, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_ground(found, settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"namespace": "airflow-chaos-nowhere"}, "airflow-chaos-nowhere"),
+        ({"cluster": "another"}, "is not ours"),
+        ({"http_port": 1}, "run harness up"),
+    ],
+)
+def test_another_ground_is_refused(settings: Settings, change: dict[str, Any], said: str) -> None:
+    elsewhere = settings.model_copy(update=change)
+    with pytest.raises(UsageError, match=said):
+        check_ground(plan(), elsewhere)

@@ -1,0 +1,93 @@
+"""All that watches and loads, started and stopped as one on the real stack, whatever of it fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import UsageError
+from harness.experiment import check
+from harness.history import History, Recorder
+from harness.kube import Kube
+from harness.rig import Rig
+from harness.settings import Settings
+from harness.stack.access import Access
+from harness.wait import until
+from tests.unit.plans import experiment
+
+pytestmark = pytest.mark.stack
+WORKLOAD = {"dag": "chaos_workload", "every_s": 5, "accept_within_s": 20, "tasks": [["extract", -1]]}
+NOOP = {"dag": "chaos_noop", "every_s": 1, "accept_within_s": 20}
+OURS = ("follow", "runs", "ledger", "workload", "scheduler jobs")
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    opened = Recorder.create(tmp_path / f"rig-{os.getpid()}-{tmp_path.name}" / "history.jsonl")
+    yield opened
+    opened.close()
+
+
+def rig(settings: Settings, kube: Kube, access: Access, recorder: Recorder, **block: Any) -> Rig:
+    plan = check("x", experiment(workload=WORKLOAD, **block)).plan
+    return Rig(plan, settings, kube, access, recorder)
+
+
+def threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith(OURS)}
+
+
+def under_way(recorder: Recorder, *words: bytes) -> None:
+    """Wait until the history holds all of these."""
+    until(recorder.path.read_bytes, lambda said: all(w in said for w in words), what=str(words), timeout=60, every=0.05)
+
+
+def test_everything_starts_records_drains_and_ends(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    whole = rig(settings, kube, access, recorder, writer=NOOP)
+    whole.start()
+    under_way(recorder, b'"target":"trigger"', b'"conn":"reused"', b'"kind":"ledger"', b'"source":"pod"')
+    whole.drain(60)
+    assert whole.stop() == []
+    assert threads() == set()
+    history = History.read(recorder.path)
+    events = [e for e in history.events if e.source == "probe"]
+    assert {e.object for e in events if e.what == "started"} <= {e.object for e in events if e.what == "stopped"}
+    triggered = {o.value["dag_run"] for o in history.ops if o.f == "trigger" and o.type == "invoke"}
+    assert {name.rsplit("-", 1)[0] for name in triggered} == {f"{recorder.path.parent.name}-{kind}" for kind in "wt"}
+    assert {o.value["dag_run"] for o in history.ops if o.f == "run" and o.type == "ok"} == triggered
+    assert {m.dag_run for m in history.marks} == {name for name in triggered if "-w-" in name}
+
+
+def test_a_prober_that_was_killed_is_told_and_the_rest_is_stopped(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    whole = rig(settings, kube, access, recorder)
+    whole.start()
+    under_way(recorder, b'"kind":"sample"')
+    assert whole._prober.pid
+    os.kill(whole._prober.pid, signal.SIGKILL)
+    (problem,) = whole.stop()
+    assert problem.startswith("HarnessError: the prober ended with -9")
+    assert threads() == set()
+    samples = History.read(recorder.path).samples
+    assert whole.stop() == []
+    assert History.read(recorder.path).samples == samples
+
+
+def test_without_a_ledger_nothing_is_triggered_and_what_was_started_ends(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    whole = rig(settings.model_copy(update={"ledger_port": 1}), kube, access, recorder)
+    with pytest.raises(UsageError, match=r"no ledger at 127\.0\.0\.1:1"):
+        whole.start()
+    assert whole.stop() == []
+    assert threads() == set()
+    assert History.read(recorder.path).ops == ()

@@ -1,0 +1,56 @@
+"""Actions belong to an open run: there is one at most, and outside of it nothing is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.chaos import actions, probes
+from harness.chaos.context import Context, bind, current
+from harness.errors import FaultError
+from harness.history import History, Recorder
+from harness.kube import Kube
+from tests.unit.kube.cluster import settings_for
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[Context]:
+    """A run whose cluster is never asked."""
+    settings = settings_for(tmp_path, "http://127.0.0.1:1")
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    yield Context(settings, Kube(settings), recorder, 0, {"scheduler": 2})
+    recorder.close()
+
+
+def test_without_an_open_run_no_action_is_taken() -> None:
+    with pytest.raises(FaultError, match="no run is open"):
+        current()
+    with pytest.raises(FaultError, match="no run is open"):
+        actions.kill_pods("component=scheduler")
+    with pytest.raises(FaultError, match="no run is open"):
+        probes.every_component_is_ready()
+
+
+def test_the_open_run_is_the_one_that_was_bound_and_the_only_one(context: Context) -> None:
+    unbind = bind(context)
+    assert current() is context
+    with pytest.raises(FaultError, match="one experiment runs at a time"):
+        bind(context)
+    assert current() is context
+    unbind()
+    with pytest.raises(FaultError, match="no run is open"):
+        current()
+
+
+def test_every_fault_gets_an_id_of_its_own(context: Context) -> None:
+    ids = [context.begin("kill_pods", {"kind": "Selector", "name": str(n)}) for n in range(3)]
+    assert len(set(ids)) == 3
+    assert context.begun == dict.fromkeys(ids, "kill_pods")
+    context.recorder.close()
+    begun = History.read(context.recorder.path).faults
+    assert [(f.id, f.phase, f.target["name"]) for f in begun] == [
+        (i, "begin", n) for i, n in zip(ids, "012", strict=True)
+    ]
+    assert [f.t for f in begun] == sorted(f.t for f in begun)

@@ -1,0 +1,322 @@
+"""The command line: every refusal is one clear line and exit code 64, and verdicts are exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness import cli, recorded
+from harness.errors import CommandFailed, HarnessError, UsageError
+from harness.outcome import Check, Outcome, Verdict
+from harness.settings import ROOT, Settings
+from harness.stack import engine, steps
+from tests.unit.builders import LIMITS, bad, healthy, meta
+from tests.unit.plans import experiment
+from tests.unit.test_recorded import record
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
+    """Run a command in this process: exit code, output, errors. No engine is on PATH, and no cluster is known."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, value in (("CACHE", "cache"), ("REPORTS", "reports"), ("SLO_FILE", "slo.yaml")):
+        monkeypatch.setenv(f"AIRFLOW_CHAOS_{name}", str(tmp_path / value))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def refused(answer: tuple[int, str, str], *words: str) -> None:
+    """One clear line on stderr, and code 64."""
+    code, _, err = answer
+    assert code == 64, err
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
+
+
+def slo(tmp_path: Path, **changes: Any) -> None:
+    """Bounds for the small experiment; a change of None takes a bound away."""
+    bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items()} | changes
+    kept = {n: b for n, b in bounds.items() if b is not None}
+    lines = ["tuned:", "  celery:", "    small:", *(f"      {n}: {json.dumps(b)}" for n, b in kept.items())]
+    (tmp_path / "slo.yaml").write_text("\n".join(lines), encoding="utf-8")
+
+
+def small(tmp_path: Path, text: str | None = None) -> Path:
+    path = tmp_path / "small.json"
+    path.write_text(text if text is not None else json.dumps(experiment()), encoding="utf-8")
+    return path
+
+
+def test_an_unknown_experiment(call: Call, tmp_path: Path) -> None:
+    refused(call("run", tmp_path / "lost.json"), "there is no experiment", "lost.json", "scheduler-kill.json")
+
+
+def test_malformed_json(call: Call, tmp_path: Path) -> None:
+    refused(call("run", small(tmp_path, '{\n"a": 1,,\n}')), "small.json:2: not valid JSON")
+
+
+def test_an_experiment_without_our_block(call: Call, tmp_path: Path) -> None:
+    raw = experiment()
+    raw["extensions"] = []
+    refused(call("run", small(tmp_path, json.dumps(raw))), "small.json needs one extension block named airflow-chaos")
+
+
+def test_a_wrong_phase(call: Call, tmp_path: Path) -> None:
+    raw = experiment(phases={"baseline_s": "long", "recovery_s": 5, "cooldown_s": 5})
+    refused(call("run", small(tmp_path, json.dumps(raw))), "small.json", "phases.baseline_s")
+
+
+def test_malformed_yaml(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "slo.yaml").write_text("tuned:\n  celery:\n    small: [\n", encoding="utf-8")
+    refused(call("run", small(tmp_path)), "slo.yaml:4: not valid YAML")
+
+
+def test_no_slo_file(call: Call, tmp_path: Path) -> None:
+    refused(call("run", small(tmp_path)), "slo.yaml does not exist")
+
+
+def test_a_missing_bound(call: Call, tmp_path: Path) -> None:
+    slo(tmp_path, **{"tasks.lost": None})
+    refused(call("run", small(tmp_path)), "slo.yaml:4: small on celery has no bound tasks.lost")
+
+
+def test_a_wrong_unit(call: Call, tmp_path: Path) -> None:
+    slo(tmp_path, **{"availability.read.outage": {"limit": 1, "unit": "ms", "origin": "test"}})
+    refused(call("run", small(tmp_path)), "slo.yaml:4: bound availability.read.outage is measured in 's', not in 'ms'")
+
+
+def test_a_stack_that_is_not_up(call: Call, tmp_path: Path) -> None:
+    slo(tmp_path)
+    refused(call("run", small(tmp_path)), "the stack is not up", "run `harness up`")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_an_unknown_stack(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CHAOS_STACK", "lunar")
+    slo(tmp_path)
+    refused(call("run", small(tmp_path)), "slo.yaml:2: no stack 'lunar'; there is: celery")
+    refused(call("up", "--step", "airflow", "--yes"), "no stack is called 'lunar'", "celery")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("up", "--step", "sideways"), "no step is called 'sideways'; there are: machine, engine, images, cluster"),
+        (("up", "--images", "sometimes"), "setting images is not valid"),
+        (("images", "--images", "sometimes"), "setting images is not valid"),
+        (("up", "--sideways"), "No such option: --sideways"),
+        (("fly",), "No such command 'fly'"),
+        (("run",), "Missing argument 'experiment'"),
+        (("check",), "Missing argument 'folder'"),
+        (("check", "a", "b"), "unexpected extra argument"),
+        (("status",), "the stack is not up"),
+    ],
+)
+def test_what_is_not_known_is_refused(call: Call, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    refused(call(*words), said)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("words", [("up",), ("status",), ("doctor",), ("down",), ("heal",)])
+def test_a_setting_that_cannot_be(call: Call, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CHAOS_HTTP_PORT", "eighty")
+    refused(call(*words), "setting http_port is not valid")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("up", "--help")])
+def test_help_is_no_error(call: Call, words: tuple[str, ...]) -> None:
+    code, out, err = call(*words)
+    assert (code, err) == (0, "")
+    assert "Usage: harness" in out
+
+
+def test_without_engine_and_cluster_nothing_is_left_to_remove_or_heal(call: Call, tmp_path: Path) -> None:
+    code, out, err = call("down")
+    assert (code, err) == (0, "")
+    assert out.startswith("nothing to remove in ")
+    assert call("heal") == (0, "nothing was left\n", "")
+
+
+def test_the_doctor_names_every_step_and_changes_nothing(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("doctor")
+    assert code in (0, 64)  # this machine may be too small
+    assert all(step.name in out for step in steps.STEPS)
+    assert "not installed" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"empty"}
+
+
+def test_a_folder_without_a_history(call: Call, tmp_path: Path) -> None:
+    for words in (("check", tmp_path), ("report", tmp_path), ("check", tmp_path / "nowhere")):
+        refused(call(*words), "holds no history.jsonl")
+
+
+def test_a_run_that_kept_its_promises(call: Call, tmp_path: Path) -> None:
+    code, out, err = call("check", record(tmp_path / "run", healthy()))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"PASS scheduler-kill on celery: {tmp_path / 'run'}"
+
+
+def test_a_run_that_broke_one(call: Call, tmp_path: Path) -> None:
+    code, out, err = call("check", record(tmp_path / "run", bad(healthy(), 25, 40)))
+    assert (code, err) == (1, "")
+    (line,) = [line for line in out.splitlines() if line.startswith(" availability.read.outage")]
+    assert "FAIL" in line
+    assert out.splitlines()[-1].startswith("FAIL ")
+
+
+def test_a_run_that_was_cut_short(call: Call, tmp_path: Path) -> None:
+    folder = record(tmp_path / "run", healthy())
+    path = folder / "history.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    code, out, err = call("check", folder)
+    assert (code, err) == (2, "")
+    assert out.splitlines()[-1].startswith("INVALID ")
+
+
+def test_a_run_of_another_format(call: Call, tmp_path: Path) -> None:
+    refused(call("check", record(tmp_path / "run", [meta(format=2), *healthy()[1:]])), "history format 2")
+
+
+def test_checking_changes_nothing_and_reporting_says_where(call: Call, tmp_path: Path) -> None:
+    folder = record(tmp_path / ("a long name " * 12) / "run", healthy())
+    call("check", folder)
+    assert [path.name for path in folder.iterdir()] == ["history.jsonl"]
+    assert call("report", folder) == (0, f"{folder / 'report.html'}\n", "")
+    assert (folder / "junit.xml").is_file()
+
+
+def test_a_path_with_brackets_is_shown_as_it_is(call: Call, tmp_path: Path) -> None:
+    place = tmp_path / "[bold]" / "[" / "red]"
+    refused(call("check", place), str(place))
+    assert str(place) in call("check", record(place, healthy()))[1]
+
+
+def raising(cause: BaseException) -> Callable[..., Any]:
+    def check(*_: object, **__: object) -> Any:
+        raise cause
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "line"),
+    [
+        (UsageError("no [/such] thing"), 64, "error: no [/such] thing"),
+        (HarnessError("oh"), 70, "error: oh"),
+        (CommandFailed("docker ended with 1", 1, ""), 70, "error: docker ended with 1"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (typer.Abort(), 130, "interrupted"),
+    ],
+)
+def test_every_error_is_one_line_and_its_code(
+    call: Call, monkeypatch: pytest.MonkeyPatch, cause: BaseException, code: int, line: str
+) -> None:
+    monkeypatch.setattr(recorded, "check", raising(cause))
+    assert call("check", "x") == (code, "", f"{line}\n")
+
+
+def test_a_defect_of_ours_shows_where(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "check", raising(ZeroDivisionError("by [/zero]")))
+    code, _, err = call("check", "x")
+    assert code == 70
+    assert "ZeroDivisionError: by [/zero]" in err
+    assert "this is a defect of the harness" in err.splitlines()[-1]
+
+
+texts = st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=30)
+
+
+@given(texts.map(str.strip), texts.map(str.strip))
+def test_whatever_a_check_says_is_shown(name: str, because: str) -> None:
+    check = Check(
+        name=f"n{name}n",
+        verdict=Verdict.FAIL,
+        measure=1.5,
+        limit=1,
+        unit="s",
+        origin="",
+        because=f"b{because}b",
+    )
+    outcome = Outcome(run_id="r", experiment="e", stack="s", verdict=Verdict.FAIL, checks=(check,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "300")
+        console = Console(record=True, file=open(os.devnull, "w"), width=300)  # noqa: SIM115
+        patch.setattr(cli, "out", console)
+        cli.show(outcome, Path("somewhere"))
+        console.file.close()
+    said = console.export_text()
+    assert f"n{name}n" in said
+    assert f"b{because}b" in said
+    assert "1.500 s" in said
+
+
+def test_the_engine_is_never_installed_without_a_word(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    found = engine.Engine(running=False, installed=False, installable=True)
+    monkeypatch.setattr(engine, "look", lambda settings: found)
+    climbed: list[Settings] = []
+
+    def climb(settings: Settings, display: object, only: str | None) -> float:
+        climbed.append(settings)
+        return 0.0
+
+    monkeypatch.setattr(steps, "climb", climb)
+    code, out, err = call("up")
+    assert (code, climbed) == (64, [])
+    assert "it will be unpacked from Debian's packages" in out
+    assert "none may be; install one, or say --yes" in err
+    assert call("up", "--yes")[0] == 0
+    monkeypatch.setenv("CI", "true")
+    assert call("up")[0] == 0
+    assert len(climbed) == 2
+
+
+def test_as_a_program_of_its_own(tmp_path: Path) -> None:
+    """`python -m harness` is the same command line; `harness` is its script."""
+    env = {**os.environ, "AIRFLOW_CHAOS_CACHE": str(tmp_path)}
+    for program in ([sys.executable, "-m", "harness"], [str(Path(sys.executable).parent / "harness")]):
+        done = subprocess.run(
+            [*program, "check", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=env,
+            cwd=ROOT,
+        )
+        assert done.returncode == 64
+        assert done.stdout == ""
+        assert done.stderr == (
+            f"error: {tmp_path} holds no history.jsonl; name a folder below reports/ or examples/runs/\n"
+        )

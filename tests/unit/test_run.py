@@ -1,0 +1,93 @@
+"""What is refused before any stack is looked at, and the exit code that a run leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
+from harness.locking import only_one
+from harness.outcome import Outcome, Verdict
+from harness.run import Desk, Result, conduct
+from harness.settings import Settings
+from tests.unit.builders import LIMITS
+from tests.unit.plans import experiment
+
+Raw = dict[str, Any]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(cache=tmp_path / "cache", reports=tmp_path / "reports", slo_file=tmp_path / "slo.yaml")
+
+
+def write(folder: Path, raw: Raw, limits: dict[str, tuple[float, str]]) -> Path:
+    """An experiment's file, with bounds for it where `settings` look for them."""
+    bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in limits.items()}
+    (folder / "slo.yaml").write_text(json.dumps({"tuned": {"celery": {"small": bounds}}}), encoding="utf-8")
+    path = folder / "small.json"
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    return path
+
+
+def no_bound(folder: Path) -> Path:
+    return write(folder, experiment(), {n: v for n, v in LIMITS.items() if n != "tasks.lost"})
+
+
+def no_stack(folder: Path) -> Path:
+    return write(folder, experiment(), LIMITS)
+
+
+def no_such_action(folder: Path) -> Path:
+    raw = experiment()
+    raw["method"][0]["provider"]["func"] = "kill_postman"
+    return write(folder, raw, LIMITS)
+
+
+def no_method(folder: Path) -> Path:
+    return write(folder, experiment() | {"method": 3}, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (no_bound, r"slo\.yaml:1: small on celery has no bound tasks\.lost"),
+        (no_stack, "the stack is not up"),
+        (no_such_action, r"small\.json is not a valid Chaos Toolkit experiment: .*kill_postman"),
+        (no_method, r"small\.json is not a valid Chaos Toolkit experiment"),
+    ],
+)
+def test_a_refused_run_records_nothing_and_frees_the_lock(
+    settings: Settings, tmp_path: Path, make: Callable[[Path], Path], said: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(UsageError, match=said):
+            conduct(make(tmp_path), settings)
+    assert not settings.reports.exists()
+    only_one(settings).close()
+
+
+def test_a_second_run_at_the_same_time_is_refused(settings: Settings, tmp_path: Path) -> None:
+    path = write(tmp_path, experiment(), LIMITS)
+    with only_one(settings), pytest.raises(UsageError, match="another experiment is running"):
+        conduct(path, settings)
+    assert not settings.reports.exists()
+
+
+def test_the_code_of_a_process_is_that_of_the_refusal_or_the_verdict() -> None:
+    desk = Desk()
+    assert desk.exit_code() == EXIT_INTERNAL
+    for verdict, code in ((Verdict.PASS, 0), (Verdict.FAIL, 1), (Verdict.INVALID, 2)):
+        outcome = Outcome(run_id="r", experiment="e", stack="s", verdict=verdict, checks=())
+        desk.result = Result(Path(), outcome)
+        assert desk.exit_code() == code
+    desk.refusal = UsageError("no")
+    assert desk.exit_code() == 64
+    desk.refusal = HarnessError("oh")
+    assert desk.exit_code() == EXIT_INTERNAL
+    desk.clear()
+    assert not [left for left in (desk.run, desk.result, desk.refusal) if left is not None]

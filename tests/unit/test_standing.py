@@ -1,0 +1,102 @@
+"""A history that a killed harness left open is closed, keeps what it held, and stays INVALID."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import recorded
+from harness.errors import UsageError
+from harness.history import End, Fault, History, Phase, Recorder
+from harness.locking import only_one
+from harness.outcome import Verdict
+from harness.settings import Settings
+from harness.standing import close, heal, left_open
+from tests.unit.builders import healthy
+
+CUT = [record for record in healthy() if not (isinstance(record, Fault) and record.phase == "rolled-back")]
+
+
+def left(folder: Path, tail: bytes = b"") -> Path:
+    """A history without its last line, and perhaps with half of another."""
+    recorder = Recorder.create(folder / "history.jsonl")
+    recorder.write(*CUT)
+    recorder.close()
+    with recorder.path.open("ab") as file:
+        file.write(tail)
+    return recorder.path
+
+
+@pytest.mark.parametrize("tail", [b"", b'{"t":1,"kind":"samp', b'{"t":1,"kind":"end","comp'])
+def test_it_is_closed_and_stays_invalid(tmp_path: Path, tail: bytes) -> None:
+    path = left(tmp_path, tail)
+    assert left_open(tmp_path)
+    said = close(tmp_path)
+    assert said.startswith(f"{tmp_path.name}: closed as not complete")
+    assert said.endswith("not undone: 1")
+    lines = path.read_bytes().splitlines()
+    assert lines[-1].endswith(b'"kind":"end","complete":false}')
+    assert b'"phase":"rolled-back"' in lines[-2]
+    assert recorded.check(tmp_path).verdict is Verdict.INVALID
+    assert not left_open(tmp_path)
+
+
+def test_what_was_recorded_before_is_kept(tmp_path: Path) -> None:
+    path = left(tmp_path)
+    before = path.read_bytes()
+    close(tmp_path)
+    assert path.read_bytes().startswith(before)
+    healed = History.read(path)
+    assert healed.faults[-1].evidence == {"healed": True}
+    assert [f.phase for f in healed.faults].count("rolled-back") == 1
+    assert healed.phases == tuple(r for r in CUT if isinstance(r, Phase))
+    assert healed.problem
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def noise(path: Path) -> None:
+    path.write_bytes(b"\x00\xff no history")
+
+
+@pytest.mark.parametrize("spoil", [empty, noise])
+def test_one_that_cannot_be_read_is_closed_too(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    spoil(left(tmp_path))
+    assert left_open(tmp_path)
+    close(tmp_path)
+    assert recorded.check(tmp_path).verdict is Verdict.INVALID
+    assert not left_open(tmp_path)
+
+
+def test_a_fault_that_was_undone_is_not_undone_again(tmp_path: Path) -> None:
+    path = left(tmp_path)
+    recorder = Recorder(path, 0)
+    recorder.write(*[r for r in healthy() if isinstance(r, Fault) and r.phase == "rolled-back"])
+    recorder.close()
+    assert close(tmp_path).endswith("not undone: 0")
+    assert [f.phase for f in History.read(path).faults].count("rolled-back") == 1
+
+
+def test_a_whole_history_and_a_folder_without_one_are_left_alone(tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path / "cache", reports=tmp_path / "reports")
+    path = left(settings.reports / "whole")
+    recorder = Recorder(path, 0)
+    recorder.write(End(t=1, complete=True))
+    recorder.close()
+    (settings.reports / "empty").mkdir()
+    before = path.read_bytes()
+    assert heal(settings) == []
+    assert path.read_bytes() == before
+
+
+def test_a_run_that_is_under_way_is_not_healed(tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path / "cache", reports=tmp_path / "reports")
+    path = left(settings.reports / "running")
+    before = path.read_bytes()
+    with only_one(settings), pytest.raises(UsageError, match="another experiment is running"):
+        heal(settings)
+    assert path.read_bytes() == before
