@@ -50,7 +50,7 @@ def open_access(settings: Settings, kube: Kube) -> Access:
 
 
 def on_local_network(address: str) -> bool:
-    """Whether this host has an interface in the address's network; it has none where Docker runs in a machine of its own.
+    """Whether an interface of this host is in the address's network; none is where Docker runs in its own machine.
 
     What answers is not asked. An address that should be reached and does not answer is an outage, not another way in.
     """
