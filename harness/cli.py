@@ -121,13 +121,20 @@ def heal() -> None:
 
 
 def show(outcome: Outcome, folder: Path) -> None:
-    """The verdict as a table."""
-    table = Table("check", "verdict", "measure", "limit", "because", box=None)
+    """The verdict as a table, and in words what was not passed."""
+    table = Table("check", "verdict", "measure", "limit", box=None)
     for c in outcome.checks:
         limit = "" if c.limit is None else f"{c.limit:g} {c.unit}"
-        measure = "" if c.measure is None else f"{c.measure:.3f} {c.unit}"
-        table.add_row(escape(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit, escape(c.because))
+        measure = "" if c.measure is None else f"{c.measure:.3f}".rstrip("0").rstrip(".") + f" {c.unit}"
+        table.add_row(escape(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit)
     out.print(table)
+    for c in outcome.checks:
+        if c.verdict is not Verdict.PASS:
+            out.print(
+                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {escape(f'{c.name}: {c.because}')}",
+                highlight=False,
+                soft_wrap=True,
+            )
     what = escape(f"{outcome.experiment} on {outcome.stack}: {folder}")
     out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
 
@@ -156,7 +163,7 @@ def main() -> None:
     """Entry: turn every error into one line and its exit code. SIGTERM ends a command as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="harness")
     except HarnessError as cause:
         err.print(f"[red]error:[/red] {escape(str(cause))}", highlight=False, soft_wrap=True)
         code = cause.exit_code

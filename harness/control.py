@@ -16,7 +16,7 @@ from chaoslib.exceptions import InterruptExecution
 from harness import experiment as experiments
 from harness.errors import EXIT_FAIL, EXIT_INTERNAL, HarnessError
 from harness.outcome import Verdict
-from harness.run import Run, desk
+from harness.run import Result, Run, desk
 from harness.settings import Settings
 
 
@@ -57,6 +57,8 @@ def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> 
     except HarnessError as cause:
         desk.refusal = cause
         print(f"error: {cause}", file=sys.stderr)
+    if desk.result is not None and not desk.embedded:
+        _tell(desk.result)
     passed = desk.result is not None and desk.result.outcome.verdict is Verdict.PASS
     if not passed and state["status"] == "completed":
         state["deviated"] = True
@@ -75,6 +77,14 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _tell(result: Result) -> None:
+    """What `chaos run` would keep to itself: the verdict, what it was not reached by, and where it can be read."""
+    for check in result.outcome.checks:
+        if check.verdict is not Verdict.PASS:
+            print(f"{check.verdict} {check.name}: {check.because}")
+    print(f"{result.outcome.verdict} {result.outcome.experiment}: {result.folder / 'report.html'}")
 
 
 def _refuse(cause: HarnessError) -> None:

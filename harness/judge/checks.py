@@ -105,9 +105,8 @@ def when(t: int, fault: int | None) -> str:
     into = f"{t / NS:.1f} s into the run"
     if fault is None:
         return into
-    if abs(t - fault) < NS // 20:
-        return f"at the fault ({into})"
-    return f"{abs(t - fault) / NS:.1f} s {'after' if t >= fault else 'before'} the fault ({into})"
+    side = "after" if t > fault - NS // 20 else "before"  # nobody is helped by "0.0 s before"
+    return f"{abs(t - fault) / NS:.1f} s {side} the fault ({into})"
 
 
 def some(names: Iterable[str], most: int = 3) -> str:

@@ -60,15 +60,7 @@ def test_what_the_stack_does_not_have_is_refused(settings: Settings, found: Expe
         check_ground(found, settings)
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"namespace": "airflow-chaos-nowhere"}, "airflow-chaos-nowhere"),
-        ({"cluster": "another"}, "is not ours"),
-        ({"http_port": 1}, "run harness up"),
-    ],
-)
-def test_another_ground_is_refused(settings: Settings, change: dict[str, Any], said: str) -> None:
-    elsewhere = settings.model_copy(update=change)
-    with pytest.raises(UsageError, match=said):
+def test_a_namespace_where_nothing_is_deployed_is_refused(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"namespace": "airflow-chaos-nowhere"})
+    with pytest.raises(UsageError, match="airflow-chaos-nowhere"):
         check_ground(plan(), elsewhere)

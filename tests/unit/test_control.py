@@ -63,7 +63,9 @@ def test_only_a_pass_does_not_deviate(
     assert state == {"status": "completed", "deviated": deviated}
     code = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INVALID: 2, None: 70}[verdict]
     assert desk.exit_code() == code
-    assert ("error: the history cannot be judged" in capsys.readouterr().err) is (verdict is None)
+    said = capsys.readouterr()
+    assert ("error: the history cannot be judged" in said.err) is (verdict is None)
+    assert said.out == (f"{verdict} e: report.html\n" if verdict else "")
 
 
 @pytest.mark.parametrize("status", ["interrupted", "aborted", "failed"])
