@@ -111,7 +111,7 @@ def _cost(process: psutil.Process, seconds: float) -> Cost:
 
 def rows(cost: Cost, history: History, rate_hz: float) -> list[tuple[str, str]]:
     """The figures, as text."""
-    samples = history.samples
+    samples = list(history.samples)
     scheduling = next(str(e.value["scheduling"]) for e in history.events if e.what == "started")
     late = [(s.t - s.due) / 1e6 for s in samples]
     cuts = quantiles(late, n=100)

@@ -18,118 +18,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import msgspec
+from pydantic import ValidationError
 
 from harness.errors import HistoryError
+from harness.records import ADAPTER, KINDS, NS, End, Event, Fault, Mark, Meta, Op, Phase, Record, Sample
+from harness.samples import Intake, Samples
+
+__all__ = [
+    "FORMAT", "NAMES", "NS", "End", "Event", "Fault", "History", "Mark", "Meta", "Op", "Phase", "Record", "Recorder",
+    "Sample", "wall_now",
+]  # fmt: skip
 
 FORMAT = 1
 NAMES = ("history.jsonl", "history.jsonl.gz")
-NS = 1_000_000_000
-
-
-class Record(BaseModel):
-    """One line; `t` is nanoseconds since the run began."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-    t: int = Field(ge=0)
-
-
-class Meta(Record):
-    """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin)."""
-
-    kind: Literal["meta"] = "meta"
-    format: int
-    run_id: str
-    experiment: str
-    stack: str
-    wall: str
-    versions: dict[str, str] = {}
-    replicas: dict[str, int] = {}
-    slo: dict[str, dict[str, Any]] = {}
-    probe: dict[str, Any] = {}
-    seed: int = 0
-
-
-class Sample(Record):
-    """One request: `t` is when it started, `due` when it should have, `end` when its answer or error was there."""
-
-    kind: Literal["sample"] = "sample"
-    target: str
-    conn: Literal["new", "reused"]
-    method: str
-    path: str
-    due: int
-    end: int
-    outcome: Literal["ok", "fail", "info"]
-    status: int | None = None
-    error: str | None = None
-
-
-class Op(Record):
-    """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`."""
-
-    kind: Literal["op"] = "op"
-    process: str
-    f: str
-    type: Literal["invoke", "ok", "fail", "info"]
-    value: dict[str, Any] = {}
-
-
-class Mark(Record):
-    """What a task wrote of itself, outside Airflow: that one attempt of it started or ended."""
-
-    kind: Literal["ledger"] = "ledger"
-    dag_run: str
-    task: str
-    map_index: int = -1
-    try_: int = Field(alias="try")
-    mark: Literal["start", "end"]
-    executor_host: str
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, populate_by_name=True)
-
-
-class Fault(Record):
-    """One step in the life of a fault."""
-
-    kind: Literal["fault"] = "fault"
-    id: str
-    action: str
-    phase: Literal["begin", "injected", "proved", "ended", "rolled-back"]
-    target: dict[str, Any] = {}
-    evidence: dict[str, Any] = {}
-
-
-class Event(Record):
-    """Something seen in the cluster or in Airflow."""
-
-    kind: Literal["event"] = "event"
-    source: Literal["pod", "endpoint", "node", "job", "probe"]
-    object: str
-    uid: str | None = None
-    what: str
-    value: dict[str, Any] = {}
-
-
-class Phase(Record):
-    """The edge of a phase."""
-
-    kind: Literal["phase"] = "phase"
-    name: Literal["baseline", "fault", "recovery", "cooldown"]
-    edge: Literal["begin", "end"]
-
-
-class End(Record):
-    """The last line; without it the history is truncated."""
-
-    kind: Literal["end"] = "end"
-    complete: bool
-
-
-AnyRecord = Annotated[Meta | Sample | Op | Mark | Fault | Event | Phase | End, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)
-_KINDS = frozenset({"meta", "sample", "op", "ledger", "fault", "event", "phase", "end"})
+MOST_LINE = 1 << 20
+MOST_OTHERS = 1_000_000
 R = TypeVar("R", bound=Record)
 
 
@@ -181,7 +85,7 @@ class History:
     """A run as checkers read it. `problem` says why it is not whole, or is None."""
 
     meta: Meta | None
-    samples: tuple[Sample, ...] = ()
+    samples: Samples = field(default_factory=Samples)
     ops: tuple[Op, ...] = ()
     marks: tuple[Mark, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -193,29 +97,32 @@ class History:
     @classmethod
     def of(cls, records: Iterable[Record], problem: str | None = None) -> History:
         """Sort records by kind and time. `problem` is what the reader already found."""
-        every = list(records)
-        first = every[0] if every else None
-        meta = first if isinstance(first, Meta) else None
-        whole = bool(every) and isinstance(every[-1], End) and every[-1].complete
-        if problem is None and meta is None:
+        pile = Pile()
+        for record in records:
+            pile.add(record)
+        return cls._from(pile, problem)
+
+    @classmethod
+    def _from(cls, pile: Pile, problem: str | None) -> History:
+        if problem is None and pile.meta is None:
             problem = "its first line is not a meta record"
-        if problem is None and not whole:
+        if problem is None and not pile.ended:
             problem = "its last line is not an end record with complete: true, so the run was cut short"
-        ordered = sorted(every, key=lambda r: r.t)
+        ordered = sorted(pile.others, key=lambda r: r.t)
 
         def only(kind: type[R]) -> tuple[R, ...]:
             return tuple(r for r in ordered if isinstance(r, kind))
 
         return cls(
-            meta=meta,
-            samples=tuple(sorted(only(Sample), key=lambda s: s.due)),
+            meta=pile.meta,
+            samples=pile.intake.samples(),
             ops=only(Op),
             marks=only(Mark),
             faults=only(Fault),
             events=only(Event),
             phases=only(Phase),
             problem=problem,
-            last_t=max((r.t for r in every), default=0),
+            last_t=max(ordered[-1].t if ordered else 0, pile.intake.last_t),
         )
 
     @classmethod
@@ -224,45 +131,100 @@ class History:
 
         Raises `HistoryError` where the file names a format that this reader does not know.
         """
-        records: list[Record] = []
+        pile = Pile()
         problem = None
         try:
-            for record in _parse(_lines(path)):
-                records.append(record)  # noqa: PERF402 what was read before a damaged line is kept
+            for number, line in enumerate(_lines(path), start=1):
+                _take(line, number, pile)
         except _Damaged as damage:
             problem = str(damage)
-        if records and isinstance(records[0], Meta) and records[0].format != FORMAT:
+        if pile.meta and pile.meta.format != FORMAT:
             raise HistoryError(
-                f"{path} is of history format {records[0].format}; this harness reads format {FORMAT}: "
+                f"{path} is of history format {pile.meta.format}; this harness reads format {FORMAT}: "
                 "judge it with the version that recorded it"
             )
-        return cls.of(records, problem)
+        return cls._from(pile, problem)
+
+
+class Pile:
+    """Records as they come in: samples into columns, for they are many; the others as they are, up to a bound."""
+
+    def __init__(self) -> None:
+        self.intake = Intake()
+        self.others: list[Record] = []
+        self.meta: Meta | None = None
+        self.ended = False
+        self._empty = True
+
+    def add(self, record: Record) -> None:
+        """Raises `ValueError` or `OverflowError` where it cannot be held."""
+        if isinstance(record, Sample):
+            s = record
+            self.sample(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
+            return
+        if len(self.others) == MOST_OTHERS:
+            raise ValueError(f"it holds more than {MOST_OTHERS} records that are no samples")
+        if self._empty and isinstance(record, Meta):
+            self.meta = record
+        self.others.append(record)
+        self._empty, self.ended = False, isinstance(record, End) and record.complete
+
+    def sample(self, *fields: Any) -> None:
+        """A sample by its fields, in the order in which `Intake.add` takes them."""
+        self.intake.add(*fields)
+        self._empty, self.ended = False, False
 
 
 class _Damaged(Exception):
     """A line that is not what a history line must be."""
 
 
-def _lines(path: Path) -> Iterator[str]:
+class _SampleLine(msgspec.Struct, gc=False):
+    """A sample as it stands in a line; read by itself, for there may be a million of them."""
+
+    kind: Literal["sample"]
+    t: Annotated[int, msgspec.Meta(ge=0)]
+    target: str
+    conn: Literal["new", "reused"]
+    method: str
+    path: str
+    due: int
+    end: int
+    outcome: Literal["ok", "fail", "info"]
+    status: int | None = None
+    error: str | None = None
+
+
+_SAMPLE = msgspec.json.Decoder(_SampleLine)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8") as packed:
-                yield from packed
-        else:
-            with path.open(encoding="utf-8") as plain:
-                yield from plain
-    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as cause:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            while line := file.readline(MOST_LINE):
+                if len(line) == MOST_LINE:
+                    raise _Damaged(f"a line is longer than {MOST_LINE} bytes")
+                yield line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as cause:
         raise _Damaged(f"the file is damaged: {cause}") from cause
 
 
-def _parse(lines: Iterable[str]) -> Iterator[Record]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            raw = json.loads(line)
-            if not isinstance(raw, dict):
-                raise ValueError("it is not an object")
-            if raw.get("kind") in _KINDS:
-                yield _ADAPTER.validate_json(line)
-        except (ValueError, ValidationError) as cause:
-            reason = cause.errors()[0]["msg"] if isinstance(cause, ValidationError) else cause
-            raise _Damaged(f"line {number} cannot be read: {reason}") from cause
+def _take(line: bytes, number: int, pile: Pile) -> None:
+    """Put one line where it belongs. Unknown kinds are ignored."""
+    try:
+        if b'"sample"' in line:
+            try:
+                s = _SAMPLE.decode(line)
+            except msgspec.ValidationError:
+                pass  # the words stand in a record of another kind; or it is no sample, which is said below
+            else:
+                pile.sample(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
+                return
+        raw = json.loads(line.decode("utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("it is not an object")
+        if raw.get("kind") in KINDS:
+            pile.add(ADAPTER.validate_json(line))
+    except (ValueError, OverflowError, RecursionError, msgspec.DecodeError) as cause:
+        reason = cause.errors()[0]["msg"] if isinstance(cause, ValidationError) else cause
+        raise _Damaged(f"line {number} cannot be read: {reason}") from cause

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.history import History, Sample
+import numpy as np
+
+from harness.history import History
 from harness.judge.checks import measured, plain, unknown, when, worst_of
 from harness.judge.faults import fault_time, judged_from
-from harness.judge.intervals import Outage, Series, error_share, outages, split
+from harness.judge.intervals import Outage, error_share, outages
 from harness.outcome import Check, Verdict, Window
+from harness.samples import Column, Series
 from harness.slo import Bound
 
 MOST_WINDOWS = 100
-Samples = tuple[Sample, ...]
-Judge = Callable[[Bound, Series, Samples, int | None], Check]
+Judge = Callable[[Bound, Series, Column, int | None], Check]
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
@@ -27,7 +29,7 @@ def between(history: History, bounds: dict[str, Bound], since: int | None, until
     A request that was due before a fault and still under way when it came belongs to the fault, not to the baseline.
     """
     fault = fault_time(history)
-    every = {series: _ended_in(samples, since, until) for series, samples in split(history.samples).items()}
+    every = {series: _ended_in(samples, since, until) for series, samples in history.samples.columns.items()}
     checks: list[Check] = []
     for write, word in ((False, "read"), (True, "write")):
         inside = {series: samples for series, samples in every.items() if series.write is write}
@@ -41,19 +43,18 @@ def between(history: History, bounds: dict[str, Bound], since: int | None, until
     return tuple(checks)
 
 
-def _ended_in(samples: Samples, since: int | None, until: int | None) -> Samples:
-    if since is None:
-        return ()
-    return tuple(s for s in samples if since < s.end and (until is None or s.end <= until))
+def _ended_in(samples: Column, since: int | None, until: int | None) -> Column:
+    after = samples.end > since if since is not None else np.zeros(len(samples), dtype=bool)
+    return samples.where(after if until is None else after & (samples.end <= until))
 
 
-def _worst(bound: Bound, inside: dict[Series, Samples], judge: Judge, fault: int | None) -> Check:
+def _worst(bound: Bound, inside: dict[Series, Column], judge: Judge, fault: int | None) -> Check:
     """The worst series, with the windows of all; where they are many, those of the longest."""
     if not inside:
         return unknown(bound, f"No {bound.name.split('.')[1]} was sampled at all")
     each = [
         judge(bound, series, samples, fault)
-        if samples
+        if len(samples)
         else unknown(bound, f"{series} has no samples in the time judged")
         for series, samples in inside.items()
     ]
@@ -62,8 +63,8 @@ def _worst(bound: Bound, inside: dict[Series, Samples], judge: Judge, fault: int
     return worst_of(each).model_copy(update={"windows": windows})
 
 
-def _outage(bound: Bound, series: Series, samples: Samples, fault: int | None) -> Check:
-    found = outages(samples)
+def _outage(bound: Bound, series: Series, samples: Column, fault: int | None) -> Check:
+    found = outages(samples, MOST_WINDOWS)
     if not found:
         return measured(bound, 0.0, f"{series} answered all of {len(samples)} requests: its longest outage is")
     windows = tuple(_window(series, outage) for outage in found)
@@ -81,9 +82,9 @@ def _one(bound: Bound, series: Series, outage: Outage, fault: int | None) -> Che
     )
 
 
-def _errors(bound: Bound, series: Series, samples: Samples, fault: int | None) -> Check:
-    bad = [s for s in samples if s.outcome != "ok"]
-    first = f", the first due {when(bad[0].due, fault)}" if bad else ""
+def _errors(bound: Bound, series: Series, samples: Column, fault: int | None) -> Check:
+    bad = samples.due[samples.bad]
+    first = f", the first due {when(int(bad[0]), fault)}" if len(bad) else ""
     before = f"Requests to {series} that were not answered well:"
     return measured(bound, error_share(samples), before, f" of {len(samples)}{first}")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from harness.errors import HistoryError
-from harness.history import NS, History, Sample
+from harness.history import NS, History
 from harness.judge import availability
 from harness.judge.checks import amount, measured, plain, some, unknown, when
 from harness.judge.faults import doubts, fault_time, judged_from, span, targets
-from harness.judge.intervals import Series, gaps, interval, split
+from harness.judge.intervals import gaps, interval
 from harness.judge.observers import unheard, unsampled
 from harness.judge.runs import runs
 from harness.outcome import Check, Verdict, Window
+from harness.samples import Series
 from harness.slo import Bound
 
 PHASES = ("baseline", "fault", "recovery", "cooldown")
@@ -79,7 +80,7 @@ def _baseline(history: History, bounds: dict[str, Bound]) -> Check:
 def _schedule(history: History) -> Check:
     """Samples that were never made hide outages."""
     name = "evidence.schedule"
-    series = split(history.samples)
+    series = history.samples.columns
     reasons = [
         f"{target} over {conn} connections was to be sampled, but was not"
         for target, conn in _declared(history)
@@ -110,8 +111,8 @@ def _schedule(history: History) -> Check:
 def _samples(history: History, bound: Bound) -> Check:
     since, fault = judged_from(history), fault_time(history)
     counts = {f"{target} over {conn} connections": 0 for target, conn in _declared(history)}
-    for series, samples in split(history.samples).items():
-        counts[str(series)] = sum(since is not None and s.due >= since for s in samples)
+    for series, samples in history.samples.columns.items():
+        counts[str(series)] = int((samples.due >= since).sum()) if since is not None else 0
     if since is None or not counts:
         return unknown(bound, "There are no samples after a fault")
     fewest = min(counts, key=lambda name: counts[name])
@@ -129,16 +130,19 @@ def _finished_runs(history: History, bound: Bound) -> Check:
 
 
 def _late_samples(history: History, bound: Bound) -> Check:
-    late: list[Sample] = []
-    for key, samples in split(history.samples).items():
+    late: list[int] = []
+    first: list[int] = []
+    for key, samples in history.samples.columns.items():
         usual = interval(samples)
         if usual is None:
             return unknown(bound, f"The interval of {key} cannot be told from {len(samples)} samples")
-        late += [s for s in samples if s.t - s.due > usual]
-    share = 100 * len(late) / len(history.samples) if history.samples else float("nan")
-    first = f", the first {when(min(s.due for s in late), fault_time(history))}" if late else ""
+        dues = samples.due[samples.t - samples.due > usual]
+        late.append(len(dues))
+        first += dues[:1].tolist()
+    share = 100 * sum(late) / len(history.samples) if history.samples else float("nan")
+    began = f", the first {when(min(first), fault_time(history))}" if first else ""
     before = "Samples started more than one probe interval after they were due:"
-    return measured(bound, share, before, f" of {len(history.samples)}{first}", broken=Verdict.INVALID)
+    return measured(bound, share, before, f" of {len(history.samples)}{began}", broken=Verdict.INVALID)
 
 
 def _declared(history: History) -> list[tuple[str, str]]:

@@ -6,27 +6,14 @@ length is less than one probe interval either way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median_low
 
-from harness.history import NS, Sample
+import numpy as np
+
+from harness.history import NS
+from harness.samples import Column
 
 GAP_FACTOR = 2.5
-_READS = frozenset({"GET", "HEAD"})
-
-
-@dataclass(frozen=True, order=True)
-class Series:
-    """Samples that are judged together: one target over one kind of connection, reads apart from writes."""
-
-    target: str
-    conn: str
-    write: bool
-
-    def __str__(self) -> str:
-        return f"{self.target} over {self.conn} connections"
 
 
 @dataclass(frozen=True)
@@ -54,51 +41,39 @@ class Gap:
     end: int
 
 
-def split(samples: Iterable[Sample]) -> dict[Series, tuple[Sample, ...]]:
-    """The samples of each series, in the order in which they were due."""
-    found: dict[Series, list[Sample]] = {}
-    for sample in samples:
-        key = Series(sample.target, sample.conn, sample.method.upper() not in _READS)
-        found.setdefault(key, []).append(sample)
-    return {key: _in_order(found[key]) for key in sorted(found)}
+def outages(column: Column, most: int | None = None) -> tuple[Outage, ...]:
+    """The windows in which one series did not answer, in order; where `most` is given, the longest, and an open one."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], column.bad, [False])).astype(np.int8)))
+    first, after = edges[0::2], edges[1::2]
+    closed = after < len(column)
+    # The last window may be open: its end is then the last bad sample that there is.
+    ends = column.due[np.where(closed, after, after - 1)]
+    chosen = np.arange(len(first))
+    if most is not None and len(first) > most:
+        longest = np.argsort(column.due[first] - ends, kind="stable")[:most]
+        chosen = np.union1d(longest, np.flatnonzero(~closed))
+    return tuple(
+        Outage(int(column.due[first[i]]), int(ends[i]), int(after[i] - first[i]), open=not closed[i]) for i in chosen
+    )
 
 
-def outages(samples: Iterable[Sample]) -> tuple[Outage, ...]:
-    """The windows in which one series did not answer. `info` may have been served, but was not answered: bad."""
-    windows: list[Outage] = []
-    bad: list[int] = []
-    for sample in _in_order(samples):
-        if sample.outcome != "ok":
-            bad.append(sample.due)
-        elif bad:
-            windows.append(Outage(bad[0], sample.due, len(bad), open=False))
-            bad = []
-    if bad:
-        windows.append(Outage(bad[0], bad[-1], len(bad), open=True))
-    return tuple(windows)
-
-
-def error_share(samples: Sequence[Sample]) -> float:
+def error_share(column: Column) -> float:
     """Percent of samples that were not answered well; NaN where there are none."""
-    if not samples:
-        return float("nan")
-    return 100 * sum(s.outcome != "ok" for s in samples) / len(samples)
+    return 100 * int(column.bad.sum()) / len(column) if len(column) else float("nan")
 
 
-def interval(samples: Iterable[Sample]) -> int | None:
-    """The usual distance of due times of one series (their median), or None where it cannot be told."""
-    dues = [s.due for s in _in_order(samples)]
-    steps = [b - a for a, b in pairwise(dues)]
-    usual = median_low(steps) if steps else 0
+def interval(column: Column) -> int | None:
+    """The usual distance of due times of one series (their lower median), or None where it cannot be told."""
+    steps = np.diff(column.due)
+    if not len(steps):
+        return None
+    middle = (len(steps) - 1) // 2
+    usual = int(np.partition(steps, middle)[middle])
     return usual if usual > 0 else None
 
 
-def gaps(samples: Iterable[Sample], usual: int, until: int | None = None) -> tuple[Gap, ...]:
+def gaps(column: Column, usual: int, until: int | None = None) -> tuple[Gap, ...]:
     """Stretches longer than 2.5 of the usual interval between due times, and from the last one to `until`."""
-    dues = [s.due for s in _in_order(samples)]
-    ends = dues[1:] + ([until] if until is not None else [])
-    return tuple(Gap(a, b) for a, b in zip(dues, ends, strict=False) if b - a > GAP_FACTOR * usual)
-
-
-def _in_order(samples: Iterable[Sample]) -> tuple[Sample, ...]:
-    return tuple(sorted(samples, key=lambda s: s.due))
+    dues = column.due if until is None or not len(column) else np.append(column.due, until)
+    wide = np.flatnonzero(np.diff(dues) > GAP_FACTOR * usual)
+    return tuple(Gap(int(dues[i]), int(dues[i + 1])) for i in wide)

@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median, median_low
 from typing import Any
 
-from harness.history import NS, Fault, History, Sample
+import numpy as np
+
+from harness.history import NS, Fault, History
 from harness.outcome import Check, Outcome
+from harness.samples import Column
 
 MS = NS // 1000
 PHASES = ("baseline", "fault", "recovery", "cooldown")
@@ -78,12 +79,10 @@ def fault_time(history: History) -> int | None:
     return min((f.t for f in history.faults if f.phase == "injected"), default=None)
 
 
-def series(history: History) -> dict[str, list[Sample]]:
+def series(history: History) -> dict[str, Column]:
     """Samples by target, method and kind of connection, in the order in which they were due."""
-    found: dict[str, list[Sample]] = {}
-    for sample in history.samples:
-        found.setdefault(f"{sample.method} {sample.target}, {sample.conn} connections", []).append(sample)
-    return {name: found[name] for name in sorted(found)}
+    every = {f"{c.method} {c.target}, {c.conn} connections": c for c in history.samples.columns.values()}
+    return {name: every[name] for name in sorted(every)}
 
 
 def spans(history: History) -> dict[str, tuple[int, int]]:
@@ -126,8 +125,8 @@ def floor_rows(history: History) -> list[FloorRow]:
     rows = []
     for phase, (begin, end) in spans(history).items():
         for name, samples in series(history).items():
-            inside = [s for s in samples if begin <= s.due < end]
-            if inside:
+            inside = samples.where((begin <= samples.due) & (samples.due < end))
+            if len(inside):
                 rows.append(_floor(phase, name, inside))
     return rows
 
@@ -142,9 +141,9 @@ def bound_rows(slo: Mapping[str, Mapping[str, Any]]) -> list[BoundRow]:
 def intervals(history: History) -> list[Interval]:
     found = []
     for name, samples in series(history).items():
-        steps = [b.due - a.due for a, b in pairwise(samples)]
-        if steps:
-            found.append(Interval(name, median_low(steps) / MS))
+        steps = np.sort(np.diff(samples.due))
+        if len(steps):
+            found.append(Interval(name, int(steps[(len(steps) - 1) // 2]) / MS))
     return found
 
 
@@ -156,16 +155,16 @@ def moment(t: int, fault: int | None) -> str:
     return f"{after:+.1f} s" if after else "0.0 s"
 
 
-def _floor(phase: str, name: str, samples: list[Sample]) -> FloorRow:
-    took = sorted((s.end - s.due) / MS for s in samples)
+def _floor(phase: str, name: str, samples: Column) -> FloorRow:
+    took = np.sort(samples.end - samples.due) / MS
     return FloorRow(
         phase=phase,
         series=name,
-        requests=len(samples),
-        bad=sum(s.outcome != "ok" for s in samples),
-        median=median(took),
-        p99=took[min(len(took) - 1, int(len(took) * 0.99))],
-        slowest=took[-1],
+        requests=len(took),
+        bad=int(samples.bad.sum()),
+        median=float(np.median(took)),
+        p99=float(took[min(len(took) - 1, int(len(took) * 0.99))]),
+        slowest=float(took[-1]),
     )
 
 

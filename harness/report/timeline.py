@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 import plotly.graph_objects as go
 import plotly.io
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from harness.history import NS, History, Sample
 from harness.outcome import Outcome, Verdict, Window
 from harness.report.facts import MS, fault_time, series, spans
+from harness.samples import Column
 
 BINS = 600
 LANE_PX, REQUESTS_PX, MARGIN_PX = 30, 330, 110
@@ -23,6 +26,7 @@ COLOURS = ("#1f5fa8", "#b8791f", "#8a5ab5", "#2f8f6b", "#a04f7e", "#4f7f99", "#7
 BAD = "#c0311f"
 BEAT = "#1c7c54"
 JUDGED = {Verdict.PASS: "#1c7c54", Verdict.INVALID: "#a86a00", Verdict.FAIL: BAD}
+Places = NDArray[np.intp]
 STEPS = {"injected": "hit", "proved": "proved", "rolled-back": "undone"}
 
 
@@ -165,17 +169,18 @@ def _lane(figure: go.Figure, lane: _Lane, y: int) -> None:
 def _requests(figure: go.Figure, history: History) -> None:
     """A colour for each target; hollow points are new connections."""
     every = series(history)
-    targets = list(dict.fromkeys(samples[0].target for samples in every.values()))
+    targets = list(dict.fromkeys(samples.target for samples in every.values()))
     for name, samples in every.items():
-        _latency(figure, name, samples, COLOURS[targets.index(samples[0].target) % len(COLOURS)])
+        _latency(figure, name, samples, COLOURS[targets.index(samples.target) % len(COLOURS)])
 
 
-def _latency(figure: go.Figure, name: str, samples: list[Sample], colour: str) -> None:
-    good = "circle-open" if samples[0].conn == "new" else "circle"
+def _latency(figure: go.Figure, name: str, samples: Column, colour: str) -> None:
+    good = "circle-open" if samples.conn == "new" else "circle"
     for bad in (False, True):
-        shown = _slowest([s for s in samples if (s.outcome != "ok") is bad])
-        if not shown:
+        places = _slowest(samples, np.flatnonzero(samples.bad if bad else ~samples.bad))
+        if not len(places):
             continue
+        shown = [samples.at(place) for place in places]
         figure.add_trace(
             go.Scatter(
                 x=[round(s.due / NS, 3) for s in shown],
@@ -193,18 +198,16 @@ def _latency(figure: go.Figure, name: str, samples: list[Sample], colour: str) -
         )
 
 
-def _slowest(samples: list[Sample]) -> list[Sample]:
+def _slowest(samples: Column, places: Places) -> Places:
     """At most one sample for each 600th of the time: a page must stay small enough to open on a phone."""
-    if len(samples) <= BINS:
-        return samples
-    first, last = samples[0].due, samples[-1].due
-    width = max(1, -(-(last - first + 1) // BINS))
-    kept: dict[int, Sample] = {}
-    for sample in samples:
-        slot = (sample.due - first) // width
-        if slot not in kept or sample.end - sample.due > kept[slot].end - kept[slot].due:
-            kept[slot] = sample
-    return list(kept.values())
+    if len(places) <= BINS:
+        return places
+    due, took = samples.due[places], (samples.end - samples.due)[places]
+    width = max(1, -(-int(due[-1] - due[0] + 1) // BINS))
+    slots = (due - due[0]) // width
+    slowest_first = np.lexsort((np.arange(len(places)), -took, slots))
+    _, first = np.unique(slots[slowest_first], return_index=True)
+    return np.sort(places[slowest_first[first]])
 
 
 def _said(sample: Sample) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from harness.history import NS, End, Event, Fault, History, Mark, Meta, Op, Phase, Record, Sample
 from harness.judge.verdict import judge
 from harness.outcome import Check, Outcome
+from harness.samples import Column, Samples, Series
 
 FAULT = 20.5
 END = 60.0
@@ -40,6 +43,7 @@ LIMITS: dict[str, tuple[float, str]] = {
     "recovery.last_delayed_run": (20.0, "s"),
     "rollback.time": (30.0, "s"),
 }
+READ = Series("version", "new", write=False)
 R = TypeVar("R", bound=Record)
 Conn = Literal["new", "reused"]
 Outcomes = Literal["ok", "fail", "info"]
@@ -95,6 +99,15 @@ def series(pattern: str, start: float = 0.0, step: float = 1.0) -> list[Sample]:
     """One sample a character: `.` ok, `x` fail, `?` info."""
     words: dict[str, Outcomes] = {".": "ok", "x": "fail", "?": "info"}
     return [sample(start + i * step, words[char]) for i, char in enumerate(pattern)]
+
+
+def column(samples: Iterable[Sample]) -> Column:
+    """The column of one series, which may be empty."""
+    columns = list(Samples.of(samples).columns.values()) or [
+        Samples.of([sample(0)]).columns[READ].where(np.array([False]))
+    ]
+    (one,) = columns
+    return one
 
 
 def op(t: float, f: str, type_: Literal["invoke", "ok", "fail", "info"], dag_run: str, **value: Any) -> Op:

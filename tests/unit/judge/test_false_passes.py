@@ -10,7 +10,7 @@ from harness.judge.intervals import error_share, outages
 from harness.judge.verdict import judge
 from harness.outcome import Verdict
 from harness.slo import Bound
-from tests.unit.builders import LIMITS, at, bad, changed, healthy, meta, named, series, verdict, without
+from tests.unit.builders import LIMITS, at, bad, changed, column, healthy, meta, named, series, verdict, without
 
 
 def strict(**limits: float) -> list[Record]:
@@ -22,7 +22,7 @@ def strict(**limits: float) -> list[Record]:
 
 def test_a_failure_between_two_successes_is_seen() -> None:
     """One 503 between two 200s left no record elsewhere."""
-    (outage,) = outages(series(".x."))
+    (outage,) = outages(column(series(".x.")))
     assert outage.seconds == 1.0
     records = bad(strict(availability_read_outage=0.4, availability_read_errors=100), 30, 30.5)
     assert named(verdict(records), "availability.read.outage").verdict is Verdict.FAIL
@@ -30,7 +30,7 @@ def test_a_failure_between_two_successes_is_seen() -> None:
 
 def test_an_outage_is_not_one_interval_short() -> None:
     """Three bad samples one second apart are three seconds, not two."""
-    (outage,) = outages(series(".xxx."))
+    (outage,) = outages(column(series(".xxx.")))
     assert outage.seconds == 3.0
 
 
@@ -60,8 +60,8 @@ def test_no_data_is_not_a_pass() -> None:
 def test_no_requests_give_no_success_rate() -> None:
     """Zero requests give NaN, and NaN < 95 is false: a pass elsewhere."""
     bound = Bound("availability.read.errors", 5, "%", "test")
-    assert math.isnan(error_share([]))
-    assert measured(bound, error_share([]), "share").verdict is Verdict.INVALID
+    assert math.isnan(error_share(column([])))
+    assert measured(bound, error_share(column([])), "share").verdict is Verdict.INVALID
 
 
 def test_a_percentage_is_not_rounded_into_its_limit() -> None:

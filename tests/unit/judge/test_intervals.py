@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history import NS, Sample
-from harness.judge.intervals import error_share, gaps, interval, outages, split
-from tests.unit.builders import at, sample, series
+from harness.judge.intervals import error_share, gaps, interval, outages
+from tests.unit.builders import at, column, sample, series
 
 
 def windows(pattern: str) -> list[tuple[float, float, bool]]:
-    return [(o.start / NS, o.end / NS, o.open) for o in outages(series(pattern))]
+    return [(o.start / NS, o.end / NS, o.open) for o in outages(column(series(pattern)))]
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_windows_are_half_open_from_bad_to_good(pattern: str, expected: list[tup
 
 
 def test_order_of_arrival_does_not_matter() -> None:
-    assert outages(reversed(series(".xx.x."))) == outages(series(".xx.x."))
+    assert outages(column(reversed(series(".xx.x.")))) == outages(column(series(".xx.x.")))
 
 
 def test_due_time_counts_not_start_nor_end() -> None:
-    (found,) = outages([sample(1, "fail", late=0.4, took=9), sample(2, late=0.7, took=3)])
+    (found,) = outages(column([sample(1, "fail", late=0.4, took=9), sample(2, late=0.7, took=3)]))
     assert (found.start, found.end) == (at(1), at(2))
 
 
@@ -64,7 +64,7 @@ def answers(step: int, count: int, down: list[tuple[int, int]]) -> list[Sample]:
 @given(step=STEPS, start=st.floats(0, 40), length=st.floats(0, 40))
 def test_an_outage_is_measured_within_one_interval(step: int, start: float, length: float) -> None:
     begin, end = int(start * step), int((start + length) * step)
-    found = outages(answers(step, 100, [(begin, end)]))
+    found = outages(column(answers(step, 100, [(begin, end)])))
     if not found:
         assert end - begin < step
         return
@@ -78,7 +78,7 @@ def test_an_outage_is_measured_within_one_interval(step: int, start: float, leng
 @given(step=STEPS, start=st.floats(0, 90))
 def test_an_outage_that_does_not_end_is_open_and_a_lower_bound(step: int, start: float) -> None:
     begin, count = int(start * step), 100
-    (outage,) = outages(answers(step, count, [(begin, 10**18)]))
+    (outage,) = outages(column(answers(step, count, [(begin, 10**18)])))
     assert outage.open
     assert outage.end - outage.start <= count * step - begin
 
@@ -86,7 +86,7 @@ def test_an_outage_that_does_not_end_is_open_and_a_lower_bound(step: int, start:
 @given(st.lists(st.sampled_from(".x?"), max_size=60).map("".join))
 def test_windows_hold_every_bad_sample_and_no_good_one(pattern: str) -> None:
     samples = series(pattern)
-    found = outages(samples)
+    found = outages(column(samples))
     for s in samples:
         inside = any(o.start <= s.due < o.end or (o.open and s.due == o.end) for o in found)
         assert inside == (s.outcome != "ok")
@@ -96,43 +96,43 @@ def test_windows_hold_every_bad_sample_and_no_good_one(pattern: str) -> None:
 @given(st.lists(st.sampled_from(".x?"), min_size=1, max_size=60).map("".join))
 def test_error_share_counts_what_was_not_answered_well(pattern: str) -> None:
     share = 100 * (len(pattern) - pattern.count(".")) / len(pattern)
-    assert error_share(series(pattern)) == pytest.approx(share)
+    assert error_share(column(series(pattern))) == pytest.approx(share)
 
 
 def test_error_share_of_nothing_is_not_a_number() -> None:
-    assert math.isnan(error_share([]))
+    assert math.isnan(error_share(column([])))
 
 
 @given(step=STEPS, count=st.integers(10, 60), lost=st.sets(st.integers(1, 8), max_size=8))
 def test_gaps_are_found_exactly_where_samples_are_missing(step: int, count: int, lost: set[int]) -> None:
     samples = [s for i, s in enumerate(answers(step, count * 3, [])) if i not in lost]
-    usual = interval(samples)
+    usual = interval(column(samples))
     assert usual == step
-    found = gaps(samples, usual)
+    found = gaps(column(samples), usual)
     kept = sorted(set(range(count * 3)) - lost)
     assert len(found) == sum(b - a > 2.5 for a, b in pairwise(kept))
 
 
 def test_one_sample_has_no_interval() -> None:
-    assert interval(series(".")) is None
-    assert interval([]) is None
+    assert interval(column(series("."))) is None
+    assert interval(column([])) is None
 
 
 def test_samples_due_at_the_same_time_have_no_interval() -> None:
-    assert interval([sample(1), sample(1), sample(1)]) is None
+    assert interval(column([sample(1), sample(1), sample(1)])) is None
 
 
 def test_the_end_of_sampling_is_a_gap_too() -> None:
-    assert gaps(series("...."), at(1), until=at(5)) == ()
-    (gap,) = gaps(series("...."), at(1), until=at(6))
+    assert gaps(column(series("....")), at(1), until=at(5)) == ()
+    (gap,) = gaps(column(series("....")), at(1), until=at(6))
     assert (gap.start, gap.end) == (at(3), at(6))
 
 
-def test_series_are_split_by_target_connection_and_kind() -> None:
-    found = split([sample(1), sample(2, conn="reused"), sample(3, target="dags"), sample(4, method="POST")])
-    assert [(s.target, s.conn, s.write) for s in found] == [
-        ("dags", "new", False),
-        ("version", "new", False),
-        ("version", "new", True),
-        ("version", "reused", False),
-    ]
+@given(st.lists(st.sampled_from(".x?"), max_size=60).map("".join), st.integers(1, 5))
+def test_of_many_windows_the_longest_are_kept_and_one_that_is_open(pattern: str, most: int) -> None:
+    every = outages(column(series(pattern)))
+    some = outages(column(series(pattern)), most)
+    assert set(some) <= set(every)
+    assert [o for o in every if o.open] == [o for o in some if o.open]
+    longest = sorted((o.seconds for o in every), reverse=True)[:most]
+    assert sorted((o.seconds for o in some), reverse=True)[: len(longest)] == longest

@@ -14,6 +14,7 @@ from harness.history import NS, History, Recorder, Sample
 from harness.judge.intervals import gaps, interval, outages
 from harness.observe.prober import Conn, Prober, Summary, Target
 from harness.wait import until
+from tests.unit.builders import column
 from tests.unit.observe.stub import Mode, Stub, stub
 
 RATE_HZ = 10.0
@@ -112,13 +113,13 @@ def test_an_outage_is_recorded_where_it_was(mixed: Recorded, kind: Mode, conn: C
 
 def assert_measures(samples: list[Sample], window: Window) -> None:
     """What the judge makes of a series: one outage, begun, ended and as long as the true one, to one interval."""
-    (outage,) = outages(samples)
+    (outage,) = outages(column(samples))
     assert not outage.open
     assert window.begin[0] - SLACK <= outage.start <= window.begin[1] + EVERY
     assert window.end[0] - SLACK <= outage.end <= window.end[1] + EVERY
     assert window.end[0] - window.begin[1] - EVERY - SLACK <= outage.end - outage.start
-    assert interval(samples) == EVERY
-    assert gaps(samples, EVERY) == ()
+    assert interval(column(samples)) == EVERY
+    assert gaps(column(samples), EVERY) == ()
 
 
 @pytest.mark.parametrize("conn", CONNS)

@@ -7,13 +7,14 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import harness.report
 from harness.history import Fault, History, Record, Sample
 from harness.judge.verdict import judge
 from harness.report import html, timeline
-from tests.unit.builders import bad, changed, healthy, job, meta, named, whole, without
+from tests.unit.builders import bad, changed, column, healthy, job, meta, named, sample, series, whole, without
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
 
@@ -100,12 +101,13 @@ def test_the_timeline_holds_what_happened(tmp_path: Path) -> None:
 
 
 def test_the_timeline_keeps_every_stretch_of_bad_samples_in_sight() -> None:
-    samples = [s for s in whole(bad(healthy(), 25, 30)).samples if s.outcome != "ok"]
-    assert timeline._slowest(samples) == samples
-    many = [samples[0].model_copy(update={"due": i, "end": i + (9 if i == 777 else 5)}) for i in range(5000)]
-    kept = timeline._slowest(many)
-    assert len(kept) <= timeline.BINS
-    assert max(s.end - s.due for s in kept) == 9
+    few = column(series("..xx..?"))
+    assert timeline._slowest(few, np.flatnonzero(few.bad)).tolist() == [2, 3, 6]
+    many = column([sample(0).model_copy(update={"due": i, "end": i + (9 if i == 777 else 5)}) for i in range(5000)])
+    kept = timeline._slowest(many, np.arange(5000))
+    assert timeline.BINS / 2 <= len(kept) <= timeline.BINS
+    assert kept.tolist() == sorted(kept.tolist())
+    assert 777 in kept
 
 
 def test_a_report_computes_no_verdict() -> None:

@@ -1,0 +1,118 @@
+"""What the lines of a history are, format 1: one class a kind.
+
+Times are integer nanoseconds of the host's monotonic clock since the run began. Unknown fields are ignored, so a newer
+harness may add some.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+NS = 1_000_000_000
+
+
+class Record(BaseModel):
+    """One line; `t` is nanoseconds since the run began."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    t: int = Field(ge=0)
+
+
+class Meta(Record):
+    """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin)."""
+
+    kind: Literal["meta"] = "meta"
+    format: int
+    run_id: str
+    experiment: str
+    stack: str
+    wall: str
+    versions: dict[str, str] = {}
+    replicas: dict[str, int] = {}
+    slo: dict[str, dict[str, Any]] = {}
+    probe: dict[str, Any] = {}
+    seed: int = 0
+
+
+class Sample(Record):
+    """One request: `t` is when it started, `due` when it should have, `end` when its answer or error was there."""
+
+    kind: Literal["sample"] = "sample"
+    target: str
+    conn: Literal["new", "reused"]
+    method: str
+    path: str
+    due: int
+    end: int
+    outcome: Literal["ok", "fail", "info"]
+    status: int | None = None
+    error: str | None = None
+
+
+class Op(Record):
+    """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`."""
+
+    kind: Literal["op"] = "op"
+    process: str
+    f: str
+    type: Literal["invoke", "ok", "fail", "info"]
+    value: dict[str, Any] = {}
+
+
+class Mark(Record):
+    """What a task wrote of itself, outside Airflow: that one attempt of it started or ended."""
+
+    kind: Literal["ledger"] = "ledger"
+    dag_run: str
+    task: str
+    map_index: int = -1
+    try_: int = Field(alias="try")
+    mark: Literal["start", "end"]
+    executor_host: str
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, populate_by_name=True)
+
+
+class Fault(Record):
+    """One step in the life of a fault."""
+
+    kind: Literal["fault"] = "fault"
+    id: str
+    action: str
+    phase: Literal["begin", "injected", "proved", "ended", "rolled-back"]
+    target: dict[str, Any] = {}
+    evidence: dict[str, Any] = {}
+
+
+class Event(Record):
+    """Something seen in the cluster or in Airflow."""
+
+    kind: Literal["event"] = "event"
+    source: Literal["pod", "endpoint", "node", "job", "probe"]
+    object: str
+    uid: str | None = None
+    what: str
+    value: dict[str, Any] = {}
+
+
+class Phase(Record):
+    """The edge of a phase."""
+
+    kind: Literal["phase"] = "phase"
+    name: Literal["baseline", "fault", "recovery", "cooldown"]
+    edge: Literal["begin", "end"]
+
+
+class End(Record):
+    """The last line; without it the history is truncated."""
+
+    kind: Literal["end"] = "end"
+    complete: bool
+
+
+AnyRecord = Annotated[Meta | Sample | Op | Mark | Fault | Event | Phase | End, Field(discriminator="kind")]
+ADAPTER: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)
+KINDS = frozenset({"meta", "sample", "op", "ledger", "fault", "event", "phase", "end"})

@@ -1,0 +1,219 @@
+"""The samples of a run as columns: a million requests in some 30 MB, and judged by whole columns at a time."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records import Sample
+
+MOST_COLUMNS = 1000
+MOST_ERRORS = 10_000
+NO_STATUS = -1
+Conn = Literal["new", "reused"]
+Outcome = Literal["ok", "fail", "info"]
+OUTCOMES: tuple[Outcome, ...] = ("ok", "fail", "info")
+_CODES = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+_READS = frozenset({"GET", "HEAD"})
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, order=True)
+class Series:
+    """Samples that are judged together: one target over one kind of connection, reads apart from writes."""
+
+    target: str
+    conn: str
+    write: bool
+
+    def __str__(self) -> str:
+        return f"{self.target} over {self.conn} connections"
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Samples of one series in the order in which they were due; times in nanoseconds since the run began.
+
+    `errors` holds what was said of the first 10,000 that said anything, by their place.
+    """
+
+    method: str
+    path: str
+    target: str
+    conn: Conn
+    t: Ints
+    due: Ints
+    end: Ints
+    outcome: NDArray[np.int8]
+    status: NDArray[np.int32]
+    errors: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.due)
+
+    @property
+    def series(self) -> Series:
+        return Series(self.target, self.conn, self.method.upper() not in _READS)
+
+    @cached_property
+    def bad(self) -> Flags:
+        """Those that were not answered well. `info` may have been served, but was not answered: bad."""
+        return np.asarray(self.outcome != 0)
+
+    def where(self, chosen: Flags) -> Column:
+        """The samples that are chosen, in the same order."""
+        return self._take(np.flatnonzero(chosen))
+
+    def at(self, place: int) -> Sample:
+        """One sample, as it was recorded."""
+        status = int(self.status[place])
+        return Sample.model_construct(
+            t=int(self.t[place]),
+            target=self.target,
+            conn=self.conn,
+            method=self.method,
+            path=self.path,
+            due=int(self.due[place]),
+            end=int(self.end[place]),
+            outcome=OUTCOMES[self.outcome[place]],
+            status=None if status == NO_STATUS else status,
+            error=self.errors.get(place),
+        )
+
+    def _take(self, places: NDArray[np.intp]) -> Column:
+        return replace(
+            self,
+            t=self.t[places],
+            due=self.due[places],
+            end=self.end[places],
+            outcome=self.outcome[places],
+            status=self.status[places],
+            errors={new: self.errors[old] for new, old in enumerate(places.tolist()) if old in self.errors},
+        )
+
+    def in_order(self) -> Column:
+        """By due time; what was due at once stays as it was recorded."""
+        steps = np.diff(self.due)
+        return self if not len(steps) or steps.min() >= 0 else self._take(np.argsort(self.due, kind="stable"))
+
+
+class Samples:
+    """All samples of a run, a column for each series; iterated, one after another as they were due."""
+
+    def __init__(self, columns: Iterable[Column] = ()) -> None:
+        found: dict[Series, list[Column]] = {}
+        for column in columns:
+            found.setdefault(column.series, []).append(column)
+        self.columns = {series: _joined(found[series]).in_order() for series in sorted(found)}
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> Samples:
+        intake = Intake()
+        for s in samples:
+            intake.add(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
+        return intake.samples()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.columns.values()))
+
+    def __iter__(self) -> Iterator[Sample]:
+        every = [column.at(place) for column in self.columns.values() for place in range(len(column))]
+        return iter(sorted(every, key=lambda s: s.due))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Samples) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Intake:
+    """Takes samples one at a time, in the order in which they were recorded."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, Conn, str, str], _Open] = {}
+        self.last_t = 0
+
+    def add(  # noqa: PLR0913, PLR0917 # once for every line of a history: a record for it would cost as much as the rest
+        self,
+        target: str,
+        conn: Conn,
+        method: str,
+        path: str,
+        t: int,
+        due: int,
+        end: int,
+        outcome: Outcome,
+        status: int | None,
+        error: str | None,
+    ) -> None:
+        """Raises `OverflowError` or `ValueError` where a column cannot hold it."""
+        key = (target, conn, method, path)
+        column = self._open.get(key)
+        if column is None:
+            if len(self._open) == MOST_COLUMNS:
+                raise ValueError(f"there are more than {MOST_COLUMNS} kinds of requests")
+            column = self._open[key] = _Open()
+        if error is not None and len(column.errors) < MOST_ERRORS:
+            column.errors[len(column.due)] = error
+        column.t.append(t)
+        column.due.append(due)
+        column.end.append(end)
+        column.outcome.append(_CODES[outcome])
+        column.status.append(NO_STATUS if status is None else status)
+        self.last_t = max(self.last_t, t)
+
+    def samples(self) -> Samples:
+        """What was taken so far."""
+        return Samples(column.closed(*key) for key, column in self._open.items())
+
+
+class _Open:
+    """A column that still grows."""
+
+    __slots__ = ("due", "end", "errors", "outcome", "status", "t")
+
+    def __init__(self) -> None:
+        self.t, self.due, self.end = array("q"), array("q"), array("q")
+        self.outcome, self.status = array("b"), array("i")
+        self.errors: dict[int, str] = {}
+
+    def closed(self, target: str, conn: Conn, method: str, path: str) -> Column:
+        return Column(
+            method=method,
+            path=path,
+            target=target,
+            conn=conn,
+            t=np.array(self.t, dtype=np.int64),
+            due=np.array(self.due, dtype=np.int64),
+            end=np.array(self.end, dtype=np.int64),
+            outcome=np.array(self.outcome, dtype=np.int8),
+            status=np.array(self.status, dtype=np.int32),
+            errors=self.errors,
+        )
+
+
+def _joined(parts: list[Column]) -> Column:
+    """Requests of one series that went to several paths; the first one's stands for all."""
+    if len(parts) == 1:
+        return parts[0]
+    errors: dict[int, str] = {}
+    start = 0
+    for part in parts:
+        errors |= {start + place: said for place, said in part.errors.items()}
+        start += len(part)
+    return replace(
+        parts[0],
+        t=np.concatenate([part.t for part in parts]),
+        due=np.concatenate([part.due for part in parts]),
+        end=np.concatenate([part.end for part in parts]),
+        outcome=np.concatenate([part.outcome for part in parts]),
+        status=np.concatenate([part.status for part in parts]),
+        errors=errors,
+    )
