@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import json
 import os
 import time
 import zlib
@@ -195,6 +194,13 @@ class _SampleLine(msgspec.Struct, gc=False):
     error: str | None = None
 
 
+class _AnyLine(msgspec.Struct, gc=False):
+    """Any other line, by its kind."""
+
+    kind: str | None = None
+
+
+_ANY = msgspec.json.Decoder(_AnyLine)
 _SAMPLE = msgspec.json.Decoder(_SampleLine)
 
 
@@ -220,10 +226,7 @@ def _take(line: bytes, number: int, pile: Pile) -> None:
             else:
                 pile.sample(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
                 return
-        raw = json.loads(line.decode("utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("it is not an object")
-        if raw.get("kind") in KINDS:
+        if _ANY.decode(line).kind in KINDS:
             pile.add(ADAPTER.validate_json(line))
     except (ValueError, OverflowError, RecursionError, msgspec.DecodeError) as cause:
         reason = cause.errors()[0]["msg"] if isinstance(cause, ValidationError) else cause

@@ -154,7 +154,7 @@ def test_a_whole_history_has_no_problem(tmp_path: Path) -> None:
         ([FIRST, GOOD, End(t=1, complete=False).model_dump_json()], "cut short"),
         ([FIRST, LAST, GOOD], "cut short"),
         ([FIRST, GOOD[:-5], LAST], "line 2 cannot be read"),
-        ([FIRST, "[]", LAST], "line 2 cannot be read: it is not an object"),
+        ([FIRST, "[]", LAST], "line 2 cannot be read: Expected `object`"),
         ([FIRST, "", LAST], "line 2 cannot be read"),
         ([FIRST, GOOD.replace('"ok"', '"fine"'), LAST], "line 2 cannot be read"),
         ([FIRST, GOOD.replace('"due":1000000000', '"due":1.5'), LAST], "line 2 cannot be read"),
