@@ -11,23 +11,20 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from harness import recorded, standing
+from harness import repeat as repeating
 from harness import run as running
+from harness.console import err, out, plainly, show, show_repeated
 from harness.errors import EXIT_INTERNAL, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
-from harness.outcome import Outcome, Verdict
 from harness.settings import Settings
 from harness.stack import engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-out = Console()
-err = Console(stderr=True)
 INTERRUPTED = 130  # as shells count Ctrl-C
-COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"}
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
@@ -92,9 +89,19 @@ def images(step: Images = "") -> None:
 
 
 @app.command()
-def run(experiment: Annotated[Path, typer.Argument(help="a file below experiments/")]) -> None:
+def run(
+    experiment: Annotated[Path, typer.Argument(help="a file below experiments/")],
+    repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
+    seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
+) -> None:
     """Run one experiment on the standing stack and judge it."""
-    result = running.conduct(experiment, _settings())
+    settings = _settings()
+    settings = settings if seed is None else settings.model_copy(update={"seed": seed})
+    if repeat != 1:
+        folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
+        show_repeated(repeated, folder)
+        raise typer.Exit(repeated.verdict.exit_code)
+    result = running.conduct(experiment, settings)
     show(result.outcome, result.folder)
     raise typer.Exit(result.outcome.verdict.exit_code)
 
@@ -117,26 +124,7 @@ def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded
 def heal() -> None:
     """Undo what a killed harness left behind."""
     for line in standing.heal(_settings()) or ["nothing was left"]:
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def show(outcome: Outcome, folder: Path) -> None:
-    """The verdict as a table, and in words what was not passed."""
-    table = Table("check", "verdict", "measure", "limit", box=None)
-    for c in outcome.checks:
-        limit = "" if c.limit is None else f"{c.limit:g} {c.unit}"
-        measure = "" if c.measure is None else f"{c.measure:.3f}".rstrip("0").rstrip(".") + f" {c.unit}"
-        table.add_row(escape(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit)
-    out.print(table)
-    for c in outcome.checks:
-        if c.verdict is not Verdict.PASS:
-            out.print(
-                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {escape(f'{c.name}: {c.because}')}",
-                highlight=False,
-                soft_wrap=True,
-            )
-    what = escape(f"{outcome.experiment} on {outcome.stack}: {folder}")
-    out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
+        plainly(line)
 
 
 def _settings(images: str = "") -> Settings:

@@ -25,7 +25,8 @@ def before_experiment_control(context: dict[str, Any]) -> None:
     desk.clear()
     try:
         name = desk.name or experiments.name_of(str(context.get("title")))
-        desk.run = Run(experiments.check(name, context), desk.settings or Settings())
+        settings = desk.settings or Settings()
+        desk.run = Run(experiments.check(name, context).seeded(settings.seed), settings)
         desk.run.open()
         desk.run.baseline()
     except HarnessError as cause:

@@ -85,6 +85,10 @@ class Experiment(BaseModel):
     raw: dict[str, Any]
     plan: Plan
 
+    def seeded(self, seed: int | None) -> Experiment:
+        """The same with another seed, where one is given."""
+        return self if seed is None else self.model_copy(update={"plan": self.plan.model_copy(update={"seed": seed})})
+
     def selectors(self) -> list[tuple[str, str | None]]:
         """(selector, namespace) of every activity of the method that aims at pods; None is Airflow's own namespace."""
         providers = [_table(activity.get("provider")) for activity in _tables(self.raw.get("method"))]

@@ -75,5 +75,10 @@ class Outcome(BaseModel):
 
 
 def worst(checks: tuple[Check, ...]) -> Verdict:
-    """The verdict of many. No check at all is INVALID: nothing was judged."""
-    return max((c.verdict for c in checks), key=lambda v: v.rank, default=Verdict.INVALID)
+    """The verdict of many checks. No check at all is INVALID: nothing was judged."""
+    return worst_verdict(tuple(c.verdict for c in checks))
+
+
+def worst_verdict(verdicts: tuple[Verdict, ...]) -> Verdict:
+    """The worst of many; of none, INVALID."""
+    return max(verdicts, key=lambda v: v.rank, default=Verdict.INVALID)

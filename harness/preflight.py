@@ -53,6 +53,7 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         run_id=run_id,
         experiment=experiment.name,
         stack=settings.stack,
+        component=experiment.plan.component,
         wall=wall_now(),
         versions={**libraries, "python": platform.python_version(), **ground.versions},
         replicas=ground.replicas,

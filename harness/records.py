@@ -22,7 +22,10 @@ class Record(BaseModel):
 
 
 class Meta(Record):
-    """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin)."""
+    """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin).
+
+    `component` is what was to be hit; "none" where nothing is, to see what the checks measure without a fault.
+    """
 
     kind: Literal["meta"] = "meta"
     format: int
@@ -30,6 +33,7 @@ class Meta(Record):
     experiment: str
     stack: str
     wall: str
+    component: str = ""
     versions: dict[str, str] = {}
     replicas: dict[str, int] = {}
     slo: dict[str, dict[str, Any]] = {}

@@ -36,10 +36,11 @@ PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
 @dataclass(frozen=True)
 class Result:
-    """A closed and judged run."""
+    """A closed and judged run; one that was interrupted is judged as far as it came."""
 
     folder: Path
     outcome: Outcome
+    interrupted: bool = False
 
 
 class Run:
@@ -122,7 +123,7 @@ class Run:
                 self._lock.close()
         (self.folder / "journal.json").write_text(json.dumps(journal, indent=2, default=str), encoding="utf-8")
         outcome = recorded.check(self.folder, save=True)
-        return Result(self.folder, outcome)
+        return Result(self.folder, outcome, interrupted=journal.get("status") == "interrupted")
 
     def _wind_up(self, journal: dict[str, Any]) -> None:
         assert self._recorder is not None

@@ -17,6 +17,7 @@ class Settings(BaseSettings):
 
     cache: Path = Path.home() / ".cache" / "airflow-chaos"
     reports: Path = ROOT / "reports"
+    seed: int | None = None
     slo_file: Path = ROOT / "slo.yaml"
     images: Literal["auto", "pull", "build"] = "auto"
     stack: str = "celery"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge import availability
+from harness.judge import availability, null
 from harness.judge.checks import amount, measured, plain, some, unknown, when
-from harness.judge.faults import doubts, fault_time, judged_from, span, targets
+from harness.judge.faults import doubts, fault_time, judged_from, planned, span, targets
 from harness.judge.intervals import gaps, interval
 from harness.judge.observers import unheard, unsampled
 from harness.judge.runs import runs
@@ -46,6 +46,8 @@ def _complete(history: History) -> Check:
 
 def _fault(history: History) -> Check:
     name = "evidence.fault"
+    if not planned(history):
+        return null.check(name, history)
     reasons = list(doubts(history))
     phase, t = span(history, "fault"), fault_time(history)
     if not reasons and (phase is None or t is None or not phase[0] <= t < phase[1]):
@@ -63,6 +65,10 @@ def _fault(history: History) -> Check:
 def _baseline(history: History, bounds: dict[str, Bound]) -> Check:
     """The noise floor: with no fault, the same bounds must hold."""
     name = "evidence.baseline"
+    if not planned(history):
+        return plain(
+            name, Verdict.PASS, "Nothing was to be broken: the whole run is the baseline, and is judged as such."
+        )
     phase, until = span(history, "baseline"), judged_from(history)
     if phase is None or until is None:
         return plain(name, Verdict.INVALID, "There is no baseline: its phase, or the fault that ends it, is missing.")

@@ -8,6 +8,7 @@ from typing import Any
 from harness.history import NS, Event, Fault, History
 
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
+NULL = "none"
 SCHEDULER = "scheduler"
 
 
@@ -41,8 +42,18 @@ def fault_time(history: History) -> int | None:
     return min((f.t for f in history.faults if f.phase == "injected"), default=None)
 
 
+def planned(history: History) -> bool:
+    """Whether anything was to be broken. A history that does not say was made to break something."""
+    return history.meta is None or history.meta.component != NULL
+
+
 def judged_from(history: History) -> int | None:
-    """Where the baseline ends and judging begins: the fault phase, or the first step of a fault if that is earlier."""
+    """Where the baseline ends and judging begins: the fault phase, or the first step of a fault if that is earlier.
+
+    Where nothing was to be broken, the whole run is judged.
+    """
+    if not planned(history):
+        return min((p.t for p in history.phases if p.name == "baseline"), default=None)
     edges = [p.t for p in history.phases if p.name == "fault" and p.edge == "begin"]
     return min(edges + [f.t for f in history.faults], default=None)
 

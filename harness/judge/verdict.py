@@ -8,7 +8,7 @@ from harness.errors import UsageError
 from harness.history import History
 from harness.judge import availability, evidence, recovery, rollback, tasks
 from harness.judge.checks import plain
-from harness.judge.faults import SCHEDULER
+from harness.judge.faults import NULL, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.slo import CATALOGUE, Bound, bound_of
 
@@ -27,7 +27,9 @@ REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY
 
 
 def required(component: str, writes: bool) -> frozenset[str]:
-    """The bounds that an experiment on this component must have."""
+    """The bounds that an experiment on this component must have; without one nothing recovers."""
+    if component == NULL:
+        return REQUIRED_ALWAYS - {"rollback.time"} | (WRITES if writes else frozenset())
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
     return REQUIRED_ALWAYS | ways | (WRITES if writes else frozenset())
 
@@ -42,7 +44,8 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
         except Exception as cause:  # a checker that crashed has proved nothing
             crashed.add(name)
             checks.append(plain(name, Verdict.INVALID, f"The checker {name} raised {type(cause).__name__}: {cause}"))
-    checks += _unjudged({c.name for c in checks}, bounds, crashed)
+    needed = REQUIRED_ALWAYS if planned(history) else required(NULL, writes=False)
+    checks += _unjudged({c.name for c in checks}, bounds, needed, crashed)
     unique = _unique(checks)
     meta = history.meta
     return Outcome(
@@ -66,9 +69,9 @@ def _bounds(history: History) -> tuple[dict[str, Bound], list[Check]]:
     return bounds, malformed
 
 
-def _unjudged(judged: set[str], bounds: dict[str, Bound], crashed: set[str]) -> list[Check]:
+def _unjudged(judged: set[str], bounds: dict[str, Bound], needed: frozenset[str], crashed: set[str]) -> list[Check]:
     """Bounds that must be there and are not, and bounds that no checker spoke of."""
-    missing = sorted(REQUIRED_ALWAYS - bounds.keys() - judged)
+    missing = sorted(needed - bounds.keys() - judged)
     ignored = sorted(n for n in bounds.keys() - judged if n.split(".")[0] not in crashed)
     return [
         *(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness import cli, recorded
+from harness import console as shown
 from harness.errors import CommandFailed, HarnessError, UsageError
 from harness.outcome import Check, Outcome, Verdict
 from harness.settings import ROOT, Settings
@@ -270,8 +271,8 @@ def test_whatever_a_check_says_is_shown(name: str, because: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COLUMNS", "300")
         console = Console(record=True, file=open(os.devnull, "w"), width=300)  # noqa: SIM115
-        patch.setattr(cli, "out", console)
-        cli.show(outcome, Path("somewhere"))
+        patch.setattr(shown, "out", console)
+        shown.show(outcome, Path("somewhere"))
         console.file.close()
     said = console.export_text()
     assert f"n{name}n" in said

@@ -1,0 +1,58 @@
+"""What commands print: verdicts as tables that fit a terminal, and lines as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.judge.repeated import Repeated
+from harness.outcome import Outcome, Verdict
+
+out = Console()
+err = Console(stderr=True)
+COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"}
+
+
+def plainly(line: str) -> None:
+    """A line as it is: neither wrapped nor coloured."""
+    out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def show(outcome: Outcome, folder: Path) -> None:
+    """The verdict as a table, and in words what was not passed."""
+    table = Table("check", "verdict", "measure", "limit", box=None)
+    for c in outcome.checks:
+        limit = "" if c.limit is None else f"{c.limit:g} {c.unit}"
+        measure = "" if c.measure is None else f"{_number(c.measure)} {c.unit}"
+        table.add_row(escape(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit)
+    out.print(table)
+    for c in outcome.checks:
+        if c.verdict is not Verdict.PASS:
+            out.print(
+                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {escape(f'{c.name}: {c.because}')}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    what = escape(f"{outcome.experiment} on {outcome.stack}: {folder}")
+    out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
+
+
+def show_repeated(repeated: Repeated, folder: Path) -> None:
+    """What the runs measured together, and what the verdict over them rests on."""
+    table = Table("measure", "runs", "min", "median", "median lies in", "p95", "limit", box=None)
+    for m in repeated.measures:
+        within = f"{_number(m.low)} to {_number(m.high)} ({100 * m.sure:.0f} % sure)"
+        p95 = f"{_number(m.p95)} ({100 * m.sure_p95:.0f} % sure that {_number(m.most)} is above it)"
+        limit = "" if m.limit is None else f"{m.limit:g} {m.unit}"
+        table.add_row(escape(m.name), str(m.runs), _number(m.least), _number(m.median), within, p95, limit)
+    out.print(table)
+    what = escape(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}")
+    colour = COLOURS[repeated.verdict]
+    out.print(f"[bold {colour}]{repeated.verdict}[/] {what}", highlight=False, soft_wrap=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")

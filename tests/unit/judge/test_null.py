@@ -1,0 +1,83 @@
+"""A run in which nothing is broken: judged over its whole length, and believed only if nothing broke of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.history import Event, Fault, Record
+from harness.judge.verdict import REQUIRED_ALWAYS, judge, required
+from harness.outcome import Outcome, Verdict
+from tests.unit.builders import LIMITS, bad, changed, fault, healthy, meta, named, pod, whole, without
+
+BOUNDS = {
+    n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items() if not n.startswith(("rec", "rol"))
+}
+
+
+def still() -> list[Record]:
+    """As `healthy`, but nothing happens to any pod or job."""
+    records = without(healthy(), Fault)
+    records = without(records, Event, lambda e: e.source == "pod" and (e.uid not in ("uid-a", "uid-b") or e.t > 1e9))
+    first = meta(BOUNDS, component="none", replicas={"scheduler": 2})
+    return [first, *without(records, Event, lambda e: e.source == "job")[1:]]
+
+
+def null(records: list[Record]) -> Outcome:
+    return judge(whole(sorted(records, key=lambda r: r.t)))
+
+
+def test_where_nothing_happens_every_check_passes_and_none_is_of_recovery() -> None:
+    outcome = null(still())
+    assert outcome.verdict is Verdict.PASS, [c for c in outcome.checks if c.verdict is not Verdict.PASS]
+    assert {c.name for c in outcome.checks} >= BOUNDS.keys()
+    assert not [c for c in outcome.checks if c.name.startswith(("recovery", "rollback"))]
+
+
+@pytest.mark.parametrize(("since", "until"), [(3, 7), (19, 22), (40, 44)])
+def test_an_outage_in_any_phase_is_a_failure_and_no_excuse(since: float, until: float) -> None:
+    check = named(null(bad(still(), since, until)), "availability.read.outage")
+    assert check.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pod(30, "scheduler-a", "uid-a", ready=False),
+        pod(30, "scheduler-a", "uid-a", deleting=True),
+        pod(30, "scheduler-a", "uid-a", "deleted"),
+        pod(30, "scheduler-a", "uid-a", restarts=1),
+    ],
+)
+def test_what_breaks_of_itself_is_no_noise_floor(event: Event) -> None:
+    check = named(null([*still(), event]), "evidence.fault")
+    assert check.verdict is Verdict.INVALID
+    assert "30.0 s into the run" in check.because
+
+
+def test_a_fault_in_a_null_run_is_invalid() -> None:
+    outcome = null([*still(), fault(20.1, "begin", {"kind": "Selector", "name": "x"})])
+    assert named(outcome, "evidence.fault").verdict is Verdict.INVALID
+
+
+def test_pods_that_nobody_watched_prove_nothing() -> None:
+    unwatched = without(still(), Event, lambda e: e.source == "pod" and e.uid == "uid-a")
+    assert null(unwatched).verdict is Verdict.PASS  # the other one stands for its component
+    assert named(null(without(unwatched, Event)), "evidence.fault").verdict is Verdict.INVALID
+    nobody = changed(still(), type(still()[0]), lambda m: True, lambda m: {"replicas": {}})
+    assert named(null(nobody), "evidence.fault").verdict is Verdict.INVALID
+
+
+def test_pods_of_no_component_come_and_go() -> None:
+    job = [pod(5, "migrate", "uid-m", "added", component="migrate", ready=False), pod(9, "migrate", "uid-m", "deleted")]
+    assert null(
+        [*still(), *[e.model_copy(update={"value": {**e.value, "component": "migrate"}}) for e in job]]
+    ).verdict is (Verdict.PASS)
+
+
+def test_a_run_that_was_to_break_something_never_passes_as_null() -> None:
+    records = [meta(BOUNDS), *still()[1:]]
+    assert null(records).verdict is Verdict.INVALID
+
+
+def test_the_bounds_of_a_null_experiment() -> None:
+    assert required("none", writes=False) == REQUIRED_ALWAYS - {"rollback.time"}
