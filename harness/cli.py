@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from harness import recorded, standing
+from harness import console, recorded, standing, trend
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
@@ -118,6 +118,12 @@ def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded 
 def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
     """Draw report.html and junit.xml of a recorded run."""
     out.print(recorded.report(folder), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command("trend")
+def show_trend() -> None:
+    """The newest run of each experiment beside all earlier ones."""
+    console.show_drifts(trend.drifts(_settings().reports))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from harness.judge.repeated import Repeated
 from harness.outcome import Outcome, Verdict
+from harness.trend import Drift
 
 out = Console()
 err = Console(stderr=True)
@@ -52,6 +54,26 @@ def show_repeated(repeated: Repeated, folder: Path) -> None:
     what = escape(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}")
     colour = COLOURS[repeated.verdict]
     out.print(f"[bold {colour}]{repeated.verdict}[/] {what}", highlight=False, soft_wrap=True)
+
+
+def show_drifts(drifts: list[Drift]) -> None:
+    """Measure by measure, a table for each experiment."""
+    for (experiment, stack), group in groupby(drifts, key=lambda d: (d.experiment, d.stack)):
+        table = Table(
+            "measure",
+            "newest",
+            "earlier runs",
+            "median",
+            "p95",
+            "newest is",
+            title=f"{experiment} on {stack}",
+            box=None,
+        )
+        table.columns[0].no_wrap = True
+        for d in group:
+            middle, high = ("" if v is None else _number(v) for v in (d.median, d.p95))
+            table.add_row(escape(d.name), f"{_number(d.newest)} {d.unit}", str(d.earlier), middle, high, d.said)
+        out.print(table)
 
 
 def _number(value: float) -> str:

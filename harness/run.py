@@ -17,7 +17,7 @@ from typing import Any, Literal
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
 from harness import experiment as experiments
-from harness import recorded, slo
+from harness import recorded, slo, trend
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
@@ -123,6 +123,7 @@ class Run:
                 self._lock.close()
         (self.folder / "journal.json").write_text(json.dumps(journal, indent=2, default=str), encoding="utf-8")
         outcome = recorded.check(self.folder, save=True)
+        trend.keep(recorded.read(self.folder), outcome, self._settings.reports)
         return Result(self.folder, outcome, interrupted=journal.get("status") == "interrupted")
 
     def _wind_up(self, journal: dict[str, Any]) -> None:

@@ -1,0 +1,81 @@
+"""The newest run beside all earlier ones, and no word on drift where there are too few of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.history import History
+from harness.outcome import Check, Outcome, Verdict
+from harness.trend import ENOUGH, Drift, drifts, keep
+from tests.unit.builders import meta
+
+
+def run(reports: Path, number: int, measure: float | None, experiment: str = "e", name: str = "rollback.time") -> None:
+    check = Check(name=name, verdict=Verdict.PASS, measure=measure, limit=9, unit="s", origin="", because="")
+    run_id = f"{experiment}-{number}"
+    outcome = Outcome(run_id=run_id, experiment=experiment, stack="s", verdict=Verdict.PASS, checks=(check,))
+    wall = f"2026-01-01T00:{number // 60:02}:{number % 60:02}.000Z"
+    keep(History.of([meta(wall=wall, run_id=run_id)]), outcome, reports)
+
+
+def kept(reports: Path, measures: list[float]) -> Drift:
+    for number, measure in enumerate(measures):
+        run(reports, number, measure)
+    (found,) = drifts(reports)
+    return found
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=25))
+def test_the_newest_is_set_beside_the_earlier_ones(measures: list[float]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = kept(Path(folder), measures)
+    *earlier, newest = measures
+    assert (found.newest, found.earlier) == (newest, len(earlier))
+    if earlier:
+        assert (found.least, found.most) == (min(earlier), max(earlier))
+        assert found.median == pytest.approx(median(earlier))
+    if len(earlier) < ENOUGH:
+        assert found.said == f"too few to tell (of {ENOUGH})"
+    else:
+        assert ("above" in found.said) == (newest > max(earlier))
+        assert ("below" in found.said) == (newest < min(earlier))
+
+
+def test_a_drift_is_told_once_there_are_enough_earlier_runs(tmp_path: Path) -> None:
+    found = kept(tmp_path, [*map(float, range(1, ENOUGH + 1)), 50.0])
+    assert found.said == "above all of them"
+
+
+def test_a_run_that_is_judged_again_counts_once(tmp_path: Path) -> None:
+    for measure in (5.0, 7.0):
+        run(tmp_path, 1, measure)
+    (found,) = drifts(tmp_path)
+    assert (found.earlier, found.newest) == (0, 7.0)
+    assert len(list((tmp_path / "trend").iterdir())) == 1
+
+
+def test_experiments_and_measures_are_kept_apart_and_what_was_not_measured_is_not_there(tmp_path: Path) -> None:
+    run(tmp_path, 1, 1.0)
+    run(tmp_path, 1, 2.0, experiment="f")
+    run(tmp_path, 2, None)
+    assert [(d.experiment, d.newest, d.earlier) for d in drifts(tmp_path)] == [("e", 1.0, 0), ("f", 2.0, 0)]
+
+
+def test_where_nothing_was_kept_that_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no judged run yet"):
+        drifts(tmp_path)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    run(tmp_path, 1, 1.0)
+    (tmp_path / "trend" / "broken.parquet").write_bytes(b"no parquet")
+    with pytest.raises(UsageError, match=r"broken\.parquet"):
+        drifts(tmp_path)
