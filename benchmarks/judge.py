@@ -15,7 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-NS = 1_000_000_000
+from harness.history import NS
+from harness.judge.verdict import required
+from harness.settings import ROOT
+from harness.slo import load
+
 SERIES = (("version", "new"), ("version", "reused"), ("pools", "new"), ("pools", "reused"))
 JUDGE = """
 import resource, sys, time
@@ -29,10 +33,11 @@ read = time.monotonic()
 outcome = judge(history)
 judged = time.monotonic()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-html.write(history, outcome, Path(sys.argv[1]).with_suffix(".html"))
+page = Path(sys.argv[1]).with_suffix(".html")
+html.write(history, outcome, page)
 drawn = time.monotonic()
 print(f"read {read - began:.2f} s, judged {judged - read:.2f} s, together {judged - began:.2f} s, peak {peak:.0f} MiB")
-print(f"report {drawn - judged:.2f} s, {Path(sys.argv[1]).with_suffix('.html').stat().st_size / 1e6:.1f} MB; {outcome.verdict}")
+print(f"report {drawn - judged:.2f} s, {page.stat().st_size / 1e6:.1f} MB; {outcome.verdict}")
 """
 
 
@@ -40,10 +45,6 @@ def lines(samples: int, tasks: int) -> Iterator[dict[str, object]]:
     """The records of a run at 200 requests/s, with as many runs of ten tasks as are asked for."""
     every = NS // 200
     last = samples * every
-    from harness.settings import ROOT  # noqa: PLC0415
-    from harness.slo import load  # noqa: PLC0415
-    from harness.judge.verdict import required  # noqa: PLC0415
-
     bounds = load(ROOT / "slo.yaml", "tuned", "celery", "scheduler-kill", required("scheduler", writes=False))
     slo = {name: bound.to_json() for name, bound in bounds.items()}
     first = {"t": 0, "kind": "meta", "format": 1, "run_id": "bench", "experiment": "bench", "stack": "celery"}
@@ -72,9 +73,8 @@ def main() -> None:
         with path.open("w", encoding="utf-8") as file:
             for line in lines(given.samples, given.tasks):
                 file.write(json.dumps(line, separators=(",", ":")) + "\n")
-        print(
-            f"{given.samples} samples, {2 * given.tasks} marks, {path.stat().st_size / 1e6:.0f} MB, load {os.getloadavg()[0]:.1f}"
-        )
+        size = path.stat().st_size / 1e6
+        print(f"{given.samples} samples, {2 * given.tasks} marks, {size:.0f} MB, load {os.getloadavg()[0]:.1f}")
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", JUDGE, str(path)], check=True)
         print(f"the whole process {time.monotonic() - began:.2f} s")
