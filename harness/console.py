@@ -44,13 +44,18 @@ def show(outcome: Outcome, folder: Path) -> None:
 
 def show_repeated(repeated: Repeated, folder: Path) -> None:
     """What the runs measured together, and what the verdict over them rests on."""
-    table = Table("measure", "runs", "min", "median", "median lies in", "p95", "limit", box=None)
+    table = Table("measure", "min", "median", "lies in", "p95", "limit", box=None)
+    table.columns[0].no_wrap = True
     for m in repeated.measures:
-        within = f"{_number(m.low)} to {_number(m.high)} ({100 * m.sure:.0f} % sure)"
-        p95 = f"{_number(m.p95)} ({100 * m.sure_p95:.0f} % sure that {_number(m.most)} is above it)"
         limit = "" if m.limit is None else f"{m.limit:g} {m.unit}"
-        table.add_row(escape(m.name), str(m.runs), _number(m.least), _number(m.median), within, p95, limit)
+        within = f"{_number(m.low)} to {_number(m.high)}" if m.low < m.high else _number(m.low)
+        table.add_row(escape(m.name), _number(m.least), _number(m.median), within, _number(m.p95), limit)
     out.print(table)
+    for m in repeated.measures[:1]:
+        plainly(
+            f"Of {m.runs} runs, the true median lies where it is said to with {100 * m.sure:.0f} %, "
+            f"and the largest one is above the true p95 with {100 * m.sure_p95:.0f} %."
+        )
     what = escape(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}")
     colour = COLOURS[repeated.verdict]
     out.print(f"[bold {colour}]{repeated.verdict}[/] {what}", highlight=False, soft_wrap=True)
