@@ -94,7 +94,7 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
     for key, value in node.value:
         where = f"{path.name}:{key.start_mark.line + 1}"
         name = str(key.value)
-        bounds[name] = bound_of(name, yaml.safe_load(yaml.serialize(value)), where)
+        bounds[name] = bound_of(name, _value(value, where), where)
     missing = sorted(required - bounds.keys())
     if missing:
         where = f"{path.name}:{node.start_mark.line + 1}"
@@ -107,12 +107,23 @@ def _root(path: Path) -> yaml.Node:
         root = yaml.compose(path.read_text(encoding="utf-8"))
     except FileNotFoundError as cause:
         raise UsageError(f"{path.name} does not exist: bounds are read from it") from cause
-    except yaml.MarkedYAMLError as cause:
-        line = cause.problem_mark.line + 1 if cause.problem_mark else 1
-        raise UsageError(f"{path.name}:{line}: not valid YAML: {cause.problem}") from cause
+    except UnicodeDecodeError as cause:
+        raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
+    except (yaml.YAMLError, RecursionError) as cause:
+        mark = getattr(cause, "problem_mark", None)
+        said = str(getattr(cause, "problem", None) or getattr(cause, "reason", None) or "it is nested too deeply")
+        raise UsageError(f"{path.name}:{mark.line + 1 if mark else 1}: not valid YAML: {said}") from cause
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{path.name}:1: expected profiles → stacks → experiments → bounds")
     return root
+
+
+def _value(node: yaml.Node, where: str) -> Any:
+    """What a node says. Raises `UsageError` where it is tagged as something that it is not, or holds itself."""
+    try:
+        return yaml.safe_load(yaml.serialize(node))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as cause:
+        raise UsageError(f"{where}: not a value that YAML knows") from cause
 
 
 def _table(path: Path, root: yaml.Node, keys: tuple[str, ...]) -> yaml.MappingNode:

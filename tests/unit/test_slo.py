@@ -56,12 +56,21 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("", "slo.yaml:1: expected profiles"),
         ("tuned:\n  celery:\n    scheduler-kill: 3\n", "slo.yaml:3: tuned/celery/scheduler-kill must be a table"),
         ("tuned: 7\n", "slo.yaml:1: no stack 'celery'; there is: nothing"),
+        ("tuned: \x00\n", "slo.yaml:1: not valid YAML"),
+        ("[" * 5000, "slo.yaml:1: not valid YAML: it is nested too deeply"),
+        (GOOD.replace("limit: 120", "limit: !!int two"), "not a value that YAML knows"),
     ],
 )
 def test_what_is_wrong_is_told_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         bounds(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "slo.yaml").write_bytes(GOOD.encode() + b"\xff")
+    with pytest.raises(UsageError, match=r"slo\.yaml:1: not UTF-8 text"):
+        load(tmp_path / "slo.yaml", "tuned", "celery", "scheduler-kill", frozenset())
 
 
 def test_a_missing_bound_is_named(tmp_path: Path) -> None:
