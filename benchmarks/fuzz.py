@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -45,7 +46,7 @@ JUNK = (
     b"NaN",
     b"9" * 30,
 )
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     -1,
