@@ -160,13 +160,13 @@ class Intake:
             if len(self._open) == MOST_COLUMNS:
                 raise ValueError(f"there are more than {MOST_COLUMNS} kinds of requests")
             column = self._open[key] = _Open()
-        if error is not None and len(column.errors) < MOST_ERRORS:
-            column.errors[len(column.due)] = error
         column.t.append(t)
         column.due.append(due)
         column.end.append(end)
         column.outcome.append(_CODES[outcome])
         column.status.append(NO_STATUS if status is None else status)
+        if error is not None and len(column.errors) < MOST_ERRORS:
+            column.errors[len(column.status) - 1] = error
         self.last_t = max(self.last_t, t)
 
     def samples(self) -> Samples:
@@ -185,15 +185,16 @@ class _Open:
         self.errors: dict[int, str] = {}
 
     def closed(self, target: str, conn: Conn, method: str, path: str) -> Column:
+        whole = len(self.status)  # filled last: a sample of which a part could not be held is left out
         return Column(
             method=method,
             path=path,
             target=target,
             conn=conn,
-            t=np.array(self.t, dtype=np.int64),
-            due=np.array(self.due, dtype=np.int64),
-            end=np.array(self.end, dtype=np.int64),
-            outcome=np.array(self.outcome, dtype=np.int8),
+            t=np.array(self.t[:whole], dtype=np.int64),
+            due=np.array(self.due[:whole], dtype=np.int64),
+            end=np.array(self.end[:whole], dtype=np.int64),
+            outcome=np.array(self.outcome[:whole], dtype=np.int8),
             status=np.array(self.status, dtype=np.int32),
             errors=self.errors,
         )

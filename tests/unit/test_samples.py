@@ -76,12 +76,15 @@ def problem(path: Path, *lines: str) -> str:
     return History.read(path).problem or ""
 
 
-@pytest.mark.parametrize("field", ["t", "due", "end"])
-def test_a_time_that_no_clock_has_is_a_problem(tmp_path: Path, field: str) -> None:
+@pytest.mark.parametrize("field", ["t", "due", "end", "status"])
+def test_a_number_that_no_column_holds_is_a_problem(tmp_path: Path, field: str) -> None:
+    """And leaves nothing of its line behind, whatever the order of the others."""
     value = getattr(sample(1), field)
     line = GOOD.replace(f'"{field}":{value}', f'"{field}":{2**63}')
     assert line != GOOD
-    assert "line 2 cannot be read" in problem(tmp_path / "history.jsonl", FIRST, line, LAST)
+    path = tmp_path / "history.jsonl"
+    assert "line 4 cannot be read" in problem(path, FIRST, sample(3).model_dump_json(), GOOD, line, LAST)
+    assert list(History.read(path).samples) == [sample(1), sample(3)]
 
 
 def test_kinds_of_requests_without_end_are_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
