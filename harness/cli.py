@@ -120,6 +120,12 @@ def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded
     out.print(recorded.report(folder), highlight=False, markup=False, soft_wrap=True)
 
 
+@app.command()
+def index() -> None:
+    """Draw index.html, the page over all runs; each run that is judged draws it too."""
+    out.print(recorded.overview(_settings().reports), highlight=False, markup=False, soft_wrap=True)
+
+
 @app.command("trend")
 def show_trend() -> None:
     """The newest run of each experiment beside all earlier ones."""

@@ -8,7 +8,7 @@ from harness.errors import UsageError
 from harness.history import NAMES, History
 from harness.judge.verdict import judge
 from harness.outcome import Outcome
-from harness.report import html, junit
+from harness.report import html, index, junit
 
 
 def read(named: Path) -> History:
@@ -23,14 +23,19 @@ def read(named: Path) -> History:
 
 
 def check(named: Path, save: bool = False) -> Outcome:
-    """Judge a recorded run; with `save`, write verdict, report and JUnit beside the history."""
+    """Judge a recorded run; with `save`, write verdict, report and JUnit beside the history.
+
+    Where its folder bears its name, it lies in a folder of runs, and the page over all of them is written too.
+    """
     history = read(named)
     outcome = judge(history)
     if save:
         folder = _folder(named)
         outcome.save(folder / "verdict.json")
-        junit.write(outcome, folder / "junit.xml")
+        junit.write(history, outcome, folder / "junit.xml")
         html.write(history, outcome, folder / "report.html")
+        if folder.resolve().name == outcome.run_id and index.ours(folder.resolve().parent):
+            index.write(folder.resolve().parent)
     return outcome
 
 
@@ -38,6 +43,13 @@ def report(named: Path) -> Path:
     """Judge again and draw again; returns the path of the page."""
     check(named, save=True)
     return _folder(named) / "report.html"
+
+
+def overview(runs: Path) -> Path:
+    """Write the page over all runs in a folder; returns its path. Raises `UsageError` where there is no such folder."""
+    if not runs.is_dir():
+        raise UsageError(f"{runs} is no folder with recorded runs; run an experiment first")
+    return index.write(runs)
 
 
 def _folder(named: Path) -> Path:

@@ -16,6 +16,7 @@ from harness.samples import Column
 
 MS = NS // 1000
 PHASES = ("baseline", "fault", "recovery", "cooldown")
+MAIN = ("tasks.lost", "tasks.duplicated", "recovery.")
 QUESTIONS = {
     "evidence": "Is there enough to judge by?",
     "availability": "Did every target answer, all through the fault?",
@@ -100,6 +101,11 @@ def groups(outcome: Outcome) -> list[Group]:
     return [Group(name, QUESTIONS.get(name, ""), tuple(checks)) for name, checks in found.items()]
 
 
+def main(outcome: Outcome) -> list[Check]:
+    """The measures that are looked for first."""
+    return [c for c in outcome.checks if c.name.endswith(".outage") or c.name.startswith(MAIN)]
+
+
 def tally(outcome: Outcome) -> str:
     """How many checks came to what, the good ones first."""
     counts = Counter(check.verdict for check in outcome.checks)
@@ -139,12 +145,14 @@ def bound_rows(slo: Mapping[str, Mapping[str, Any]]) -> list[BoundRow]:
 
 
 def intervals(history: History) -> list[Interval]:
-    found = []
-    for name, samples in series(history).items():
-        steps = np.sort(np.diff(samples.due))
-        if len(steps):
-            found.append(Interval(name, int(steps[(len(steps) - 1) // 2]) / MS))
-    return found
+    steps = {name: step(samples) for name, samples in series(history).items()}
+    return [Interval(name, usual / MS) for name, usual in steps.items() if usual is not None]
+
+
+def step(samples: Column) -> int | None:
+    """The usual distance of due times (their lower median), or None where it cannot be told."""
+    steps = np.sort(np.diff(samples.due))
+    return int(steps[(len(steps) - 1) // 2]) if len(steps) else None
 
 
 def moment(t: int, fault: int | None) -> str:
@@ -153,6 +161,11 @@ def moment(t: int, fault: int | None) -> str:
         return f"{t / NS:.1f} s"
     after = round((t - fault) / NS, 1)
     return f"{after:+.1f} s" if after else "0.0 s"
+
+
+def lasting(start: int, end: int) -> str:
+    """A stretch of the run, for people."""
+    return f"from {start / NS:.2f} s on, {(end - start) / NS:.2f} s long"
 
 
 def _floor(phase: str, name: str, samples: Column) -> FloorRow:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from harness.history import NS, History
 from harness.outcome import Check, Outcome, Verdict
 
 _TAGS = {Verdict.FAIL: "failure", Verdict.INVALID: "error"}
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(outcome: Outcome, path: Path) -> None:
-    """Write JUnit XML. A run without checks gets one error, so that nothing judged is never green."""
+def write(history: History, outcome: Outcome, path: Path) -> None:
+    """Write JUnit XML. A run without checks gets one error, so that nothing judged is never green.
+
+    The time is that of the run, and the suite's: checks are made of what it recorded, and take none themselves.
+    """
     cases = [_case(outcome, check) for check in outcome.checks] or [_nothing(outcome)]
     suite = ET.Element(
         "testsuite",
@@ -22,12 +27,24 @@ def write(outcome: Outcome, path: Path) -> None:
         failures=str(sum(case.find("failure") is not None for case in cases)),
         errors=str(sum(case.find("error") is not None for case in cases)),
         skipped="0",
+        time=f"{history.last_t / NS:.3f}",
     )
+    if began := _began(history):
+        suite.set("timestamp", began)
     suite.extend(cases)
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _began(history: History) -> str | None:
+    """When the run began, to the second and in UTC without saying so: the schemas that CI systems use allow no more."""
+    try:
+        began = datetime.fromisoformat(history.meta.wall if history.meta else "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return began.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _case(outcome: Outcome, check: Check) -> ET.Element:
@@ -48,7 +65,8 @@ def _nothing(outcome: Outcome) -> ET.Element:
 
 
 def _named(outcome: Outcome, name: str) -> ET.Element:
-    return ET.Element("testcase", classname=_clean(f"{outcome.experiment}.{outcome.stack}"), name=_clean(name))
+    kind = _clean(f"{outcome.experiment}.{outcome.stack}")
+    return ET.Element("testcase", classname=kind, name=_clean(name), time="0")
 
 
 def _clean(text: str) -> str:

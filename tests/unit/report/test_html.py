@@ -7,14 +7,13 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import harness.report
 from harness.history import Fault, History, Record, Sample
 from harness.judge.verdict import judge
-from harness.report import html, timeline
-from tests.unit.builders import bad, changed, column, healthy, job, meta, named, sample, series, whole, without
+from harness.report import html
+from tests.unit.builders import bad, changed, healthy, job, meta, named, whole, without
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
 
@@ -81,7 +80,7 @@ def test_it_escapes_everything(tmp_path: Path) -> None:
     slo = {**meta().slo, EVIL: {"limit": EVIL, "unit": EVIL, "origin": EVIL}}
     evil = meta(slo, run_id=EVIL, experiment=EVIL, stack=EVIL, wall=EVIL, versions={EVIL: EVIL}, replicas={EVIL: 1})
     clean, dirty = page(tmp_path, whole(healthy())), page(tmp_path, whole([evil, *records[1:], job(9, 5, EVIL)]))
-    for tag in ("<script", "</script", "<img"):
+    for tag in ("<script", "</script", "<img"):  # what plotly makes of it is seen in test_browser.py
         assert dirty.count(tag) == clean.count(tag)
     assert EVIL in said(dirty)
 
@@ -91,23 +90,6 @@ def test_it_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     outside = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
     assert not re.search(r"""(src|href)\s*=|@import|url\(""", outside)
     assert not re.search(r"<script[^>]+src", text)
-
-
-def test_the_timeline_holds_what_happened(tmp_path: Path) -> None:
-    history = whole(bad(healthy(), 25, 30))
-    drawn = timeline.draw(history, judge(history))
-    for wanted in ("version over new connections", "SchedulerJob", "baseline", "cooldown", "not answered well"):
-        assert wanted in drawn
-
-
-def test_the_timeline_keeps_every_stretch_of_bad_samples_in_sight() -> None:
-    few = column(series("..xx..?"))
-    assert timeline._slowest(few, np.flatnonzero(few.bad)).tolist() == [2, 3, 6]
-    many = column([sample(0).model_copy(update={"due": i, "end": i + (9 if i == 777 else 5)}) for i in range(5000)])
-    kept = timeline._slowest(many, np.arange(5000))
-    assert timeline.BINS / 2 <= len(kept) <= timeline.BINS
-    assert kept.tolist() == sorted(kept.tolist())
-    assert 777 in kept
 
 
 def test_a_report_computes_no_verdict() -> None:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.history import History
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.report import junit
+from tests.unit.builders import meta, whole
+
+RUN = whole([meta(wall="2026-01-01T02:00:00.500+02:00")])
 
 
 def check(name: str, verdict: Verdict, because: str = "so it is") -> Check:
     return Check(name=name, verdict=verdict, measure=None, limit=None, unit="", origin="", because=because)
 
 
-def written(tmp_path: Path, *checks: Check) -> ET.Element:
+def written(tmp_path: Path, *checks: Check, history: History = RUN) -> ET.Element:
     path = tmp_path / "junit.xml"
-    junit.write(Outcome(run_id="r", experiment="kill", stack="celery", verdict=worst(checks), checks=checks), path)
+    outcome = Outcome(run_id="r", experiment="kill", stack="celery", verdict=worst(checks), checks=checks)
+    junit.write(history, outcome, path)
     suite = ET.parse(path).getroot().find("testsuite")  # noqa: S314
     assert suite is not None
     return suite
@@ -40,6 +46,17 @@ def test_because_is_the_message(tmp_path: Path) -> None:
 
 def test_nothing_judged_is_an_error(tmp_path: Path) -> None:
     assert written(tmp_path).get("errors") == "1"
+
+
+def test_the_suite_says_when_it_began_and_how_long_it_took_and_every_case_has_a_time(tmp_path: Path) -> None:
+    suite = written(tmp_path, check("a", Verdict.PASS), check("b", Verdict.INVALID))
+    assert (suite.get("timestamp"), suite.get("time")) == ("2026-01-01T00:00:00", "60.000")
+    assert [case.get("time") for case in suite] == ["0", "0"]
+
+
+@pytest.mark.parametrize("history", [History.of([]), whole([meta(wall="yesterday")])])
+def test_a_beginning_that_is_not_known_is_not_made_up(tmp_path: Path, history: History) -> None:
+    assert written(tmp_path, history=history).get("timestamp") is None
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

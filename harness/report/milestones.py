@@ -1,0 +1,51 @@
+"""The fault and what the judge found: steps of the fault, phases of the recovery, and what was not passed."""
+
+from __future__ import annotations
+
+from harness.history import NS, History
+from harness.outcome import Check, Outcome, Verdict, Window
+from harness.report.facts import fault_time, lasting, moment
+from harness.report.lanes import AMBER, GREEN, RED, Band, Bar, Lane, Look, Point
+
+STEP = Look(RED, over=3, symbol="diamond", size=9)
+STEPS = {"injected": "injected", "proved": "proved", "rolled-back": "rolled back"}
+KEY = (("injected, proved, rolled back", STEP),)
+JUDGED = {Verdict.PASS: Look(GREEN), Verdict.INVALID: Look(AMBER, over=1), Verdict.FAIL: Look(RED, over=2)}
+
+
+def band(history: History, outcome: Outcome) -> Band:
+    """Windows of checks that were not passed are shown here too, so that what they speak of can be found."""
+    phases = [c for c in outcome.checks if c.name.startswith("recovery.") and c.windows and c.measure is not None]
+    broken = [c for c in outcome.checks if c.verdict is not Verdict.PASS and c.windows and c not in phases]
+    lanes = [*_fault(history), *map(_phase, phases), *map(_broken, broken)]
+    return Band("Fault and recovery", tuple(lanes), KEY if history.faults else ())
+
+
+def _fault(history: History) -> list[Lane]:
+    since = fault_time(history)
+    points = [
+        Point(f.t, STEP, f"{f.action}: {STEPS[f.phase]} {f.target.get('name', '')}\n{_at(f.t, since)}")
+        for f in history.faults
+        if f.phase in STEPS
+    ]
+    return [Lane("fault", points=tuple(points))] if points else []
+
+
+def _phase(check: Check) -> Lane:
+    name = check.name.removeprefix("recovery.").replace("_", " ")
+    return Lane(f"{name} {check.measure:.1f} {check.unit}", tuple(_bar(check, window) for window in check.windows))
+
+
+def _broken(check: Check) -> Lane:
+    return Lane(f"{check.verdict} {check.name}", tuple(_bar(check, window) for window in check.windows))
+
+
+def _bar(check: Check, window: Window) -> Bar:
+    limit = "" if check.limit is None else f"\nlimit {check.limit:g} {check.unit}"
+    said = f"{check.verdict} {check.name}\n{window.what}\n{lasting(window.start, window.end)}{limit}"
+    return Bar(window.start, window.end, JUDGED[check.verdict], said)
+
+
+def _at(t: int, fault: int | None) -> str:
+    into = f"{t / NS:.2f} s into the run"
+    return into if fault is None else f"{into}, {moment(t, fault)} from the fault"

@@ -1,0 +1,69 @@
+"""What all pages share: how templates are filled in, and how numbers are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+HERE = Path(__file__).parent
+
+
+def render(name: str, **values: Any) -> str:
+    """One page. All text is escaped; a value that is missing is an error."""
+    return _environment().get_template(name).render(**values)
+
+
+def number(value: float | None) -> str:
+    """At most three decimals, for display; nothing is ever judged by it."""
+    return "–" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A number and its unit, unless it is a count."""
+    return number(value) if value is None or unit == "count" else f"{number(value)} {unit}"
+
+
+def brief(value: float, unit: str) -> str:
+    """Three digits are enough to compare runs by; it stays in one line."""
+    return f"{value:,.3g}" if unit == "count" else f"{value:,.3g}\N{NO-BREAK SPACE}{unit}"
+
+
+def milliseconds(value: float) -> str:
+    """Three digits say enough of a time that was measured once."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def date(wall: str) -> str:
+    """RFC 3339 for people, in UTC; what is something else is shown as it is."""
+    try:
+        return datetime.fromisoformat(wall).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return wall
+
+
+def short(name: str) -> str:
+    """A measure by the part of its name that differs beside others."""
+    return name.removeprefix("availability.").removeprefix("recovery.").replace(".", " ").replace("_", " ")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    environment.filters |= {
+        "number": number,
+        "amount": amount,
+        "brief": brief,
+        "milliseconds": milliseconds,
+        "date": date,
+        "short": short,
+    }
+    return environment
