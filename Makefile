@@ -1,10 +1,10 @@
 # A menu: `make` alone lists it. Every line is one command of the harness; uv brings what it needs, nothing is installed
 # globally.
 UV := sh bin/uv
-RUN := $(UV) run --frozen --all-groups --no-group go
+RUN := $(UV) run --frozen --all-groups --no-group go --no-group mutation
 
 .DEFAULT_GOAL := help
-.PHONY: help chaos check-types doctor down format lint stack test unit up
+.PHONY: help chaos doctor down format lint mutants test unit up
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ lint: ## style, types, import contracts
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) lint-imports
+
+mutants: ## plant defects in the judge, and count those that no test finds
+	$(UV) run --frozen --group mutation mutmut run
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
 	$(RUN) pytest -m "stack or chaos"

@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
+from harness import calibrate as calibrating
 from harness import console, recorded, standing, trend
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
-from harness.errors import EXIT_INTERNAL, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
+from harness.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
 from harness.settings import Settings
 from harness.stack import engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
@@ -52,6 +53,9 @@ def up(step: Only = None, images: Images = "", yes: Yes = False) -> None:
     _ask_for_engine(settings, yes)
     seconds = steps.climb(settings, Progress(), step)
     out.print(f"[bold green]up[/bold green] in {seconds:.0f} s")
+    if step is None and calibrating.known(settings) is None:
+        out.print(f"calibrating the prober, once on a machine (expected {calibrating.SECONDS} s)", highlight=False)
+        console.show_calibration(calibrating.calibrate(settings))
 
 
 @app.command()
@@ -76,6 +80,9 @@ def doctor() -> None:
     for step in steps.STEPS:
         look = step.look(settings)
         table.add_row(step.name, "[green]✓[/green]" if look.done else "·", escape(look.plan))
+    known = calibrating.known(settings)
+    plan = f"done {known.wall}" if known else "the prober is measured against a server that fails by a script"
+    table.add_row("calibration", "[green]✓[/green]" if known else "·", plan)
     out.print(table)
     steps.refuse_small_machine(settings)
 
@@ -86,6 +93,15 @@ def images(step: Images = "") -> None:
     settings = _settings(step)
     for name in ("engine", "images"):
         steps.climb(settings, Progress(), name)
+
+
+@app.command()
+def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = None) -> None:
+    """Measure the prober against a server that fails by a script; ends with 2 where the error is beyond the stated."""
+    out.print(f"calibrating (expected {calibrating.SECONDS} s)", highlight=False)
+    found = calibrating.calibrate(_settings(), seed)
+    console.show_calibration(found)
+    raise typer.Exit(EXIT_PASS if found.holds else EXIT_INVALID)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.judge.calibration import Calibration
 from harness.judge.repeated import Repeated
 from harness.outcome import Outcome, Verdict
 from harness.trend import Drift
@@ -40,6 +41,23 @@ def show(outcome: Outcome, folder: Path) -> None:
             )
     what = escape(f"{outcome.experiment} on {outcome.stack}: {folder}")
     out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
+
+
+def show_calibration(found: Calibration) -> None:
+    """Measured minus true, by kind of outage."""
+    table = Table("kind", "connections", "outages", "least", "median", "most", "not true", box=None)
+    for row in found.rows:
+        errors = (f"{value:+.1f} ms" for value in (row.least_ms, row.median_ms, row.most_ms))
+        table.add_row(row.kind, row.conn, str(row.outages), *errors, str(row.unfounded))
+    out.print(table)
+    verdict = Verdict.PASS if found.holds else Verdict.INVALID
+    end = "" if found.holds else "; every run here is INVALID until it holds: end what else runs, and calibrate again"
+    out.print(
+        f"[bold {COLOURS[verdict]}]{verdict}[/] measured minus true is at most {found.worst.worst_ms:.1f} ms; "
+        f"stated is {found.stated_ms:g} ms{end}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def show_repeated(repeated: Repeated, folder: Path) -> None:

@@ -6,10 +6,12 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from harness import calibrate
 from harness.chaos.pods import choose
 from harness.errors import HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
+from harness.judge.calibration import Calibration
 from harness.kube import Kube
 from harness.settings import Settings
 from harness.slo import Bound
@@ -25,6 +27,7 @@ class Ground:
     access: Access
     replicas: dict[str, int]
     versions: dict[str, str]
+    calibration: Calibration
 
 
 def check_ground(experiment: Experiment, settings: Settings) -> Ground:
@@ -35,11 +38,14 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     _selectors_match(experiment, kube, settings)
     access = open_access(settings, kube)
     versions = _dags_known(experiment, access)
+    calibration = calibrate.known(settings)
+    if calibration is None:
+        raise UsageError("the prober was not calibrated on this machine as it is now; run harness calibrate")
     try:
         wait_quiet(print)
     except WaitTimeout as cause:
         raise UsageError(f"the machine is not quiet enough to measure on: {cause}; end what else runs on it") from cause
-    return Ground(kube, access, replicas, {**versions, "kubernetes": kube.server_version()})
+    return Ground(kube, access, replicas, {**versions, "kubernetes": kube.server_version()}, calibration)
 
 
 def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str) -> Meta:
@@ -63,6 +69,7 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
             "rate_hz": probe.rate_hz,
             "timeout_s": probe.timeout_s,
             "targets": targets,
+            "calibration": ground.calibration.model_dump(),
         },
         seed=experiment.plan.seed,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import resource
 import signal
 import sys
@@ -22,6 +21,7 @@ import uvloop
 from harness.history import NS, Event, Recorder, Sample
 from harness.observe.exchange import Client, Reply, prepare
 from harness.observe.prober import Config, Summary, Target
+from harness.observe.prompt import be_prompt, stdin_ended
 
 LEAD_NS = NS // 5
 FLUSH_S = 0.2
@@ -55,7 +55,7 @@ class Sampler:
         """Sample until standard input ends or the time is over; every request that was due gets its sample."""
         self._note("started", {"scheduling": scheduling})
         ticks = asyncio.create_task(self._tick())
-        told = asyncio.create_task(_stdin_ended())
+        told = asyncio.create_task(stdin_ended())
         flush = asyncio.create_task(self._flush_often())
         await asyncio.wait({ticks, told, flush}, return_when=asyncio.FIRST_COMPLETED)
         ticks.cancel()
@@ -155,24 +155,6 @@ def _series(config: Config, first: int) -> list[Series]:
     return made
 
 
-async def _stdin_ended() -> None:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
-
-
-def _be_prompt() -> str:
-    """Ask to run before ordinary processes, and say what was granted: "real-time" (as root) or "ordinary".
-
-    The stack loads the same cores. Time that the prober waits for one would be measured as if the stack had taken it.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
-            return "real-time"
-    return "ordinary"
-
-
 def _allow_many_connections() -> None:
     """A stack that hangs holds rate × timeout connections open; to run out of descriptors would look like its fault."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -185,7 +167,7 @@ def main(read: Callable[[], str] = sys.stdin.readline) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     config = Config.from_json(read())
     _allow_many_connections()
-    scheduling = _be_prompt()
+    scheduling = be_prompt()
     # What was loaded so far stays; collections in the middle of a run then have little to look at.
     gc.freeze()
 

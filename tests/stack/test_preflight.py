@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness import preflight
+from harness import calibrate, preflight
 from harness.errors import UsageError
 from harness.experiment import Experiment, check
+from harness.judge.calibration import Calibration
 from harness.kube import Kube
 from harness.preflight import check_ground, describe
 from harness.settings import Settings
@@ -42,6 +43,7 @@ def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Ku
     assert meta.slo == {"rollback.time": {"limit": 60.0, "unit": "s", "origin": "why"}}
     assert meta.replicas == {name: r.desired for name, r in kube.ready_replicas(settings.namespace).items()}
     assert meta.probe["targets"] == {"version": {"rate_hz": 5.0, "conn": ["new", "reused"]}}
+    assert Calibration.model_validate(meta.probe["calibration"]) == calibrate.known(settings)
     assert {"airflow", "kubernetes", "python", "chaostoolkit", "airflow-chaos"} <= meta.versions.keys()
     assert (meta.t, meta.format) == (0, 1)
 
@@ -64,3 +66,9 @@ def test_a_namespace_where_nothing_is_deployed_is_refused(settings: Settings) ->
     elsewhere = settings.model_copy(update={"namespace": "airflow-chaos-nowhere"})
     with pytest.raises(UsageError, match="airflow-chaos-nowhere"):
         check_ground(plan(), elsewhere)
+
+
+def test_a_prober_that_was_never_calibrated_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "machine", lambda: "another machine")
+    with pytest.raises(UsageError, match="run harness calibrate"):
+        check_ground(plan(), settings)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from harness import console
+from harness.judge.calibration import Calibration, Row
 from harness.judge.repeated import summed_up
 from harness.outcome import Check, Outcome, Verdict
 from harness.trend import Drift
@@ -44,3 +46,17 @@ def test_drifts_are_shown_by_experiment(said: Console) -> None:
     assert "one on s" in text
     assert "two on s" in text
     assert text.count("1.5 s") == 2
+
+
+ERRORS: dict[str, Any] = {"kind": "hang", "conn": "new", "outages": 14, "least_ms": -14.51, "median_ms": 0.0}
+
+
+@pytest.mark.parametrize(("most", "verdict"), [(25.0, "PASS"), (25.1, "INVALID")])
+def test_a_calibration_says_how_far_from_the_truth_it_was(said: Console, most: float, verdict: str) -> None:
+    row = Row(**ERRORS, most_ms=most, unfounded=3)
+    console.show_calibration(Calibration(wall="", machine="", interval_ms=20.0, stated_ms=25.0, rows=[row]))
+    shown = said.export_text()
+    assert f"{verdict} measured minus true is at most {most} ms; stated is 25 ms" in shown
+    assert ("every run here is INVALID" in shown) is (verdict == "INVALID")
+    assert "hang" in shown
+    assert "-14.5 ms" in shown
