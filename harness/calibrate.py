@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,7 +32,7 @@ LENGTHS_S = (0.02, 0.02, 0.02, 0.02, 0.05, 0.05, 0.1, 0.1, 0.5, 0.5, 1.0, 2.0, 5
 HEALTHY_S = 0.5  # between two outages; they too are up to one interval longer, to begin and end anywhere on the grid
 LEAD_S = 3.0  # until the prober's processes are at work
 FLAP_S = 0.15  # so long down, so long up
-ALWAYS: tuple[str, ...] = ("hang", "500", "truncate", "slow", "flap")
+DOORS = {"always": ("hang", "500", "truncate", "slow", "flap"), "sometimes": ("refuse",)}
 CONNS: tuple[Conn, ...] = ("new", "reused")
 SECONDS = round(LEAD_S + sum(LENGTHS_S) + HEALTHY_S * len(LENGTHS_S) + LATE_S + 2)
 
@@ -68,17 +70,21 @@ def _path(settings: Settings) -> Path:
 
 def _measure(path: Path, seed: int | None) -> Calibration:
     recorder = Recorder.create(path)
-    script = _script(recorder.t0, recorder.now(), seed)
+    plan = script(recorder.t0, recorder.now(), seed)
     recorder.write(Meta(t=0, format=FORMAT, run_id="calibration", experiment="", stack="", wall=wall_now()))
-    true = _probe(path, script)
+    with failing(plan) as server, ExitStack() as afterwards:
+        for one in probers(path, plan.t0, server.ports):
+            one.start()
+            afterwards.callback(one.stop)
+        wait_for(plan)
     recorder.close()
     columns = History.read(path).samples.columns
     rows = [
-        compare(series.target, samples, true[series.target])
+        compare(series.target, samples, server.true[series.target])
         for series, samples in sorted(columns.items())
-        if series.target in true
+        if series.target in server.true
     ]
-    if len(rows) != len(CONNS) * len(true):
+    if len(rows) != len(CONNS) * len(server.true):
         raise HarnessError("not every series was sampled, so nothing is known of the prober; calibrate again")
     interval_ms = 1000 / RATE_HZ
     return Calibration(
@@ -90,10 +96,10 @@ def _measure(path: Path, seed: int | None) -> Calibration:
     )
 
 
-def _script(t0: int, now: int, seed: int | None) -> Script:
+def script(t0: int, now: int, seed: int | None) -> Script:
     """The same outages for each kind, in an order and at places of its own."""
     chance = random.Random(seed)  # noqa: S311
-    spans = {kind: _spans(now, chance) for kind in (*ALWAYS, "refuse")}
+    spans = {kind: _spans(now, chance) for kinds in DOORS.values() for kind in kinds}
     spans["flap"] = tuple(piece for span in spans["flap"] for piece in _flaps(span))
     return Script(t0, spans, LATE_S)
 
@@ -113,39 +119,48 @@ def _flaps(span: Span) -> list[Span]:
     return [(begin, min(begin + step, span[1])) for begin in range(span[0], span[1], 2 * step)]
 
 
-def _probe(path: Path, script: Script) -> dict[str, list[Span]]:
-    """Record what the prober sees of the stub; returns when it failed by its own account."""
+@dataclass
+class Failing:
+    """A stub at work: where it listens, and, once it has ended, when it failed by its own account."""
+
+    ports: Mapping[str, int]
+    true: dict[str, list[Span]] = field(default_factory=dict)
+
+
+@contextmanager
+def failing(plan: Script) -> Iterator[Failing]:
+    """Raises `HarnessError` where the stub did not work to the end of its script."""
     command = [sys.executable, "-m", "harness.observe.stub"]
-    with (
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub,
-        ExitStack() as afterwards,
-    ):
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:
         assert stub.stdin
         assert stub.stdout
-        stub.stdin.write(script.to_json() + "\n")
-        stub.stdin.flush()
         try:
+            stub.stdin.write(plan.to_json() + "\n")
+            stub.stdin.flush()
             ports = json.loads(stub.stdout.readline() or "null")
             if ports is None:
                 raise HarnessError("the stub did not start; see what it printed, and calibrate again")
-            for name, kinds in (("always", ALWAYS), ("sometimes", ("refuse",))):
-                prober = _prober(path, script.t0, ports[name], kinds)
-                prober.start()
-                afterwards.callback(prober.stop)
-            last = max(end for own in script.spans.values() for _, end in own)
-            time.sleep(max(0.0, (script.t0 + last - time.monotonic_ns()) / NS) + HEALTHY_S)
-            afterwards.close()
+            server = Failing(ports)
+            yield server
             said, _ = stub.communicate()
         except BaseException:
             stub.kill()
             raise
     if stub.returncode != 0:
-        raise HarnessError(
-            "the stub failed, so it is not known what was true; see what it printed, and calibrate again"
-        )
-    return {kind: [(begin, end) for begin, end in own] for kind, own in json.loads(said).items()}
+        raise HarnessError("the stub failed, so nobody knows what was true; see what it printed, and calibrate again")
+    server.true = {kind: [(begin, end) for begin, end in own] for kind, own in json.loads(said).items()}
 
 
-def _prober(path: Path, t0: int, port: int, kinds: tuple[str, ...]) -> Prober:
-    targets = [Target(kind, f"/{kind}", conn, RATE_HZ, must_contain="version") for kind in kinds for conn in CONNS]
-    return Prober(path, t0, f"http://127.0.0.1:{port}", targets, timeout_s=TIMEOUT_S)
+def wait_for(plan: Script) -> None:
+    """Return when its last outage is over, and what follows it was seen."""
+    last = max(end for own in plan.spans.values() for _, end in own)
+    time.sleep(max(0.0, (plan.t0 + last - time.monotonic_ns()) / NS) + HEALTHY_S)
+
+
+def probers(path: Path, t0: int, ports: Mapping[str, int]) -> list[Prober]:
+    """One for each port of the stub; both record into one history."""
+    found = []
+    for port, kinds in DOORS.items():
+        targets = [Target(kind, f"/{kind}", conn, RATE_HZ, must_contain="version") for kind in kinds for conn in CONNS]
+        found.append(Prober(path, t0, f"http://127.0.0.1:{ports[port]}", targets, timeout_s=TIMEOUT_S))
+    return found

@@ -57,7 +57,10 @@ class Sample(Record):
 
 
 class Op(Record):
-    """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`."""
+    """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`.
+
+    `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks and the number of their tries.
+    """
 
     kind: Literal["op"] = "op"
     process: str
@@ -67,7 +70,10 @@ class Op(Record):
 
 
 class Mark(Record):
-    """What a task wrote of itself, outside Airflow: that one attempt of it started or ended."""
+    """What a task wrote of itself, outside Airflow: that one attempt of it started or ended.
+
+    `resumed` on an end: the attempt was deferred in between, so it may have begun on another host.
+    """
 
     kind: Literal["ledger"] = "ledger"
     dag_run: str
@@ -76,6 +82,7 @@ class Mark(Record):
     try_: int = Field(alias="try")
     mark: Literal["start", "end"]
     executor_host: str
+    resumed: bool = False
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, populate_by_name=True)
 

@@ -49,10 +49,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a task; `end` is None where it never said that it ended."""
+    """One attempt of a task under a try number; `end` is None where it never said that it ended."""
 
     start: int
     end: int | None
+    try_: int = 1
 
 
 @dataclass(frozen=True)
@@ -101,20 +102,36 @@ def work(marks: Iterable[Mark]) -> dict[Task, Work]:
     return {task: _work(found[task]) for task in sorted(found)}
 
 
+def known(history: History) -> dict[str, dict[Task, int]]:
+    """By Airflow's own record, how often each task of a run was tried; runs of which nobody could ask are not there."""
+    found = {}
+    for op in history.ops:
+        if op.f == "tasks" and op.type == "ok":
+            name, listed = _dag_run(op), op.value.get("tasks")
+            try:
+                found[name] = {Task(name, str(task), int(index)): int(tries) for task, index, tries in listed or ()}
+            except (TypeError, ValueError) as cause:
+                what = "triples of task, map index and number of tries"
+                raise HistoryError(f"Airflow's record of {name} must be {what}, not {listed!r}") from cause
+    return found
+
+
 def _work(marks: list[Mark]) -> Work:
-    """Ends go with starts of the same try on the same host, first come first served."""
+    """Ends go with starts of the same try on the same host, first come first served; resumed ones with any host's."""
     waiting: dict[tuple[int, str], deque[int]] = {}
     done: list[Attempt] = []
     strays = 0
     for mark in marks:
         queue = waiting.setdefault((mark.try_, mark.executor_host), deque())
+        if mark.mark == "end" and mark.resumed and not queue:
+            queue = next((q for (try_, _), q in waiting.items() if try_ == mark.try_ and q), queue)
         if mark.mark == "start":
             queue.append(mark.t)
         elif queue:
-            done.append(Attempt(queue.popleft(), mark.t))
+            done.append(Attempt(queue.popleft(), mark.t, mark.try_))
         else:
             strays += 1
-    unended = [Attempt(start, None) for queue in waiting.values() for start in queue]
+    unended = [Attempt(start, None, try_) for (try_, _), queue in waiting.items() for start in queue]
     attempts = tuple(sorted(done + unended, key=lambda a: a.start))
     return Work(attempts, ends=len(done) + strays, strays=strays)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.history import NS, History
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import fault_time
-from harness.judge.runs import Run, Task, Work, runs, work
+from harness.judge.runs import Run, Task, Work, known, runs, work
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -21,6 +22,7 @@ class _Book:
     fault: int | None
     runs: dict[str, Run]
     work: dict[Task, Work]
+    known: dict[str, dict[Task, int]]
 
     @property
     def accepted(self) -> list[Run]:
@@ -29,7 +31,7 @@ class _Book:
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """Raises `HistoryError` where operations contradict each other."""
-    book = _Book(history, fault_time(history), runs(history), work(history.marks))
+    book = _Book(history, fault_time(history), runs(history), work(history.marks), known(history))
     return tuple(_judge(book, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
 
 
@@ -91,6 +93,28 @@ def _extra_attempts(book: _Book, bound: Bound) -> Check:
     found = _over_tasks(book, bound, extra, "Attempts started beyond one per task:", again)
     strange = _strange(book)
     return unknown(bound, strange) if strange and found.verdict is Verdict.PASS else found
+
+
+def _unknown_attempts(book: _Book, bound: Bound) -> Check:
+    """A try that Airflow does not know of, or that was begun more often than once, ran behind its back."""
+    behind: dict[Task, Work] = {}
+    count = 0
+    for task, done in book.work.items():
+        if task.dag_run in book.known:
+            extra = _beyond(done, book.known[task.dag_run].get(task, 0))
+            count += extra
+            if extra:
+                behind[task] = done
+    found = _over_tasks(book, bound, count, "Attempts that Airflow's own record does not know:", behind)
+    unasked = [r.dag_run for r in book.accepted if r.tasks != frozenset() and r.dag_run not in book.known]
+    if unasked and found.verdict is Verdict.PASS:
+        return unknown(bound, f"What Airflow knows of {len(unasked)} accepted runs was not recorded ({some(unasked)})")
+    return found
+
+
+def _beyond(done: Work, tries: int) -> int:
+    begun = Counter(attempt.try_ for attempt in done.attempts)
+    return sum(count - (1 <= try_ <= tries) for try_, count in begun.items())
 
 
 def _strange(book: _Book) -> str | None:
@@ -168,5 +192,6 @@ _CHECKS: dict[str, Callable[[_Book, Bound], Check]] = {
     "tasks.duplicated": _duplicated,
     "tasks.extra_attempts": _extra_attempts,
     "tasks.overlapping": _overlapping,
+    "tasks.unknown_attempts": _unknown_attempts,
     "tasks.run_duration": _run_duration,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from harness.airflow import Airflow, RunState
 from harness.history import Op, Recorder
@@ -20,13 +20,17 @@ class Runs:
     `airflow` is used by this thread alone.
     """
 
-    def __init__(self, airflow: Airflow, recorder: Recorder, *, dag: str, prefix: str, process: str) -> None:
+    def __init__(
+        self, airflow: Airflow, recorder: Recorder, *, dag: str, prefix: str, process: str, with_tasks: bool = False
+    ) -> None:
         self._airflow = airflow
         self._recorder = recorder
         self._dag = dag
         self._prefix = prefix
         self._process = process
+        self._with_tasks = with_tasks
         self._open: set[str] = set()
+        self._accepted: list[str] = []
         self._over: set[str] = set()
         self._lock = threading.Lock()
         self._problems = Problems(recorder, f"runs of {process}")
@@ -41,9 +45,13 @@ class Runs:
         self._op("invoke", {"dag_run": run_id})
         with self._lock:
             self._open.add(run_id)
+            self._accepted.append(run_id)
 
     def stop(self, wait_s: float) -> None:
-        """Wait until no run is open, `wait_s` seconds at most, then record what is still open as info."""
+        """Wait until no run is open, `wait_s` seconds at most, then record what is still open as info.
+
+        Where there was time to wait, what Airflow itself knows of the tasks is recorded too.
+        """
         deadline = time.monotonic() + wait_s
         while self._count() and time.monotonic() < deadline:
             self._stopping.wait(min(0.1, max(0.0, deadline - time.monotonic())))
@@ -53,6 +61,8 @@ class Runs:
         for run_id in sorted(self._open):
             self._op("info", {"dag_run": run_id, "state": states.get(run_id, "unknown")})
         self._open.clear()
+        if self._with_tasks and wait_s > 0:
+            self._record_tasks()
         self._airflow.close()
         self._problems.close()
 
@@ -83,6 +93,17 @@ class Runs:
         self._take(every)
         return {run.run_id: run.state for run in every}
 
+    def _record_tasks(self) -> None:
+        """By Airflow's own record: task, map index, number of tries. Only the last news of it is worth the requests."""
+        for run_id in self._accepted:
+            try:
+                tasks = self._airflow.task_instances(self._dag, run_id)
+            except Exception as problem:
+                self._problems.report("tasks", f"{type(problem).__name__}: {problem}")
+                continue
+            listed = [[task.task_id, task.map_index, task.try_number] for task in tasks]
+            self._op("ok", {"dag_run": run_id, "tasks": listed}, f="tasks")
+
     def _take(self, runs: list[RunState]) -> None:
         for run in runs:
             if run.state not in ("success", "failed"):
@@ -100,5 +121,5 @@ class Runs:
         with self._lock:
             return len(self._open)
 
-    def _op(self, kind: Literal["invoke", "ok", "fail", "info"], value: dict[str, str]) -> None:
-        self._recorder.write(Op(t=self._recorder.now(), process=self._process, f="run", type=kind, value=value))
+    def _op(self, kind: Literal["invoke", "ok", "fail", "info"], value: dict[str, Any], f: str = "run") -> None:
+        self._recorder.write(Op(t=self._recorder.now(), process=self._process, f=f, type=kind, value=value))

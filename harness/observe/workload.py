@@ -97,7 +97,12 @@ class Workload:
         # Now, and not within the first trigger, whose time is measured.
         self._door.login()
         self._runs = Runs(
-            self._door.another(), self._recorder, dag=self._dag, prefix=self._prefix, process=self._process
+            self._door.another(),
+            self._recorder,
+            dag=self._dag,
+            prefix=self._prefix,
+            process=self._process,
+            with_tasks=bool(self._tasks),
         )
         self._runs.start()
         self._ticker.start()

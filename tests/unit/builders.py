@@ -34,6 +34,7 @@ LIMITS: dict[str, tuple[float, str]] = {
     "tasks.duplicated": (0, "count"),
     "tasks.extra_attempts": (0, "count"),
     "tasks.overlapping": (0, "count"),
+    "tasks.unknown_attempts": (0, "count"),
     "tasks.run_duration": (20.0, "s"),
     "recovery.process_gone": (2.0, "s"),
     "recovery.replacement_ready": (15.0, "s"),
@@ -123,8 +124,18 @@ def mark(
     try_: int = 1,
     host: str = "worker-0",
     index: int = -1,
+    resumed: bool = False,
 ) -> Mark:
-    return Mark(t=at(t), dag_run=dag_run, task=task, map_index=index, try_=try_, mark=mark_, executor_host=host)
+    return Mark(
+        t=at(t),
+        dag_run=dag_run,
+        task=task,
+        map_index=index,
+        try_=try_,
+        mark=mark_,
+        executor_host=host,
+        resumed=resumed,
+    )
 
 
 def dag_run(name: str, t: float, started: float, ended: float) -> list[Record]:
@@ -139,6 +150,7 @@ def dag_run(name: str, t: float, started: float, ended: float) -> list[Record]:
         mark(middle, "start", name, "load"),
         mark(ended - 0.1, "end", name, "load"),
         op(ended, "run", "ok", name, state="success"),
+        op(ended + 0.5, "tasks", "ok", name, tasks=[[task, -1, 1] for task in TASKS]),
     ]
 
 

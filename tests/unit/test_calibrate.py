@@ -56,7 +56,7 @@ def test_what_was_found_on_another_machine_is_not_known(settings: Settings) -> N
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_script_has_every_outage_once_for_each_kind_and_time_to_recover_between(seed: int) -> None:
-    spans = calibrate._script(0, 0, seed).spans
+    spans = calibrate.script(0, 0, seed).spans
     assert spans.keys() == KINDS
     least = round(calibrate.HEALTHY_S * NS)
     for kind, own in spans.items():
@@ -71,8 +71,8 @@ def test_a_script_has_every_outage_once_for_each_kind_and_time_to_recover_betwee
 
 
 def test_the_same_seed_makes_the_same_script() -> None:
-    assert calibrate._script(0, 0, 3) == calibrate._script(0, 0, 3)
-    assert calibrate._script(0, 0, 3) != calibrate._script(0, 0, 4)
+    assert calibrate.script(0, 0, 3) == calibrate.script(0, 0, 3)
+    assert calibrate.script(0, 0, 3) != calibrate.script(0, 0, 4)
 
 
 def _length(span: tuple[int, int]) -> int:

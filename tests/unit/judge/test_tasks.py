@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -90,13 +90,26 @@ def test_a_task_that_started_and_never_ended_is_lost_though_nobody_listed_it() -
     assert verdicts(cut)["lost"] is Verdict.FAIL
 
 
+def tried(run: str, task: str, times: int) -> list[Record]:
+    """Both runs, where Airflow says of one task that it was tried so many times."""
+    said = [["extract", -1, 1], ["load", -1, 1]]
+    told = [[name, index, times if name == task else tries] for name, index, tries in said]
+    return changed(
+        GOOD,
+        Op,
+        lambda o: o.f == "tasks" and o.value["dag_run"] == run,
+        lambda o: {"value": {"dag_run": run, "tasks": told}},
+    )
+
+
 def test_a_retried_task_is_extra_but_not_duplicated_nor_lost() -> None:
-    records = [*GOOD, mark(2.1, "start", "a", "load", try_=0, host="dead")]
+    records = [*tried("a", "load", 2), mark(2.1, "start", "a", "load", try_=2, host="dead")]
     assert verdicts(records) == {
         "lost": Verdict.PASS,
         "duplicated": Verdict.PASS,
         "extra_attempts": Verdict.FAIL,
         "overlapping": Verdict.PASS,
+        "unknown_attempts": Verdict.PASS,
         "run_duration": Verdict.PASS,
     }
 
@@ -117,12 +130,71 @@ def test_a_task_run_by_two_at_once_under_the_same_try() -> None:
     assert window.what == "two attempts of a/load at once"
 
 
+@pytest.mark.parametrize(
+    ("records", "count"),
+    [
+        (GOOD, 0),
+        ([*tried("a", "load", 2), mark(5.2, "start", "a", "load", try_=2)], 0),
+        ([*tried("a", "load", 3), mark(5.2, "start", "a", "load", try_=3)], 0),
+        ([*GOOD, mark(5.2, "start", "a", "load", try_=2)], 1),
+        ([*GOOD, mark(5.2, "start", "a", "load", try_=0)], 1),
+        ([*GOOD, mark(5.2, "start", "a", "load", host="w1")], 1),
+        ([*tried("a", "load", 2), mark(5.2, "start", "a", "load"), mark(5.3, "start", "a", "load", try_=3)], 2),
+        ([*GOOD, mark(5.2, "start", "a", "unheard"), mark(5.3, "start", "b", "load", index=0)], 2),
+    ],
+)
+def test_attempts_behind_airflows_back_are_counted(records: list[Record], count: int) -> None:
+    found = judged(records)["unknown_attempts"]
+    assert found.measure == count
+    assert found.verdict is (Verdict.FAIL if count else Verdict.PASS)
+
+
+def test_what_airflow_was_not_asked_about_is_unknown_but_hides_no_failure() -> None:
+    unasked = without(GOOD, Op, lambda o: o.f == "tasks" and o.value["dag_run"] == "b")
+    found = judged(unasked)["unknown_attempts"]
+    assert found.verdict is Verdict.INVALID
+    assert "1 accepted runs was not recorded (b)" in found.because
+    both = judged([*unasked, mark(5.2, "start", "a", "load", try_=2)])["unknown_attempts"]
+    assert both.verdict is Verdict.FAIL
+    assert "a/load" in both.because
+    not_known = changed(GOOD, Op, lambda o: o.f == "tasks", lambda _: {"type": "info"})
+    assert verdicts(not_known)["unknown_attempts"] is Verdict.INVALID
+
+
+def test_runs_without_tasks_need_not_be_known() -> None:
+    empty: list[Record] = [
+        op(9, "trigger", "invoke", "e", tasks=[]),
+        op(9.1, "trigger", "ok", "e"),
+        op(10, "run", "ok", "e", state="success"),
+    ]
+    assert verdicts([*GOOD, *empty])["unknown_attempts"] is Verdict.PASS
+
+
+@pytest.mark.parametrize("listed", [[["load", -1]], "load", [[1, 2, "many"]], 7, [["load", -1, 1, 1]]])
+def test_a_record_of_airflow_that_cannot_be_read_makes_the_run_invalid(listed: object) -> None:
+    outcome = verdict([*healthy(), op(5, "tasks", "ok", "r1", tasks=listed)])
+    assert "Airflow's record of r1" in named(outcome, "tasks").because
+
+
+def test_a_deferred_task_may_end_elsewhere_than_it_began() -> None:
+    begun = without(GOOD, Mark, lambda m: m.dag_run == "a" and m.task == "load" and m.mark == "end")
+    assert set(verdicts([*begun, mark(4.9, "end", "a", "load", host="w1", resumed=True)]).values()) == {Verdict.PASS}
+    other_try = verdicts([*begun, mark(4.9, "end", "a", "load", host="w1", resumed=True, try_=2)])
+    assert other_try["extra_attempts"] is Verdict.INVALID
+    not_deferred = verdicts([*begun, mark(4.9, "end", "a", "load", host="w1")])
+    assert not_deferred["extra_attempts"] is Verdict.INVALID
+
+
+def many(of: Op) -> list[list[Any]]:
+    return [["many", index, *([1] if of.f == "tasks" else [])] for index in (0, 1)]
+
+
 def test_mapped_tasks_are_told_apart_by_their_index() -> None:
     listed = changed(
         dag_run("a", 1, 2, 5),
         Op,
         lambda o: "tasks" in o.value,
-        lambda o: {"value": {**o.value, "tasks": [*o.value["tasks"], ["many", 0], ["many", 1]]}},
+        lambda o: {"value": {**o.value, "tasks": [*o.value["tasks"], *many(o)]}},
     )
     both = [m for i in (0, 1) for m in (mark(2, "start", "a", "many", index=i), mark(3, "end", "a", "many", index=i))]
     assert set(verdicts([*listed, *both]).values()) == {Verdict.PASS}
@@ -193,6 +265,7 @@ def lived(number: int, fate: Fates) -> list[Record]:
         op(t + 0.1, "trigger", "ok", name),
         *second[fate],
         op(t + 6, "run", "ok", name, state="success"),
+        op(t + 7, "tasks", "ok", name, tasks=[["load", -1, 2 if fate == "twice" else 1]]),
     ]
 
 
@@ -204,5 +277,6 @@ def test_every_known_defect_is_counted_exactly(fates: list[Fates]) -> None:
     assert found["duplicated"].measure == count("twice", "at once")
     assert found["extra_attempts"].measure == count("twice", "at once", "again")
     assert found["overlapping"].measure == count("at once")
+    assert found["unknown_attempts"].measure == count("at once", "again")
     perfect = count("once") == len(fates)
     assert all(c.verdict is Verdict.PASS for c in found.values()) is perfect

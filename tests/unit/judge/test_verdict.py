@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
 from harness.judge.checks import plain
-from harness.judge.verdict import REQUIRED_ALWAYS, judge, required
+from harness.judge.verdict import LATER, REQUIRED_ALWAYS, judge, required
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
 from tests.unit.builders import (
@@ -81,6 +81,7 @@ BREAKERS: dict[str, Callable[[], list[Record]]] = {
     "tasks.lost": lambda: without(healthy(), Mark, lambda m: m.dag_run == "r24" and m.mark == "end"),
     "tasks.duplicated": lambda: [*healthy(), mark(14, "start", "r1"), mark(15, "end", "r1")],
     "tasks.extra_attempts": lambda: [*healthy(), mark(14, "start", "r1")],
+    "tasks.unknown_attempts": lambda: [*healthy(), mark(4.91, "start", "r1", try_=7)],
     "tasks.overlapping": lambda: [*healthy(), mark(4, "start", "r1", host="b"), mark(4.5, "end", "r1", host="b")],
     "tasks.run_duration": delayed(_ends("r30"), 18),
     "recovery.process_gone": lambda: changed(
@@ -115,7 +116,7 @@ def test_every_bound_can_be_broken(name: str) -> None:
     assert outcome.verdict.rank >= expected.rank
 
 
-@pytest.mark.parametrize("name", sorted(REQUIRED_ALWAYS))
+@pytest.mark.parametrize("name", sorted(REQUIRED_ALWAYS - LATER))
 def test_a_required_bound_that_is_missing_is_invalid(name: str) -> None:
     slo = {n: b for n, b in SLO.items() if n != name}
     outcome = verdict([meta(slo), *healthy()[1:]])
@@ -264,3 +265,10 @@ def test_a_file_cut_anywhere_never_passes(written: Path, tmp_path: Path, share: 
 @given(st.sets(st.integers(1, len(HEALTHY) - 1), min_size=1, max_size=400))
 def test_judging_never_raises_whatever_is_missing(lost: set[int]) -> None:
     judge(whole([r for i, r in enumerate(HEALTHY) if i not in lost]))
+
+
+@pytest.mark.parametrize("name", sorted(LATER))
+def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str) -> None:
+    slo = {n: b for n, b in SLO.items() if n != name}
+    assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
+    assert name in required("scheduler", writes=True)

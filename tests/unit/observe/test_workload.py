@@ -28,6 +28,7 @@ class LittleAirflow:
         self.states: dict[str, str] = {}
         self.tries: Counter[str] = Counter()
         self.end_state = "success"
+        self.tasks_known = True
         self._on_post = on_post
         self._lock = threading.Lock()
 
@@ -39,10 +40,17 @@ class LittleAirflow:
             return Reply(201, {"access_token": "T"})
         if request.method == "POST":
             return self._post(request.body["dag_run_id"])
+        if request.path.endswith("/taskInstances"):
+            return self._tasks()
         wanted = request.query.get("state", ["queued", "running", "success", "failed"])
         with self._lock:
             runs = [{"dag_run_id": run, "state": state} for run, state in self.states.items() if state in wanted]
         return Reply(200, {"dag_runs": runs[::-1] if "state" in request.query else runs, "total_entries": len(runs)})
+
+    def _tasks(self) -> Reply:
+        seen = {"state": "success", "hostname": "w"}
+        found = [{"task_id": t, "map_index": i, "try_number": 1 + n, **seen} for n, (t, i) in enumerate(TASKS)]
+        return Reply(200, {"task_instances": found, "total_entries": len(found)}) if self.tasks_known else Reply(500)
 
     def _post(self, run_id: str) -> Reply:
         with self._lock:
@@ -279,3 +287,23 @@ def test_a_runs_end_that_cannot_be_asked_for_is_told_and_asked_again(tmp_path: P
     recorder.close()
     assert errors() == ["error", "recovered"]
     assert ops(History.read(recorder.path), "run")[-1].type == "ok"
+
+
+def test_in_the_end_it_is_recorded_what_airflow_knows_of_the_tasks(tmp_path: Path) -> None:
+    (known,) = ops(play(tmp_path, LittleAirflow()), "tasks")
+    assert known.type == "ok"
+    assert known.value == {"dag_run": "p-0000", "tasks": [["extract", -1, 1], ["transform", 0, 2]]}
+
+
+def test_what_airflow_does_not_say_of_the_tasks_is_told(tmp_path: Path) -> None:
+    airflow = LittleAirflow()
+    airflow.tasks_known = False
+    history = play(tmp_path, airflow)
+    assert ops(history, "tasks") == []
+    (error,) = [e for e in history.events if e.what == "error"]
+    assert (error.object, error.value["of"]) == ("runs of workload", "tasks")
+
+
+def test_an_aborted_workload_and_one_without_tasks_ask_for_none(tmp_path: Path) -> None:
+    assert ops(play(tmp_path / "one", LittleAirflow(), wait_runs_s=0.0), "tasks") == []
+    assert ops(play(tmp_path / "two", LittleAirflow(), tasks=[]), "tasks") == []
