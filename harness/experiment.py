@@ -7,10 +7,11 @@ what load goes on, and which component is the target; everything is checked befo
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from harness.errors import UsageError
 from harness.settings import ROOT
@@ -41,13 +42,18 @@ class Workload(Strict):
 
 
 class Target(Strict):
-    """One read, at `rate_hz` on each of its connection kinds."""
+    """One read, at `rate_hz` on each of its connection kinds.
+
+    `entry` main is the load balancer's address, where this host can reach it. Loopback is the mapped port, which is
+    also there where the address is not; a cluster that is not ours has none, and the target is then left out.
+    """
 
     name: str
     path: str = Field(pattern="^/")
     rate_hz: float = Field(gt=0, le=200)
     conn: tuple[Literal["new", "reused"], ...] = ("new", "reused")
     login: bool = False
+    entry: Literal["main", "loopback"] = "main"
     must_contain: str = ""
 
 
@@ -56,6 +62,14 @@ class Probe(Strict):
 
     timeout_s: float = Field(gt=0, le=60)
     targets: tuple[Target, ...] = Field(min_length=1)
+
+    @field_validator("targets")
+    @classmethod
+    def _one_name_each(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        twice = [name for name, count in Counter(t.name for t in targets).items() if count > 1]
+        if twice:
+            raise ValueError(f"several targets are called {twice[0]!r}; their samples could not be told apart")
+        return targets
 
     @property
     def rate_hz(self) -> float:

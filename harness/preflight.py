@@ -51,7 +51,11 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
 def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str) -> Meta:
     """The first line of the history."""
     probe = experiment.plan.probe
-    targets = {t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn)} for t in probe.targets}
+    targets = {
+        t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn), "url": url}
+        for t in probe.targets
+        if (url := ground.access.url(t.entry))
+    }
     libraries = {name: version(name) for name in ("airflow-chaos", "chaostoolkit", "chaostoolkit-kubernetes")}
     return Meta(
         t=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.experiment import Plan
+from harness.experiment import Target as Read
 from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube
@@ -28,9 +29,10 @@ class Rig:
         run_id = recorder.path.parent.name
         self._watcher = Watcher(kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE])
         self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
-        self._prober = Prober(
-            recorder.path, recorder.t0, access.base_url, _targets(plan, access), timeout_s=plan.probe.timeout_s
-        )
+        self._probers = [
+            Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s)
+            for url, targets in _targets(plan, access).items()
+        ]
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w", access)]
         if plan.writer:
             self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t", access))
@@ -49,7 +51,12 @@ class Rig:
 
     def start(self) -> None:
         """Raises `UsageError` where the stack cannot be watched; then `stop` ends what was started."""
-        for start in (self._watcher.start, self._ledger.start, self._prober.start, *(w.start for w in self._loads)):
+        for start in [
+            self._watcher.start,
+            self._ledger.start,
+            *(p.start for p in self._probers),
+            *(w.start for w in self._loads),
+        ]:
             start()
 
     def drain(self, seconds: float) -> None:
@@ -64,13 +71,22 @@ class Rig:
         problems: list[str] = []
         for load in self._loads:
             _try(lambda load=load: load.stop(0), problems)  # type: ignore[misc]
-        for stop in (self._prober.stop, self._ledger.stop, self._watcher.stop):
+        for stop in [*(p.stop for p in self._probers), self._ledger.stop, self._watcher.stop]:
             _try(stop, problems)
         return problems
 
 
-def _targets(plan: Plan, access: Access) -> list[Target]:
+def _targets(plan: Plan, access: Access) -> dict[str, list[Target]]:
+    """By the address that they go to."""
     token = access.token() if any(t.login for t in plan.probe.targets) else ""
+    found: dict[str, list[Target]] = {}
+    for target in plan.probe.targets:
+        if url := access.url(target.entry):
+            found.setdefault(url, []).extend(_series(target, token))
+    return found
+
+
+def _series(target: Read, token: str) -> list[Target]:
     return [
         Target(
             name=target.name,
@@ -82,7 +98,6 @@ def _targets(plan: Plan, access: Access) -> list[Target]:
             headers={"Authorization": f"Bearer {token}"} if target.login else {},
             must_contain=target.must_contain or None,
         )
-        for target in plan.probe.targets
         for conn in target.conn
     ]
 

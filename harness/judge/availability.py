@@ -9,7 +9,7 @@ import numpy as np
 from harness.history import History
 from harness.judge.checks import measured, plain, unknown, when, worst_of
 from harness.judge.faults import fault_time, judged_from
-from harness.judge.intervals import Outage, error_share, outages
+from harness.judge.intervals import Outage, error_share, outage_count, outages
 from harness.outcome import Check, Verdict, Window
 from harness.samples import Column, Series
 from harness.slo import Bound
@@ -68,16 +68,18 @@ def _outage(bound: Bound, series: Series, samples: Column, fault: int | None) ->
     if not found:
         return measured(bound, 0.0, f"{series} answered all of {len(samples)} requests: its longest outage is")
     windows = tuple(_window(series, outage) for outage in found)
-    return worst_of(_one(bound, series, o, fault) for o in found).model_copy(update={"windows": windows})
+    count = outage_count(samples)
+    among = f"one of {count} outages, " if count > 1 else ""
+    return worst_of(_one(bound, series, o, among, fault) for o in found).model_copy(update={"windows": windows})
 
 
-def _one(bound: Bound, series: Series, outage: Outage, fault: int | None) -> Check:
+def _one(bound: Bound, series: Series, outage: Outage, among: str, fault: int | None) -> Check:
     ending = "not back when sampling ended, " if outage.open else ""
     return measured(
         bound,
         outage.seconds,
         f"{series} did not answer for",
-        f" ({outage.requests} requests), {ending}from {when(outage.start, fault)}",
+        f" ({outage.requests} requests), {among}{ending}from {when(outage.start, fault)}",
         whole=not outage.open,
     )
 

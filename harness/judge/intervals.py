@@ -57,6 +57,11 @@ def outages(column: Column, most: int | None = None) -> tuple[Outage, ...]:
     )
 
 
+def outage_count(column: Column) -> int:
+    """How many windows there are, however short."""
+    return int(column.bad[:1].sum()) + int((~column.bad[:-1] & column.bad[1:]).sum())
+
+
 def error_share(column: Column) -> float:
     """Percent of samples that were not answered well; NaN where there are none."""
     return 100 * int(column.bad.sum()) / len(column) if len(column) else float("nan")

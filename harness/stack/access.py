@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
+from typing import Literal
 
 import psutil
 
@@ -21,10 +22,18 @@ USER = "admin"
 
 @dataclass(frozen=True)
 class Access:
-    """`base_url` leads through the load balancer, or through its node port where this host is not on its network."""
+    """`base_url` leads through the load balancer, or through its node port where this host is not on its network.
+
+    `loopback_url` is that node port, mapped to loopback; only clusters that we made have one.
+    """
 
     base_url: str
     password: str
+    loopback_url: str | None = None
+
+    def url(self, entry: Literal["main", "loopback"]) -> str | None:
+        """Where requests to this entry go, if there is one."""
+        return self.base_url if entry == "main" else self.loopback_url
 
     def airflow(self, timeout: float) -> Airflow:
         """A door of one's own, not logged in yet."""
@@ -46,7 +55,8 @@ def open_access(settings: Settings, kube: Kube) -> Access:
     if address is None or password is None:
         raise UsageError("the stack is not up: its load balancer has no address, or its login is gone; run harness up")
     direct = not kube.ours or on_local_network(address)
-    return Access(f"http://{address}" if direct else f"http://127.0.0.1:{settings.http_port}", password)
+    loopback = f"http://127.0.0.1:{settings.http_port}"
+    return Access(f"http://{address}" if direct else loopback, password, loopback if kube.ours else None)
 
 
 def on_local_network(address: str) -> bool:

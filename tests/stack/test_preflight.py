@@ -42,7 +42,8 @@ def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Ku
     assert (meta.run_id, meta.experiment, meta.stack, meta.seed) == ("run-1", "scheduler-kill", settings.stack, 5)
     assert meta.slo == {"rollback.time": {"limit": 60.0, "unit": "s", "origin": "why"}}
     assert meta.replicas == {name: r.desired for name, r in kube.ready_replicas(settings.namespace).items()}
-    assert meta.probe["targets"] == {"version": {"rate_hz": 5.0, "conn": ["new", "reused"]}}
+    version = {"rate_hz": 5.0, "conn": ["new", "reused"], "url": ground.access.base_url}
+    assert meta.probe["targets"] == {"version": version}
     assert Calibration.model_validate(meta.probe["calibration"]) == calibrate.known(settings)
     assert {"airflow", "kubernetes", "python", "chaostoolkit", "airflow-chaos"} <= meta.versions.keys()
     assert (meta.t, meta.format) == (0, 1)

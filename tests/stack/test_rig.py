@@ -66,14 +66,30 @@ def test_everything_starts_records_drains_and_ends(
     assert {m.dag_run for m in history.marks} == {name for name in triggered if "-w-" in name}
 
 
+def test_the_load_balancer_and_the_mapped_port_are_asked_at_once(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    version = {"path": "/api/v2/version", "rate_hz": 5, "must_contain": "version"}
+    targets = [{"name": "main", **version}, {"name": "by-port", "entry": "loopback", **version}]
+    whole = rig(settings, kube, access, recorder, probe={"timeout_s": 2, "targets": targets})
+    assert access.loopback_url == f"http://127.0.0.1:{settings.http_port}"
+    whole.start()
+    under_way(recorder, b'"target":"main"', b'"target":"by-port"')
+    assert whole.stop() == []
+    columns = History.read(recorder.path).samples.columns
+    assert {(s.target, s.conn) for s in columns} == {(t, c) for t in ("main", "by-port") for c in ("new", "reused")}
+    assert not any(column.bad.any() for column in columns.values())
+
+
 def test_a_prober_that_was_killed_is_told_and_the_rest_is_stopped(
     settings: Settings, kube: Kube, access: Access, recorder: Recorder
 ) -> None:
     whole = rig(settings, kube, access, recorder)
     whole.start()
     under_way(recorder, b'"kind":"sample"')
-    assert whole._prober.pid
-    os.kill(whole._prober.pid, signal.SIGKILL)
+    (prober,) = whole._probers
+    assert prober.pid
+    os.kill(prober.pid, signal.SIGKILL)
     (problem,) = whole.stop()
     assert problem.startswith("HarnessError: the prober ended with -9")
     assert threads() == set()

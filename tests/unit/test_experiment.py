@@ -101,6 +101,10 @@ def without(field: str) -> dict[str, Any]:
             experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "x", "rate_hz": 1}]}),
             r"targets\.0\.path",
         ),
+        (
+            experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1}] * 2}),
+            r"probe\.targets: .*several targets are called 'n'",
+        ),
         (experiment(workload={"dag": "d", "every_s": 0, "accept_within_s": 1}), r"workload\.every_s: "),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history import NS, Sample
-from harness.judge.intervals import error_share, gaps, interval, outages
+from harness.judge.intervals import error_share, gaps, interval, outage_count, outages
 from tests.unit.builders import at, column, sample, series
 
 
@@ -36,6 +36,7 @@ def windows(pattern: str) -> list[tuple[float, float, bool]]:
 )
 def test_windows_are_half_open_from_bad_to_good(pattern: str, expected: list[tuple[float, float, bool]]) -> None:
     assert windows(pattern) == expected
+    assert outage_count(column(series(pattern))) == len(expected)
 
 
 def test_order_of_arrival_does_not_matter() -> None:
