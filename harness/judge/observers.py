@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from harness.history import Event, History
+from harness.judge.checks import some
 
 PROBER = "prober"
 LEDGER = "ledger"
@@ -51,7 +52,8 @@ def _partial(stop: Event) -> list[str]:
     if stop.value.get("complete") is False:
         return [f"the {stop.object} stopped before it had read everything"]
     if left := stop.value.get("still_running"):
-        return [f"the {stop.object} stopped while {left} were still at work"]
+        parts = some(map(str, left)) if isinstance(left, list) else left
+        return [f"the {stop.object} stopped while parts of it were still at work: {parts}"]
     return []
 
 
