@@ -10,6 +10,7 @@ from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube
 from harness.observe.ledger import LedgerReader
+from harness.observe.machine import Machine
 from harness.observe.prober import Prober, Target
 from harness.observe.watcher import Watcher
 from harness.observe.workload import Workload
@@ -28,6 +29,7 @@ class Rig:
         self._recorder = recorder
         run_id = recorder.path.parent.name
         self._watcher = Watcher(kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE])
+        self._machine = Machine(recorder)
         self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
         self._probers = [
             Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s)
@@ -52,6 +54,7 @@ class Rig:
     def start(self) -> None:
         """Raises `UsageError` where the stack cannot be watched; then `stop` ends what was started."""
         for start in [
+            self._machine.start,
             self._watcher.start,
             self._ledger.start,
             *(p.start for p in self._probers),
@@ -71,7 +74,7 @@ class Rig:
         problems: list[str] = []
         for load in self._loads:
             _try(lambda load=load: load.stop(0), problems)  # type: ignore[misc]
-        for stop in [*(p.stop for p in self._probers), self._ledger.stop, self._watcher.stop]:
+        for stop in [*(p.stop for p in self._probers), self._ledger.stop, self._watcher.stop, self._machine.stop]:
             _try(stop, problems)
         return problems
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge import availability, calibration, null
+from harness.judge import availability, calibration, machine, null
 from harness.judge.checks import amount, measured, plain, some, unknown, when
 from harness.judge.faults import doubts, fault_time, judged_from, planned, span, targets
 from harness.judge.intervals import gaps, interval
@@ -27,7 +27,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     ):
         if name in bounds:
             found.append(judge(history, bounds[name]))
-    return (*found, *calibration.check(history))
+    return (*found, *calibration.check(history), *machine.check(history))
 
 
 def _complete(history: History) -> Check:

@@ -1,0 +1,55 @@
+"""Was the machine the stack's own while it was measured? What others take from it is not the stack's to answer for."""
+
+from __future__ import annotations
+
+from harness.errors import HistoryError
+from harness.history import NS, Event, History
+from harness.judge.checks import amount, plain, when
+from harness.judge.faults import fault_time
+from harness.outcome import Check, Verdict, Window
+
+NAME = "evidence.machine"
+MOST = 25.0  # percent of all processors: half a core of two, on which the stack needs most of both
+WITHIN_NS = 10 * NS
+
+
+def check(history: History) -> tuple[Check, ...]:
+    """No check where the history says nothing of others: it was made before, or where they could not be told."""
+    loads = [e for e in history.events if e.source == "node" and e.what == "load" and "others" in e.value]
+    if len(loads) < 2:
+        return ()
+    shares = [_taken(event) for event in loads]
+    begin, end, most = max(_windows(loads, shares), key=lambda found: found[2])
+    top = max((e for e in loads if begin < e.t <= end), key=_taken).value.get("top")
+    mean = amount(round(sum(shares) / len(shares), 1), "%")
+    because = (
+        f"Others than the stack and the harness had {mean} of the processors, "
+        f"and at most {amount(round(most, 1), '%')} over {amount((end - begin) / NS, 's')} "
+        f"(most of it {top or 'the machine below'}, from {when(begin, fault_time(history))})"
+    )
+    if most <= MOST:
+        return (plain(NAME, Verdict.PASS, f"{because}."),)
+    window = Window(start=begin, end=end, what=f"others had {amount(round(most, 1), '%')} of the processors")
+    why = f"{because}; above {amount(MOST, '%')} it was not the stack alone that was measured. End it, and run again."
+    return (plain(NAME, Verdict.INVALID, why, [window]),)
+
+
+def _windows(loads: list[Event], shares: list[float]) -> list[tuple[int, int, float]]:
+    """From each reading on, the mean of those that follow within ten seconds; readings are evenly spaced."""
+    found = []
+    for first in range(len(loads) - 1):
+        last = first + 1
+        while last + 1 < len(loads) and loads[last + 1].t - loads[first].t <= WITHIN_NS:
+            last += 1
+        inside = shares[first + 1 : last + 1]
+        found.append((loads[first].t, loads[last].t, sum(inside) / len(inside)))
+        if last + 1 == len(loads):
+            break  # those that follow are parts of this one
+    return found
+
+
+def _taken(event: Event) -> float:
+    values = [event.value.get("others"), event.value.get("steal", 0.0)]
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1e6 for v in values):
+        raise HistoryError(f"what others took of the machine must be numbers, not {values!r}; the history is damaged")
+    return float(sum(values))

@@ -1,0 +1,132 @@
+"""Who uses the machine: how busy its processors are, and how much of their time others take than the stack and us.
+
+What is slow because something else ran beside it must be told from what is slow. The stack's own processes run in the
+nodes' process namespaces; a host that cannot tell them apart (not Linux) records how busy it was, and no more.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from harness.history import Event, Recorder
+from harness.observe.problems import Problems
+
+EVERY_S = 2.0
+ENGINE = ("docker", "containerd", "runc")  # begin the names of what runs the nodes
+KERNEL = 2  # the parent of all kernel threads, which work for whoever sends and writes
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Seconds of processor time since the machine began: in all, idle, and taken by the machine below this one."""
+
+    total: float
+    idle: float
+    steal: float
+
+    @classmethod
+    def now(cls) -> Reading:
+        times = psutil.cpu_times()._asdict()
+        # Guests' time is counted in user time already.
+        total = sum(value for name, value in times.items() if not name.startswith("guest"))
+        return cls(total, times["idle"] + times.get("iowait", 0.0), times.get("steal", 0.0))
+
+
+@dataclass(frozen=True)
+class Used:
+    """What one process used so far, in seconds. A number may be used again, so it goes with when it began."""
+
+    name: str
+    seconds: float
+
+
+Processes = dict[tuple[int, float], Used]
+
+
+class Machine:
+    """A thread that records every two seconds, as event `load` of the node `host`, in percent of all processors:
+    `busy`, `steal`, and where it can be told `others` and `top`, the name of the one of them that used most."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._problems = Problems(recorder, "machine")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="machine", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Before `start` it does nothing; it can be called twice."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        try:
+            began, before, known = time.monotonic(), Reading.now(), others()
+            while not self._stopping.wait(EVERY_S):
+                then, after, now = time.monotonic(), Reading.now(), others()
+                self._record(load(before, after) | shares(known, now, then - began))
+                began, before, known = then, after, now
+        except Exception as problem:  # the run goes on; what was not seen is told
+            self._problems.report("load", f"{type(problem).__name__}: {problem}")
+
+    def _record(self, value: dict[str, float | str]) -> None:
+        self._recorder.write(Event(t=self._recorder.now(), source="node", object="host", what="load", value=value))
+
+
+def load(before: Reading, after: Reading) -> dict[str, float | str]:
+    """Shares of the time between two readings, in percent."""
+    total = max(after.total - before.total, 1e-9)
+    busy = 100 * (1 - (after.idle - before.idle) / total)
+    return {"busy": round(busy, 1), "steal": round(100 * (after.steal - before.steal) / total, 1)}
+
+
+def shares(before: Processes | None, after: Processes | None, seconds: float) -> dict[str, float | str]:
+    """What others used in this time, and who used most; nothing where they cannot be told from the stack."""
+    if before is None or after is None:
+        return {}
+    used = {key: now.seconds - before[key].seconds if key in before else now.seconds for key, now in after.items()}
+    share = 100 * sum(used.values()) / (max(seconds, 1e-9) * (os.cpu_count() or 1))
+    top = max(used, key=lambda key: used[key], default=None)
+    return {"others": round(share, 1), "top": after[top].name if top else ""}
+
+
+def others() -> Processes | None:
+    """Processes that are neither in a node, nor the engine's, nor ours."""
+    try:
+        home = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+    found: Processes = {}
+    parents: dict[int, int] = {}
+    for process in psutil.process_iter(["ppid", "name", "cpu_times", "create_time"]):
+        about = process.info
+        parents[process.pid] = about["ppid"] or 0
+        if (
+            about["cpu_times"] is None
+            or str(about["name"]).startswith(ENGINE)
+            or KERNEL in (process.pid, about["ppid"])
+        ):
+            continue
+        with suppress(OSError):
+            if os.readlink(f"/proc/{process.pid}/ns/pid") == home:
+                times = about["cpu_times"]
+                found[process.pid, about["create_time"]] = Used(about["name"], times.user + times.system)
+    return {key: used for key, used in found.items() if not _ours(key[0], parents)}
+
+
+def _ours(pid: int, parents: dict[int, int]) -> bool:
+    """This process and all that it started."""
+    while pid > 1:
+        if pid == os.getpid():
+            return True
+        pid = parents.get(pid, 0)
+    return False

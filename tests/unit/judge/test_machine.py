@@ -1,0 +1,78 @@
+"""Others on the machine are named; where they had much of it, it was not the stack that was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.history import Event, Record
+from harness.judge import machine
+from harness.judge.verdict import judge
+from harness.outcome import Check, Verdict
+from tests.unit.builders import at, healthy, named, whole
+
+
+def loads(*others: Any, every: float = 2.0, **more: Any) -> list[Record]:
+    """One reading after another, from the beginning of the run on."""
+    return [
+        Event(t=at(i * every), source="node", object="host", what="load", value={"others": share, "top": "cc", **more})
+        for i, share in enumerate(others)
+    ]
+
+
+def judged(records: list[Record]) -> Check:
+    return named(judge(whole([*healthy(), *records])), machine.NAME)
+
+
+def test_a_machine_of_ones_own_passes_and_says_what_others_had() -> None:
+    found = judged(loads(0, 1.5, 3, 0, 0, 0, 0, 0, 0))
+    assert found.verdict is Verdict.PASS
+    assert found.because == (
+        "Others than the stack and the harness had 0.5 % of the processors, and at most 0.9 % over 10 s "
+        "(most of it cc, from 20.5 s before the fault (0.0 s into the run))."
+    )
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(25.0, Verdict.PASS), (25.1, Verdict.INVALID)])
+def test_the_limit_is_on_the_mean_of_ten_seconds(share: float, verdict: Verdict) -> None:
+    found = judged(loads(*[0] * 10, *[share] * 5, *[0] * 10))
+    assert found.verdict is verdict
+    assert [(w.start, w.end) for w in found.windows] == ([(at(18), at(28))] if verdict is Verdict.INVALID else [])
+    assert judged(loads(*[0] * 10, 100, *[0] * 10)).verdict is Verdict.PASS
+
+
+def test_what_the_machine_below_took_counts_too() -> None:
+    found = judged(loads(*[10] * 12, steal=16.0, top=""))
+    assert found.verdict is Verdict.INVALID
+    assert "most of it the machine below" in found.because
+
+
+def test_much_at_the_very_end_is_not_taken_for_ten_seconds() -> None:
+    assert judged(loads(*[0] * 10, 60)).verdict is Verdict.PASS
+    assert judged(loads(0, 60)).verdict is Verdict.INVALID  # two seconds are all that there is
+
+
+@given(st.lists(st.floats(0, 100), min_size=2, max_size=40))
+def test_it_holds_exactly_where_no_ten_seconds_are_above_the_limit(shares: list[float]) -> None:
+    spans = [shares[i : i + 5] for i in range(1, max(2, len(shares) - 4))]
+    worst = max(sum(span) / len(span) for span in spans)
+    assert (judged(loads(*shares)).verdict is Verdict.PASS) == (worst <= machine.MOST)
+
+
+@pytest.mark.parametrize("others", ["much", None, -1, float("nan"), True])
+def test_what_is_no_share_is_invalid(others: Any) -> None:
+    found = named(judge(whole([*healthy(), *loads(0, others)])), "evidence")
+    assert found.verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("records", [[], loads(90), [*loads(1), *loads(2)][:1]])
+def test_a_history_that_says_nothing_of_others_is_judged_without(records: list[Record]) -> None:
+    assert machine.check(whole([*healthy(), *records])) == ()
+
+
+def test_readings_that_could_not_tell_others_say_nothing() -> None:
+    told = [Event(t=at(i), source="node", object="host", what="load", value={"busy": 99.0}) for i in range(5)]
+    assert machine.check(whole([*healthy(), *told])) == ()
