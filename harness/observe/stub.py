@@ -17,16 +17,17 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any, Literal, cast
 
 import uvloop
 
 from harness.errors import HarnessError
-from harness.history import NS
 from harness.observe.prompt import be_prompt, stdin_ended
 
 Kind = Literal["refuse", "hang", "500", "truncate", "slow", "flap"]
 Span = tuple[int, int]
+MS = 1_000_000
 BODY = b'{"version": "stub"}'
 LAG_S = 0.1  # how long a slow answer takes where it is not too slow
 # Below the ports that outgoing connections get: such a one could otherwise take the port while nobody listens on it.
@@ -150,7 +151,8 @@ async def _refuse(door: Door, script: Script) -> list[Span]:
 
 
 async def _sleep_until(t: int) -> None:
-    await asyncio.sleep(max(0.0, (t - time.monotonic_ns()) / NS))
+    # The loop's timers have whole milliseconds; rounded down, it would wake too early.
+    await asyncio.sleep(ceil(max(0, t - time.monotonic_ns()) / MS) / 1000)
 
 
 async def serve(script: Script) -> dict[str, Any]:

@@ -48,7 +48,10 @@ def test_requests_enter_by_loopback_only_where_our_address_is_not_on_a_network_o
     """Whether it answers is not asked: an address that is silent is an outage."""
     with serving(cluster(address, "secret")) as server:
         settings = settings_for(tmp_path, server.url, context=context)
-        assert open_access(settings, Kube(settings)) == Access(entry, "secret")
+        found = open_access(settings, Kube(settings))
+        mapped = "http://127.0.0.1:18080" if context == "kind-airflow-chaos" else None
+        assert found == Access(entry, "secret", mapped)
+        assert (found.url("main"), found.url("loopback")) == (entry, mapped)
 
 
 @pytest.mark.parametrize(("address", "password"), [(None, "secret"), (NOBODY, None), (None, None)])
