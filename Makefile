@@ -32,7 +32,7 @@ mutants: ## plant defects in the judge, and count those that no test finds
 	$(UV) run --frozen --group mutation mutmut run
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
-	$(RUN) pytest -m "stack or chaos"
+	$(RUN) pytest -m "stack or smoke"
 
 unit: ## unit and property tests; needs no cluster
 	$(RUN) pytest -m "not stack and not chaos"

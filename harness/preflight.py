@@ -21,11 +21,12 @@ from harness.stack.steady import wait_quiet
 
 @dataclass(frozen=True)
 class Ground:
-    """The standing stack: its doors, and how many pods of each component it has."""
+    """The standing stack: its doors, and how many pods of each component it has in which namespaces."""
 
     kube: Kube
     access: Access
     replicas: dict[str, int]
+    namespaces: tuple[str, ...]
     versions: dict[str, str]
     calibration: Calibration
 
@@ -34,6 +35,7 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     """Look at everything that the run stands on. Raises `UsageError` at the first thing that is not as it must be."""
     kube = Kube(settings)
     kube.guard(settings.namespace)
+    namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
     replicas = _whole(kube, settings)
     _selectors_match(experiment, kube, settings)
     access = open_access(settings, kube)
@@ -45,7 +47,7 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
         wait_quiet(print)
     except WaitTimeout as cause:
         raise UsageError(f"the machine is not quiet enough to measure on: {cause}; end what else runs on it") from cause
-    return Ground(kube, access, replicas, {**versions, "kubernetes": kube.server_version()}, calibration)
+    return Ground(kube, access, replicas, namespaces, {**versions, "kubernetes": kube.server_version()}, calibration)
 
 
 def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str) -> Meta:
@@ -88,7 +90,7 @@ def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
     entry = kube.ready_replicas(INGRESS_NAMESPACE) if kube.ours else {}
     if any(r.ready != r.desired for r in entry.values()):
         raise UsageError("the stack is not up: its ingress controllers are not all Ready; run harness up")
-    return {name: r.desired for name, r in found.items()}
+    return {name: r.desired for name, r in (*entry.items(), *found.items())}
 
 
 def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> None:

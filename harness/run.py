@@ -78,7 +78,12 @@ class Run:
     def _bind(self, ground: Ground) -> None:
         assert self._recorder is not None
         self._context = fault_context.Context(
-            self._settings, ground.kube, self._recorder, self._experiment.plan.seed, ground.replicas
+            self._settings,
+            ground.kube,
+            self._recorder,
+            self._experiment.plan.seed,
+            ground.replicas,
+            ground.namespaces,
         )
         self._unbind = fault_context.bind(self._context)
 

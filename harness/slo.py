@@ -1,7 +1,8 @@
 """Bounds: what each is called, in which unit it is given, and where `slo.yaml` takes it from.
 
-`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. The catalogue below is closed: a name
-that it does not hold, or a unit other than its own, is refused with file and line before anything starts.
+`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. What stands under `every` instead of an
+experiment holds for each one of the stack that needs a bound of this name and has none of its own. The catalogue below
+is closed: a name that it does not hold, or another unit, is refused with file and line before anything starts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import yaml
 from harness.errors import UsageError
 
 Sense = Literal["at most", "at least"]
+SHARED = "every"
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,11 @@ def bound_of(name: str, raw: Any, where: str) -> Bound:
 
 def load(path: Path, profile: str, stack: str, experiment: str, required: frozenset[str]) -> dict[str, Bound]:
     """The bounds of one experiment. Raises `UsageError` with file and line where one is missing or wrong."""
-    node = _table(path, _root(path), (profile, stack, experiment))
+    root = _root(path)
+    node = _table(path, root, (profile, stack, experiment))
+    shared = [(key, value) for key, value in _shared(path, root, (profile, stack)) if str(key.value) in required]
     bounds: dict[str, Bound] = {}
-    for key, value in node.value:
+    for key, value in (*shared, *node.value):
         where = f"{path.name}:{key.start_mark.line + 1}"
         name = str(key.value)
         bounds[name] = bound_of(name, _value(value, where), where)
@@ -127,6 +131,12 @@ def _value(node: yaml.Node, where: str) -> Any:
         raise UsageError(f"{where}: not a value that YAML knows") from cause
 
 
+def _shared(path: Path, root: yaml.Node, keys: tuple[str, str]) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Names and bounds of what holds for every experiment of a stack; nothing where the file does not say."""
+    entries = [str(key.value) for key, _ in _table(path, root, keys).value]
+    return _table(path, root, (*keys, SHARED)).value if SHARED in entries else []
+
+
 def _table(path: Path, root: yaml.Node, keys: tuple[str, ...]) -> yaml.MappingNode:
     node = root
     for depth, wanted in enumerate(keys):
@@ -134,7 +144,8 @@ def _table(path: Path, root: yaml.Node, keys: tuple[str, ...]) -> yaml.MappingNo
         if wanted not in entries:
             what = ("profile", "stack", "experiment")[depth]
             line = node.start_mark.line + 1
-            raise UsageError(f"{path.name}:{line}: no {what} {wanted!r}; there is: {', '.join(entries) or 'nothing'}")
+            known = ", ".join(name for name in entries if name != SHARED) or "nothing"
+            raise UsageError(f"{path.name}:{line}: no {what} {wanted!r}; there is: {known}")
         node = entries[wanted]
     if not isinstance(node, yaml.MappingNode):
         raise UsageError(f"{path.name}:{node.start_mark.line + 1}: {'/'.join(keys)} must be a table of bounds")

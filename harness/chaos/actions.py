@@ -11,10 +11,13 @@ from harness.chaos.context import current
 from harness.errors import HarnessError
 
 
-def kill_pods(selector: str, pick: Literal["all", "one"] = "all", namespace: str = "") -> list[dict[str, Any]]:
+def kill_pods(
+    selector: str, pick: Literal["all", "one", "all-but-one"] = "all", namespace: str = ""
+) -> list[dict[str, Any]]:
     """SIGKILL every process of the selected pods at once, and delete the pods so that others replace them.
 
-    `pick` is all, or one that the run's seed chooses. Returns one entry a pod. Fails where nothing was hit.
+    `pick` is all, one that the run's seed chooses, or all but that one. Returns one entry a pod. Fails where nothing
+    was hit.
     """
     context = current()
     try:

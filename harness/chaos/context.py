@@ -13,13 +13,14 @@ from harness.settings import Settings
 
 @dataclass
 class Context:
-    """One open run. `expected` is how many pods of each component there were before the first fault."""
+    """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault."""
 
     settings: Settings
     kube: Kube
     recorder: Recorder
     seed: int
     expected: dict[str, int]
+    namespaces: tuple[str, ...]
     begun: dict[str, str] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
 

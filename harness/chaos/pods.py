@@ -50,9 +50,10 @@ def choose(found: list[Pod], pick: str, seed: int) -> list[Pod]:
     running = sorted((p for p in found if p.phase == "Running" and not p.deleting), key=lambda p: p.name)
     if pick == "all" or not running:
         return running
-    if pick != "one":
-        raise FaultError(f"pick must be all or one, not {pick!r}; nothing was killed")
-    return [random.Random(seed).choice(running)]  # noqa: S311
+    if pick not in ("one", "all-but-one"):
+        raise FaultError(f"pick must be all, one or all-but-one, not {pick!r}; nothing was killed")
+    one = random.Random(seed).choice(running)  # noqa: S311
+    return [one] if pick == "one" else [pod for pod in running if pod is not one]
 
 
 def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ def undo_all(context: Context) -> list[str]:
 
 def ready_pods(context: Context) -> dict[str, int]:
     """Ready pods per component, as they are now."""
-    found = context.kube.ready_replicas(context.settings.namespace)
+    found = {c: r for name in context.namespaces for c, r in context.kube.ready_replicas(name).items()}
     return {component: found[component].ready if component in found else 0 for component in context.expected}
 
 

@@ -14,6 +14,7 @@ from harness.kube import Kube
 from harness.preflight import check_ground, describe
 from harness.settings import Settings
 from harness.slo import Bound
+from harness.stack.access import INGRESS_NAMESPACE
 from tests.unit.plans import experiment
 
 pytestmark = pytest.mark.stack
@@ -41,7 +42,8 @@ def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Ku
     meta = describe(found, settings, ground, {"rollback.time": Bound("rollback.time", 60.0, "s", "why")}, "run-1")
     assert (meta.run_id, meta.experiment, meta.stack, meta.seed) == ("run-1", "scheduler-kill", settings.stack, 5)
     assert meta.slo == {"rollback.time": {"limit": 60.0, "unit": "s", "origin": "why"}}
-    assert meta.replicas == {name: r.desired for name, r in kube.ready_replicas(settings.namespace).items()}
+    there = {**kube.ready_replicas(INGRESS_NAMESPACE), **kube.ready_replicas(settings.namespace)}
+    assert meta.replicas == {name: r.desired for name, r in there.items()}
     version = {"rate_hz": 5.0, "conn": ["new", "reused"], "url": ground.access.base_url}
     assert meta.probe["targets"] == {"version": version}
     assert Calibration.model_validate(meta.probe["calibration"]) == calibrate.known(settings)

@@ -25,7 +25,7 @@ def whole(kube: Kube, settings: Settings) -> dict[str, int]:
 @pytest.fixture
 def context(settings: Settings, kube: Kube, whole: dict[str, int], tmp_path: Path) -> Iterator[Context]:
     recorder = Recorder.create(tmp_path / "history.jsonl")
-    context = Context(settings, kube, recorder, 0, dict(whole))
+    context = Context(settings, kube, recorder, 0, dict(whole), (settings.namespace,))
     unbind = bind(context)
     yield context
     unbind()

@@ -78,6 +78,34 @@ def test_a_missing_bound_is_named(tmp_path: Path) -> None:
         bounds(tmp_path, GOOD, "tasks.duplicated", "tasks.lost")
 
 
+SHARED = GOOD.replace(
+    "    scheduler-kill:\n",
+    """\
+    every:
+      tasks.lost: {limit: 7, unit: count, origin: of its own there is another}
+      tasks.duplicated: {limit: 1, unit: count, origin: needed}
+      recovery.process_gone: {limit: 5, unit: s, origin: not needed}
+    scheduler-kill:
+""",
+)
+
+
+def test_what_holds_for_every_experiment_is_taken_where_it_is_needed_and_has_no_bound_of_its_own(
+    tmp_path: Path,
+) -> None:
+    assert bounds(tmp_path, SHARED, "tasks.lost", "tasks.duplicated") == {
+        **bounds(tmp_path, GOOD),
+        "tasks.duplicated": Bound("tasks.duplicated", 1.0, "count", "needed"),
+    }
+
+
+def test_what_holds_for_every_experiment_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no experiment 'scheduler-kill'; there is: webserver-kill"):
+        bounds(tmp_path, SHARED.replace("scheduler-kill", "webserver-kill"))
+    with pytest.raises(UsageError, match="tuned/celery/every must be a table"):
+        bounds(tmp_path, GOOD.replace("    scheduler-kill:", "    every: 3\n    scheduler-kill:"))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"slo\.yaml does not exist"):
         load(tmp_path / "slo.yaml", "tuned", "celery", "scheduler-kill", frozenset())

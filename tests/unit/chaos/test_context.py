@@ -20,7 +20,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
     """A run whose cluster is never asked."""
     settings = settings_for(tmp_path, "http://127.0.0.1:1")
     recorder = Recorder.create(tmp_path / "history.jsonl")
-    yield Context(settings, Kube(settings), recorder, 0, {"scheduler": 2})
+    yield Context(settings, Kube(settings), recorder, 0, {"scheduler": 2}, (settings.namespace,))
     recorder.close()
 
 

@@ -50,6 +50,13 @@ def test_every_pod_can_be_the_one() -> None:
     assert {choose(found, "one", seed)[0].name for seed in range(50)} == set("abc")
 
 
+@given(some_pods, seeds)
+def test_all_but_one_are_the_others(found: list[Pod], seed: int) -> None:
+    spared = choose(found, "one", seed)
+    rest = choose(found, "all-but-one", seed)
+    assert sorted([*spared, *rest], key=lambda p: p.name) == running(found)
+
+
 def test_another_pick_is_refused() -> None:
     with pytest.raises(FaultError, match="not 'some'; nothing was killed"):
         choose([BASE], "some", 0)
