@@ -26,8 +26,8 @@ TRY_AGAIN_AFTER_S = 0.5
 ONE_TRY_S = 3.0
 
 
-def mark_fields(context: Any, mark: str) -> dict[str, str | int]:
-    """The entry of one mark (`start` or `end`), from the task's context."""
+def mark_fields(context: Any, mark: str, *, resumed: bool = False) -> dict[str, str | int]:
+    """The entry of one mark (`start` or `end`), from the task's context; `resumed` if it was deferred in between."""
     ti = context["ti"]
     return {
         "dag_run": context["dag_run"].run_id,
@@ -37,6 +37,7 @@ def mark_fields(context: Any, mark: str) -> dict[str, str | int]:
         "mark": mark,
         "executor_host": socket.gethostname(),
         "mark_id": uuid.uuid4().hex,
+        **({"resumed": 1} if resumed else {}),
     }
 
 

@@ -20,6 +20,11 @@ EXTENSION = "airflow-chaos"
 CONTROL = "harness.control"
 
 
+Recovery = Literal[
+    "process_gone", "replacement_ready", "first_heartbeat", "first_new_task", "orphans_handled", "last_delayed_run"
+]
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,13 +83,18 @@ class Probe(Strict):
 
 
 class Plan(Strict):
-    """The extension block. `writer` is the workload whose triggers count as write requests."""
+    """The extension block. `writer` is the workload whose triggers count as write requests.
+
+    `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
+    cut off for a while is not replaced.
+    """
 
     name: Literal["airflow-chaos"]
     component: str
     profile: str = "tuned"
     seed: int = 0
     phases: Phases
+    recovery: tuple[Recovery, ...] | None = None
     workload: Workload
     writer: Workload | None = None
     probe: Probe

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from harness import calibrate
-from harness.chaos.pods import choose
+from harness.chaos import leftovers
+from harness.chaos.strike import choose
 from harness.errors import HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
@@ -37,6 +38,8 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     kube.guard(settings.namespace)
     namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
     replicas = _whole(kube, settings)
+    if left := leftovers.find(kube, settings, namespaces):
+        raise UsageError(f"an earlier fault is not undone: {left[0]}; run harness heal")
     _selectors_match(experiment, kube, settings)
     access = open_access(settings, kube)
     versions = _dags_known(experiment, access)

@@ -61,7 +61,7 @@ class Run:
     def open(self) -> None:
         """Raises `UsageError`, with nothing changed, where the run cannot be made."""
         plan, settings = self._experiment.plan, self._settings
-        needed = required(plan.component, plan.writer is not None)
+        needed = required(plan.component, plan.writer is not None, plan.recovery)
         bounds = slo.load(settings.slo_file, plan.profile, settings.stack, self._experiment.name, needed)
         self._lock = only_one(settings)
         try:

@@ -48,6 +48,8 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.first_new_task": Kind("s", "at most", "fault → start of the first task of a run triggered after it"),
     "recovery.orphans_handled": Kind("s", "at most", "fault → dead schedulers' tasks adopted or reset"),
     "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight"),
+    "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
+    "disruption.ready": Kind("count", "at least", "fewest pods Ready at once of a component that was hit"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

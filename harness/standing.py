@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Group
 from rich.table import Table
 
+from harness.chaos import leftovers
 from harness.chaos.undoing import UNDO_SECONDS
 from harness.history import NAMES, End, Fault, History, Recorder
 from harness.kube import Kube
@@ -37,12 +38,19 @@ def heal(settings: Settings) -> list[str]:
     lock = only_one(settings)
     try:
         open_ones = [folder for folder in sorted(settings.reports.glob("*")) if left_open(folder)]
-        said = []
+        said = _repair(settings) if settings.kubeconfig.is_file() else []
         if open_ones:
             said.append(_wait_until_whole(settings))
         return said + [close(folder) for folder in open_ones]
     finally:
         lock.close()
+
+
+def _repair(settings: Settings) -> list[str]:
+    """Put right what faults still do to the cluster, whoever left it."""
+    kube = Kube(settings)
+    namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
+    return [f"put right: {what}" for what in leftovers.repair(kube, settings, namespaces)]
 
 
 def left_open(folder: Path) -> bool:

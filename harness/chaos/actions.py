@@ -1,34 +1,85 @@
-"""Actions for experiments. Each records that it began, what it hit and the proof, and can be undone twice."""
+"""Actions for experiments. Each records that it began, what it hit and the proof, and can be undone twice.
+
+A selector is a label selector; `pick` is all, one that the run's seed chooses, or all-but-one; `namespace` is Airflow's
+own where none is given. Each returns one entry a pod, and fails where nothing was hit.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from chaoslib.exceptions import ActivityFailed
 
-from harness.chaos import pods, undoing
-from harness.chaos.context import current
+from harness.chaos import hang, machines, network, pods, scale, undoing
+from harness.chaos.context import Context, current
 from harness.errors import HarnessError
 
+Pick = Literal["all", "one", "all-but-one"]
+Hits = list[dict[str, Any]]
 
-def kill_pods(
-    selector: str, pick: Literal["all", "one", "all-but-one"] = "all", namespace: str = ""
-) -> list[dict[str, Any]]:
-    """SIGKILL every process of the selected pods at once, and delete the pods so that others replace them.
 
-    `pick` is all, one that the run's seed chooses, or all but that one. Returns one entry a pod. Fails where nothing
-    was hit.
-    """
-    context = current()
-    try:
-        return pods.kill(context, namespace or context.settings.namespace, selector, pick)
-    except HarnessError as cause:
-        raise ActivityFailed(str(cause)) from cause
+def kill_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+    """SIGKILL every process of the pods at once, and delete the pods so that others replace them."""
+    return _act(namespace, lambda context, where: pods.kill(context, where, selector, pick))
+
+
+def crash_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+    """SIGKILL every process of the pods, and leave it to the kubelet to start their containers again."""
+    return _act(namespace, lambda context, where: pods.crash(context, where, selector, pick))
+
+
+def delete_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+    """Delete the pods with the grace that they ask for."""
+    return _act(namespace, lambda context, where: pods.leave(context, where, selector, pick))
+
+
+def evict_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+    """Evict the pods one right after the other, each asked once: a disruption budget may refuse."""
+    return _act(namespace, lambda context, where: pods.evict(context, where, selector, pick))
+
+
+def drain_node(selector: str, within_s: float, namespace: str = "") -> Hits:
+    """Close the node of one of the pods, and evict all that is the stack's from it, again and again where refused."""
+    return _act(namespace, lambda context, where: pods.drain(context, where, selector, within_s))
+
+
+def hang_pods(selector: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
+    """SIGSTOP every process of the pods, and wait until something replaces them, `hold_s` at most."""
+    return _act(namespace, lambda context, where: hang.hang(context, where, selector, pick, hold_s))
+
+
+def renew_pods(selector: str, namespace: str = "") -> Hits:
+    """Roll the Deployment of the pods, and wait until every old one is gone."""
+    return _act(namespace, lambda context, where: scale.renew(context, where, selector))
+
+
+def scale_pods(selector: str, by: int, namespace: str = "") -> Hits:
+    """Make the pods more, and wait until they are Ready; or fewer, and wait until those are gone."""
+    return _act(namespace, lambda context, where: scale.scale(context, where, selector, by))
+
+
+def stop_node(selector: str, hold_s: float, namespace: str = "") -> Hits:
+    """Switch off the node of one of the pods for `hold_s`; the undo switches it on."""
+    return _act(namespace, lambda context, where: machines.switch_off(context, where, selector, hold_s))
+
+
+def cut_off(selector: str, peers: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
+    """Drop all packets between the pods and those that `peers` selects for `hold_s`; the undo ends it."""
+    return _act(namespace, lambda context, where: network.cut_off(context, where, selector, pick, peers, hold_s))
 
 
 def undo() -> list[str]:
     """Undo every fault of this run that is not undone yet, and return their ids."""
     try:
         return undoing.undo_all(current())
+    except HarnessError as cause:
+        raise ActivityFailed(str(cause)) from cause
+
+
+def _act(namespace: str, do: Callable[[Context, str], Hits]) -> Hits:
+    context = current()
+    try:
+        return do(context, namespace or context.settings.namespace)
     except HarnessError as cause:
         raise ActivityFailed(str(cause)) from cause

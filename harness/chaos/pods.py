@@ -1,123 +1,109 @@
-"""Kill pods as a crash does: SIGKILL from the node, so that nothing can say goodbye; then prove that they are gone.
+"""Pods that end: killed as by a crash, asked to leave, or evicted as by a drain; then the proof that they are gone.
 
-`kubectl delete --force` is not enough: the kubelet sends SIGTERM first, and a scheduler that is asked to stop hands its
-work over, which is another fault than dying. The pod object is deleted right after, so that a new pod has to be
-scheduled, with one second of grace: the kubelet then still reports the container's exit code before the object goes.
+A kill is SIGKILL from the node, so that nothing can say goodbye. `kubectl delete --force` is not enough: the kubelet
+sends SIGTERM first, and a scheduler that is asked to stop hands its work over, which is another fault than dying. The
+pod object is deleted right after, so that a new pod has to be scheduled, with one second of grace: the kubelet then
+still reports the container's exit code before the object goes.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from harness.chaos.context import Context
+from harness.chaos.strike import Strike, chosen
 from harness.errors import FaultError
-from harness.kube import Pod, containers_by_node, nodes
+from harness.kube import EVICTED, Pod, containers_by_node, nodes
 
-PROVE_SECONDS = 30.0
-EVERY_SECONDS = 0.2
-
-
-@dataclass
-class _Victim:
-    """One killed pod and what has been seen of its death; times are `t` of the history."""
-
-    pod: Pod
-    processes: tuple[nodes.Process, ...]
-    process_gone_t: int | None = None
-    uid_gone_t: int | None = None
-    exit_code: int | None = None
-    target: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def proved(self) -> bool:
-        return self.process_gone_t is not None and self.uid_gone_t is not None
-
-    def evidence(self) -> dict[str, Any]:
-        return {
-            "uid_gone": self.uid_gone_t is not None,
-            "uid_gone_t": self.uid_gone_t,
-            "process_gone": self.process_gone_t is not None,
-            "process_gone_t": self.process_gone_t,
-            "exit_code": self.exit_code,
-        }
-
-
-def choose(found: list[Pod], pick: str, seed: int) -> list[Pod]:
-    """Those of the pods to kill; the same seed picks the same one of the same pods."""
-    running = sorted((p for p in found if p.phase == "Running" and not p.deleting), key=lambda p: p.name)
-    if pick == "all" or not running:
-        return running
-    if pick not in ("one", "all-but-one"):
-        raise FaultError(f"pick must be all, one or all-but-one, not {pick!r}; nothing was killed")
-    one = random.Random(seed).choice(running)  # noqa: S311
-    return [one] if pick == "one" else [pod for pod in running if pod is not one]
+KILLED_WITHIN_S = 30.0
+LEFT_WITHIN_S = 120.0  # the longest grace that is met here, 40 s and a preStop hook, and two cores that are busy
 
 
 def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
-    """Inject and prove. Raises `FaultError` where no pod matched or nothing was hit."""
-    context.kube.guard(namespace)
-    chosen = choose(context.kube.pods(namespace, selector), pick, context.seed)
-    if not chosen:
-        raise FaultError(f"the selector {selector!r} matches no running pod in {namespace}; nothing was killed")
-    fault = context.begin("kill_pods", {"kind": "Selector", "name": selector, "namespace": namespace})
-    victims = _inject(context, fault, chosen)
-    _prove(context, victims)
-    for victim in (v for v in victims if v.proved):
-        context.record(fault, "kill_pods", "proved", target=victim.target, evidence=victim.evidence())
-    unproved = {v.pod.key: v.evidence() for v in victims if not v.proved}
-    context.record(fault, "kill_pods", "ended", evidence={"unproved": unproved})
-    return [{"pod": v.pod.key, "uid": v.pod.uid, **v.evidence()} for v in victims]
+    """SIGKILL every process of the pods, and delete them so that others replace them."""
+    pods = chosen(context, namespace, selector, pick)
+    strike = Strike.begin(context, "kill_pods", namespace, selector)
+    _sigkill(strike, pods, delete=True)
+    return strike.prove_gone(KILLED_WITHIN_S)
 
 
-def _inject(context: Context, fault: str, chosen: list[Pod]) -> list[_Victim]:
-    t = context.recorder.now()  # before the kill: what is measured from here can only come out longer
-    hit = nodes.kill(containers_by_node(chosen))
-    for pod in chosen:
-        context.kube.delete_pod(pod, grace_seconds=1)
-    victims = []
-    for pod in chosen:
-        processes = tuple(p for c in pod.container_ids for p in hit.get(c, ()))
-        if not processes:
-            continue
-        target = {"kind": "Pod", "name": pod.key, "uid": pod.uid, "node": pod.node, "component": pod.component}
-        victims.append(_Victim(pod, processes, target=target))
-        evidence = {"signal": "SIGKILL", "pids": [p.pid for p in processes]}
-        context.record(fault, "kill_pods", "injected", t=t, target=target, evidence=evidence)
-    if len(victims) != len(chosen):
-        raise FaultError(f"{len(chosen) - len(victims)} of {len(chosen)} pods had no process to kill; run harness heal")
-    return victims
+def crash(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
+    """SIGKILL every process of the pods and leave the pods: the kubelet starts their containers again."""
+    pods = chosen(context, namespace, selector, pick)
+    strike = Strike.begin(context, "crash_pods", namespace, selector)
+    _sigkill(strike, pods, delete=False)
+    return strike.prove_gone(KILLED_WITHIN_S, objects=False)
 
 
-def _prove(context: Context, victims: list[_Victim]) -> None:
-    """Look until every process and every pod object is gone, or time is up; what was not seen stays unproved."""
-    deadline = time.monotonic() + PROVE_SECONDS
-    while not all(v.proved for v in victims) and time.monotonic() < deadline:
-        _look_at_processes(context, [v for v in victims if v.process_gone_t is None])
-        _look_at_objects(context, [v for v in victims if v.uid_gone_t is None])
-        time.sleep(EVERY_SECONDS)
-
-
-def _look_at_processes(context: Context, victims: list[_Victim]) -> None:
-    by_node: dict[str, list[nodes.Process]] = {}
-    for victim in victims:
-        by_node.setdefault(victim.pod.node, []).extend(victim.processes)
-    alive = nodes.alive(by_node) if by_node else {}
+def leave(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
+    """Delete the pods with the grace that they ask for: SIGTERM, and time to finish."""
+    pods = chosen(context, namespace, selector, pick)
+    strike = Strike.begin(context, "delete_pods", namespace, selector)
+    found = nodes.find(containers_by_node(pods))
     t = context.recorder.now()
-    for victim in victims:
-        if not set(victim.processes) & set(alive.get(victim.pod.node, ())):
-            victim.process_gone_t = t
+    for pod in pods:
+        if context.kube.delete_pod(pod, grace_seconds=None):
+            strike.hit(pod, _of(pod, found), t)
+    return strike.prove_gone(LEFT_WITHIN_S)
 
 
-def _look_at_objects(context: Context, victims: list[_Victim]) -> None:
-    for namespace in {v.pod.namespace for v in victims}:
-        there = {p.uid: p for p in context.kube.pods(namespace)}
-        t = context.recorder.now()
-        for victim in (v for v in victims if v.pod.namespace == namespace):
-            seen = there.get(victim.pod.uid)
-            if seen is None:
-                victim.uid_gone_t = t
-            elif seen.exit_code is not None:
-                victim.exit_code = seen.exit_code
+def evict(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
+    """Ask to evict the pods one right after the other; what the disruption budget refuses is recorded as refused."""
+    pods = chosen(context, namespace, selector, pick)
+    strike = Strike.begin(context, "evict_pods", namespace, selector)
+    evict_each(strike, pods)
+    if not strike.victims:
+        strike.end()
+        raise FaultError(f"not one of {len(pods)} pods could be evicted; is a component below its disruption budget?")
+    return strike.prove_gone(LEFT_WITHIN_S)
+
+
+def evict_each(strike: Strike, pods: list[Pod]) -> list[Pod]:
+    """Ask once for each, and return those that are still to go. Every answer is in the history."""
+    found = nodes.find(containers_by_node(pods))
+    left = []
+    for pod in pods:
+        t = strike.context.recorder.now()
+        answer = strike.context.kube.change.evict(pod)
+        if answer == EVICTED:
+            strike.hit(pod, _of(pod, found), t, eviction=answer)
+        elif answer != 404:
+            left.append(pod)
+            target = {"kind": "Pod", "name": pod.key, "uid": pod.uid, "component": pod.component}
+            strike.context.record(
+                strike.fault, strike.action, "begin", t=t, target=target, evidence={"eviction": answer}
+            )
+    return left
+
+
+def drain(context: Context, namespace: str, selector: str, within_s: float) -> list[dict[str, Any]]:
+    """Close the node of one of the pods, and evict all of the stack's pods from it; refused ones are asked again."""
+    node = chosen(context, namespace, selector, "one")[0].node
+    strike = Strike.begin(context, "drain_node", namespace, selector)
+    context.kube.change.close(node)
+    everything = [p for name in context.namespaces for p in context.kube.pods(name)]
+    left = [p for p in everything if p.node == node and p.phase == "Running" and p.component and not p.deleting]
+    deadline = time.monotonic() + within_s
+    while left and time.monotonic() < deadline:
+        left = evict_each(strike, left)
+        strike.watch(1.0, objects=True)
+    context.record(strike.fault, strike.action, "begin", evidence={"node": node, "left": [p.key for p in left]})
+    return strike.prove_gone(max(1.0, deadline - time.monotonic()))
+
+
+def _sigkill(strike: Strike, pods: list[Pod], *, delete: bool) -> None:
+    t = strike.context.recorder.now()  # before the kill: what is measured from here can only come out longer
+    hit = nodes.kill(containers_by_node(pods))
+    if delete:
+        for pod in pods:
+            strike.context.kube.delete_pod(pod, grace_seconds=1)
+    for pod in pods:
+        if processes := _of(pod, hit):
+            strike.hit(pod, processes, t, signal="SIGKILL")
+    if missed := len(pods) - len(strike.victims):
+        raise FaultError(f"{missed} of {len(pods)} pods had no process to kill; run harness heal")
+
+
+def _of(pod: Pod, found: dict[str, tuple[nodes.Process, ...]]) -> tuple[nodes.Process, ...]:
+    return tuple(p for container in pod.container_ids for p in found.get(container, ()))

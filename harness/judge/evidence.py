@@ -6,9 +6,10 @@ from harness.errors import HistoryError
 from harness.history import NS, History
 from harness.judge import availability, calibration, machine, null
 from harness.judge.checks import amount, measured, plain, some, unknown, when
-from harness.judge.faults import doubts, fault_time, judged_from, planned, span, targets
+from harness.judge.faults import fault_time, judged_from, planned, span, targets
 from harness.judge.intervals import gaps, interval
 from harness.judge.observers import unheard, unsampled
+from harness.judge.proofs import doubts
 from harness.judge.runs import runs
 from harness.outcome import Check, Verdict, Window
 from harness.samples import Series

@@ -1,27 +1,30 @@
-"""What was broken, when, and what makes us believe it."""
+"""What was broken, and when."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from harness.history import NS, Event, Fault, History
+from harness.history import Fault, History
 
-HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 NULL = "none"
 SCHEDULER = "scheduler"
+OVER = frozenset({"ended", "rolled-back"})
+IN_PLACE = frozenset({"crash_pods", "hang_pods"})  # the pod stays, and its container is started again
 
 
 @dataclass(frozen=True)
 class Target:
-    """One pod that a fault was injected into; `injected` is when."""
+    """One pod that a fault was injected into; `injected` is when, `over` when the fault began to be undone."""
 
     fault: str
+    action: str
     name: str
     uid: str
     component: str
     injected: int
     proof: Fault | None
+    over: int | None = None
 
     @property
     def pod(self) -> str:
@@ -29,12 +32,26 @@ class Target:
         return self.name.rsplit("/", 1)[-1]
 
     @property
+    def said(self) -> dict[str, Any]:
+        """What the proof says; nothing where there is none."""
+        return self.proof.evidence if self.proof else {}
+
+    @property
+    def stays(self) -> bool:
+        """Whether its process was still there when the fault ended: looked for, and not a matter of not knowing."""
+        return self.action in IN_PLACE and self.said.get("process_gone") is False
+
+    @property
     def gone(self) -> int | None:
         """When its old process was gone; the time of the proof where that says no better."""
-        if self.proof is None:
-            return None
-        at = self.proof.evidence.get("process_gone_t")
-        return at if isinstance(at, int) and not isinstance(at, bool) else self.proof.t
+        at = _time(self.said.get("process_gone_t"))
+        return self.proof.t if at is None and self.proof and self.action not in IN_PLACE else at
+
+    @property
+    def silent_from(self) -> int | None:
+        """From when on nothing of it can have been heard."""
+        stopped = _time(self.said.get("stopped_t"))
+        return self.proof.t if stopped is None and self.proof else stopped
 
 
 def fault_time(history: History) -> int | None:
@@ -75,50 +92,15 @@ def targets(history: History) -> tuple[Target, ...]:
         if key not in found:
             found[key] = Target(
                 fault=fault.id,
+                action=fault.action,
                 name=_text(fault.target, "name"),
                 uid=uid,
                 component=_text(fault.target, "component"),
                 injected=fault.t,
                 proof=_proof(history, uid, fault.t),
+                over=min((f.t for f in history.faults if f.id == fault.id and f.phase in OVER), default=None),
             )
     return tuple(found.values())
-
-
-def doubt(target: Target, history: History) -> str | None:
-    """Why the fault on this target is not proved, or None where it is."""
-    if not target.uid:
-        return f"the record of the hit on {target.name or 'a target'} has no uid"
-    if target.proof is None:
-        return f"nothing proves that {target.name} was hit"
-    said = target.proof.evidence
-    if said.get("uid_gone") is not True:
-        return f"the old uid of {target.name} was not seen gone"
-    if said.get("exit_code") is None and said.get("process_gone") is not True:
-        return f"neither an exit code of {target.name} nor the end of its process was seen"
-    for event in history.events:
-        if event.source == "pod" and event.t > target.proof.t and _alive(event, target.uid):
-            return f"{target.name} was seen ready after the proof that it was gone"
-    return _heartbeat_doubt(target, history) if target.component == SCHEDULER else None
-
-
-def doubts(history: History) -> tuple[str, ...]:
-    """Every reason not to believe in the fault."""
-    hit = targets(history)
-    if not hit:
-        return ("no target was hit: the selector matched nothing, or the fault never began",)
-    return tuple(why for why in (doubt(t, history) for t in hit) if why)
-
-
-def _heartbeat_doubt(target: Target, history: History) -> str | None:
-    mine = jobs_before(history, target.injected)
-    beats = [
-        e.t for e in history.events if e.source == "job" and e.what == "heartbeat" and mine.get(e.object) == target.pod
-    ]
-    if not any(t <= target.injected for t in beats):
-        return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
-    limit = target.proof.t + HEARTBEAT_SLACK if target.proof else target.injected
-    late = [t for t in beats if t > limit]
-    return f"{target.name} still sent heartbeats {(late[0] - limit) / NS + 2:.1f} s after its proof" if late else None
 
 
 def jobs_before(history: History, t: int) -> dict[str, str]:
@@ -126,16 +108,15 @@ def jobs_before(history: History, t: int) -> dict[str, str]:
     return {e.object: _text(e.value, "hostname") for e in history.events if e.source == "job" and e.t <= t}
 
 
-def _alive(event: Event, uid: str) -> bool:
-    seen = event.uid == uid and event.what != "deleted"
-    return seen and event.value.get("ready") is True and event.value.get("deleting") is not True
-
-
 def _proof(history: History, uid: str, since: int) -> Fault | None:
     proofs = [
         f for f in history.faults if f.phase == "proved" and f.t >= since and uid and _text(f.target, "uid") == uid
     ]
     return proofs[-1] if proofs else None
+
+
+def _time(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(table: dict[str, Any], key: str) -> str:

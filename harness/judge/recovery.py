@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from harness.history import NS, Event, History
 from harness.judge.checks import measured, some, unknown, when
-from harness.judge.faults import Target, doubts, fault_time, jobs_before, targets
+from harness.judge.faults import IN_PLACE, Target, fault_time, jobs_before, targets
+from harness.judge.proofs import doubts
 from harness.judge.runs import Run, Task, runs
 from harness.outcome import Check, Window
 from harness.slo import Bound
@@ -60,6 +61,8 @@ def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
 
 
 def _process_gone(scene: _Scene) -> int | None:
+    if any(target.stays for target in scene.hit):
+        return None
     unproved = [target.name for target in scene.hit if target.gone is None]
     if unproved:
         raise _UnknowableError(f"nothing proves that {some(unproved)} went")
@@ -74,19 +77,28 @@ def _replacement_ready(scene: _Scene) -> int | None:
 def _replaced(scene: _Scene, component: str) -> int | None:
     killed = [target for target in scene.hit if target.component == component]
     pods = [e for e in scene.history.events if e.source == "pod"]
-    old = {e.uid for e in pods if e.t <= scene.t}
+    old = {e.uid: _restarts(e) for e in pods if e.t <= scene.t}
+    again = {target.uid for target in killed if target.action in IN_PLACE}
     unseen = [target.name for target in killed if target.uid not in old]
     if unseen or not component:
         raise _UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
     ready: set[str | None] = set()
     for event in pods:
-        if event.uid in old or event.value.get("component") != component:
+        if event.value.get("component") != component:
+            continue
+        if event.uid in old and not (event.uid in again and _restarts(event) > old[event.uid]):
             continue
         up = event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
         (ready.add if up else ready.discard)(event.uid)
         if len(ready) >= len(killed):
             return event.t
     return None
+
+
+def _restarts(event: Event) -> int:
+    """How often its containers had been started again: what a pod is known by that is not replaced by another."""
+    count = event.value.get("restarts")
+    return count if isinstance(count, int) else 0
 
 
 def _first_heartbeat(scene: _Scene) -> int | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.errors import UsageError
 from harness.history import History
-from harness.judge import availability, evidence, recovery, rollback, tasks
+from harness.judge import availability, disruption, evidence, recovery, rollback, tasks
 from harness.judge.checks import plain
 from harness.judge.faults import NULL, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
@@ -19,20 +19,28 @@ CHECKERS: dict[str, Checker] = {
     "availability": availability.check,
     "tasks": tasks.check,
     "recovery": recovery.check,
+    "disruption": disruption.check,
     "rollback": rollback.check,
 }
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write."))
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery."))
+# Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
+DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"})
-REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY
+REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - DISRUPTION
 
 
-def required(component: str, writes: bool) -> frozenset[str]:
-    """The bounds that an experiment on this component must have; without one nothing recovers."""
+def required(component: str, writes: bool, phases: Sequence[str] | None = None) -> frozenset[str]:
+    """The bounds that an experiment on this component must have; without one nothing recovers.
+
+    `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
+    """
     if component == NULL:
         return REQUIRED_ALWAYS - {"rollback.time"} | (WRITES if writes else frozenset())
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
+    if phases is not None:
+        ways = {f"recovery.{phase}" for phase in phases}
     return REQUIRED_ALWAYS | ways | (WRITES if writes else frozenset())
 
 

@@ -1,11 +1,14 @@
-"""The only door to Kubernetes: its API (`client`) and the processes on its nodes (`nodes`)."""
+"""The only door to Kubernetes: its API (`client`, `changes`), and its nodes: processes, power, packets on the way."""
 
+from harness.kube.changes import EVICTED, REFUSED, Scaled
 from harness.kube.client import ALLOW_LABEL, Kube
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.source import Change, KubeError, Listing, Source
 
 __all__ = [
     "ALLOW_LABEL",
+    "EVICTED",
+    "REFUSED",
     "Change",
     "EndpointSlice",
     "Kube",
@@ -14,6 +17,7 @@ __all__ = [
     "Node",
     "Pod",
     "Replicas",
+    "Scaled",
     "Source",
     "containers_by_node",
 ]

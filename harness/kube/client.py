@@ -15,6 +15,7 @@ from kubernetes import client, config
 from kubernetes.config import ConfigException
 
 from harness.errors import UsageError
+from harness.kube.changes import Changes
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
 from harness.settings import Settings
@@ -40,6 +41,7 @@ class Kube:
         self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
         self._version = client.VersionApi(api)
+        self.change = Changes(api, self.guard)
 
     def require_ours(self) -> None:
         """Raises `UsageError` by name unless we made this cluster."""
@@ -89,11 +91,15 @@ class Kube:
     def node_source(self) -> Source[Node]:
         return Source(self._core.list_node, {}, node_of)
 
-    def delete_pod(self, pod: Pod, grace_seconds: int) -> bool:
-        """Delete this very pod. False where it is gone or another has taken its name: then nothing was deleted."""
+    def delete_pod(self, pod: Pod, grace_seconds: int | None) -> bool:
+        """Delete this very pod, with its own grace where none is given.
+
+        False where it is gone or another has taken its name: then nothing was deleted.
+        """
         self.guard(pod.namespace)
         this_one = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=pod.uid))
-        this_one.grace_period_seconds = grace_seconds
+        if grace_seconds is not None:
+            this_one.grace_period_seconds = grace_seconds
         try:
             with reaching():
                 self._core.delete_namespaced_pod(

@@ -1,4 +1,4 @@
-"""Processes of containers, seen and killed from their nodes: `docker exec` into the containers that kind calls nodes.
+"""Processes of containers, seen and signalled from their nodes, by `docker exec` into what kind calls nodes.
 
 A container's processes are those whose control group names its id, on version 1 and 2 alike. A process is its number
 and its start time together, since numbers are used again. Nodes are handled side by side, so that one SIGKILL reaches
@@ -46,9 +46,11 @@ shift
 
 # Three rounds, since a process may start another between the search and the signal. Dead ones that nobody has reaped
 # yet are passed over, or every round would find them again.
-_KILL = (
+_SIGNAL = (
     _LOOK
     + r"""
+signal=$1
+shift
 for round in 1 2 3; do
     victims=
     for id in "$@"; do
@@ -62,18 +64,18 @@ for round in 1 2 3; do
         done
     done
     [ -n "$victims" ] || break
-    kill -KILL $victims 2> /dev/null
+    kill -"$signal" $victims 2> /dev/null
 done
 :
 """
 )
 
-_ALIVE = (
+_STATES = (
     _LOOK
     + r"""
 while [ $# -ge 2 ]; do
     if look "$1" && [ "$started" = "$2" ]; then
-        case $state in Z|X) ;; *) echo "- $1 $2" ;; esac
+        echo "$state $1 $2"
     fi
     shift 2
 done
@@ -81,35 +83,95 @@ done
 """
 )
 
+# Only what runs in a pod: a process of the node itself that somebody stopped is not ours to resume.
+_STOPPED = (
+    _LOOK
+    + r"""
+signal=$1
+for file in $(grep -lsF -e kubepods -e cri-containerd "$proc"/[0-9]*/cgroup); do
+    pid=${file#"$proc"/}
+    pid=${pid%/cgroup}
+    look "$pid" || continue
+    [ "$state" = T ] || continue
+    kill -"$signal" "$pid" 2> /dev/null
+    echo "T $pid $started"
+done
+:
+"""
+)
+DEAD = frozenset("ZX")
+STOPPED = "T"
+
 
 def kill(containers: Mapping[str, Sequence[str]]) -> dict[str, tuple[Process, ...]]:
     """SIGKILL every process of these containers (node → ids), and return per id those that were hit; none is `()`.
 
     Raises `FaultError` where a node cannot be entered; then others may have been hit all the same.
     """
+    return _signal("KILL", containers)
+
+
+def stop(containers: Mapping[str, Sequence[str]]) -> dict[str, tuple[Process, ...]]:
+    """SIGSTOP every process of these containers, as `kill` does."""
+    return _signal("STOP", containers)
+
+
+def find(containers: Mapping[str, Sequence[str]]) -> dict[str, tuple[Process, ...]]:
+    """The processes of these containers, left alone."""
+    return _signal("0", containers)
+
+
+def stopped(names: Sequence[str]) -> dict[str, tuple[Process, ...]]:
+    """Every stopped process in a pod of these nodes."""
+    return _stopped("0", names)
+
+
+def resume(names: Sequence[str]) -> dict[str, tuple[Process, ...]]:
+    """SIGCONT every stopped process in a pod of these nodes, and return those per node."""
+    return _stopped("CONT", names)
+
+
+def _stopped(signal: str, names: Sequence[str]) -> dict[str, tuple[Process, ...]]:
+    answers = _side_by_side(dict.fromkeys(names), lambda node: _enter(node, _STOPPED, [signal]))
+    return {node: parse_processes(answer).get(STOPPED, ()) for node, answer in answers.items()}
+
+
+def alive(processes: Mapping[str, Sequence[Process]]) -> dict[str, tuple[Process, ...]]:
+    """Those of the processes (node → processes) that still run. Raises `FaultError` where a node cannot be entered."""
+    found = states(processes)
+    return {node: tuple(p for p, state in of_node.items() if state not in DEAD) for node, of_node in found.items()}
+
+
+def states(processes: Mapping[str, Sequence[Process]]) -> dict[str, dict[Process, str]]:
+    """The state of each process that is there, as the kernel's one letter: R, S, D, T, Z, X."""
+    asked = {
+        node: [str(number) for process in some for number in (process.pid, process.started)]
+        for node, some in processes.items()
+    }
+    answers = _side_by_side(asked, lambda node: _enter(node, _STATES, asked[node]) if asked[node] else "")
+    return {
+        node: {process: state for state, some in parse_processes(answer).items() for process in some}
+        for node, answer in answers.items()
+    }
+
+
+def _signal(signal: str, containers: Mapping[str, Sequence[str]]) -> dict[str, tuple[Process, ...]]:
     wanted = {node: list(ids) for node, ids in containers.items() if ids}
     for container in (one for ids in wanted.values() for one in ids):
         if not _CONTAINER_ID.fullmatch(container):
-            raise FaultError(f"{container!r} is no container id, so nothing was killed; read the pods again")
-    answers = _side_by_side(wanted, lambda node: _enter(node, _KILL, wanted[node]))
+            raise FaultError(f"{container!r} is no container id, so nothing was done; read the pods again")
+    answers = _side_by_side(wanted, lambda node: _enter(node, _SIGNAL, [signal, *wanted[node]]))
     hit: dict[str, tuple[Process, ...]] = {container: () for ids in wanted.values() for container in ids}
     for answer in answers.values():
         hit.update(parse_processes(answer))
     return hit
 
 
-def alive(processes: Mapping[str, Sequence[Process]]) -> dict[str, tuple[Process, ...]]:
-    """Those of the processes (node → processes) that still run. Raises `FaultError` where a node cannot be entered."""
-    asked = {
-        node: [str(number) for process in some for number in (process.pid, process.started)]
-        for node, some in processes.items()
-    }
-    answers = _side_by_side(asked, lambda node: _enter(node, _ALIVE, asked[node]) if asked[node] else "")
-    return {node: parse_processes(answer).get("-", ()) for node, answer in answers.items()}
-
-
 def parse_processes(answer: str) -> dict[str, tuple[Process, ...]]:
-    """`<container id> <pid> <start time>` lines, each process once. Raises `FaultError` where a line is another."""
+    """`<container id or state> <pid> <start time>` lines, each process once.
+
+    Raises `FaultError` where a line is another.
+    """
     found: dict[str, dict[Process, None]] = {}
     for line in answer.splitlines():
         try:

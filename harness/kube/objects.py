@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod
 
+CLOSED_ANNOTATION = "airflow-chaos/closed"
+DATA_LABEL = "airflow-chaos/data"
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 
@@ -36,11 +38,13 @@ class Pod:
 
 @dataclass(frozen=True)
 class Node:
-    """A node, and whether it says that it is Ready."""
+    """A node: whether it says that it is Ready, whether we closed it to new pods, and whether databases are on it."""
 
     name: str
     uid: str
     ready: bool
+    closed: bool = False
+    holds_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ def node_of(raw: V1Node) -> Node:
     meta = raw.metadata or V1ObjectMeta()
     conditions = (raw.status.conditions if raw.status else None) or []
     ready = any(c.type == "Ready" and c.status == "True" for c in conditions)
-    return Node(meta.name or "", meta.uid or "", ready)
+    closed = CLOSED_ANNOTATION in (meta.annotations or {})
+    holds_data = (meta.labels or {}).get(DATA_LABEL) == "true"
+    return Node(meta.name or "", meta.uid or "", ready, closed, holds_data)
 
 
 def slice_of(raw: V1EndpointSlice) -> EndpointSlice:

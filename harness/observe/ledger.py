@@ -44,6 +44,7 @@ def mark_of(fields: Fields, t: int) -> tuple[str, Mark]:
         "try": int(try_),
         "mark": mark,
         "executor_host": host,
+        "resumed": fields.get(b"resumed") == b"1",
     }
     return mark_id, Mark.model_validate(shape)
 

@@ -40,7 +40,7 @@ def test_every_component_has_all_its_replicas(settings: Settings, kube: Kube) ->
         "postgres": 1,
         "redis": 1,
         "scheduler": 2,
-        "triggerer": 1,
+        "triggerer": 2,
         "worker": 2,
     }
     assert kube.ready_replicas(INGRESS_NAMESPACE)["ingress"] == (2, 2)

@@ -36,6 +36,14 @@ def written(stream: Stream) -> list[tuple[str, str]]:
     return [(mark.mark, mark_id) for mark_id, mark in found]
 
 
+def test_an_end_after_a_wait_elsewhere_says_so() -> None:
+    with streaming() as stream:
+        url = f"redis://127.0.0.1:{stream.port}/0"
+        marks.write(marks.mark_fields(CONTEXT, "start"), url)
+        marks.write(marks.mark_fields(CONTEXT, "end", resumed=True), url)
+    assert [mark_of(fields, 0)[1].resumed for _, fields in stream.entries] == [False, True]
+
+
 def test_an_attempt_is_framed_by_two_marks_that_the_reader_understands(monkeypatch: pytest.MonkeyPatch) -> None:
     with streaming() as stream:
         monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")

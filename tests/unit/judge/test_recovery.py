@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from harness.history import Event, Fault, History, Mark, Op, Record
+from harness.history import End, Event, Fault, History, Mark, Op, Record
+from harness.judge.recovery import check
 from harness.judge.verdict import judge
 from harness.outcome import Check, Verdict
+from harness.slo import Bound
 from tests.unit.builders import (
     FAULT,
     LIMITS,
@@ -215,3 +219,58 @@ def test_without_a_fault_there_is_nothing_to_recover_from() -> None:
 
 def test_requests_are_no_part_of_recovery() -> None:
     assert whole([sample(1)]).meta is None
+
+
+def restarted(action: str, *more: Record, **evidence: Any) -> Check:
+    """A worker that is hit at 10 s in its place, and the check of `recovery.replacement_ready` within 30 s."""
+    target = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
+    steps: list[Record] = [
+        pod(1, "worker-1", "u1", component="worker", restarts=2),
+        pod(1, "worker-2", "u2", component="worker", restarts=0),
+        Fault(t=at(10), id="f", action=action, phase="injected", target=target),
+        Fault(t=at(11), id="f", action=action, phase="proved", target=target, evidence=evidence),
+        pod(90, "worker-2", "u2", component="worker", restarts=0),
+    ]
+    name = "recovery.replacement_ready"
+    bound = Bound(name, 30, "s", "origin")
+    records = [meta(), *sorted([*steps, *more], key=lambda r: r.t), End(t=at(90), complete=True)]
+    (found,) = check(whole(records), {name: bound})
+    return found
+
+
+@pytest.mark.parametrize("action", ["crash_pods", "hang_pods"])
+def test_a_container_that_is_started_again_replaces_the_one_before(action: str) -> None:
+    good = {"stopped": True, "process_gone": True}
+    same = pod(12, "worker-1", "u1", component="worker", restarts=2)
+    unready = pod(15, "worker-1", "u1", component="worker", restarts=3, ready=False)
+    back = pod(25, "worker-1", "u1", component="worker", restarts=3)
+    peer = pod(13, "worker-2", "u2", component="worker", restarts=1)
+    assert restarted(action, same, unready, peer, back, **good).measure == 15.0
+    assert restarted(action, same, unready, peer, **good).verdict is Verdict.FAIL
+    assert restarted(action, pod(20, "worker-3", "u3", component="worker"), **good).measure == 10.0
+
+
+def test_a_pod_that_was_killed_is_not_replaced_by_its_own_container() -> None:
+    back = pod(25, "worker-1", "u1", component="worker", restarts=3)
+    assert restarted("kill_pods", back, uid_gone=True, process_gone=True).verdict is not Verdict.PASS
+
+
+def test_a_hung_process_that_stays_never_went() -> None:
+    target = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
+
+    def gone(**evidence: Any) -> Check:
+        history = whole(
+            [
+                meta(),
+                Fault(t=at(10), id="f", action="hang_pods", phase="injected", target=target),
+                Fault(t=at(11), id="f", action="hang_pods", phase="proved", target=target, evidence=evidence),
+                End(t=at(90), complete=True),
+            ]
+        )
+        (found,) = check(history, {"recovery.process_gone": Bound("recovery.process_gone", 30, "s", "origin")})
+        return found
+
+    assert gone(stopped=True, process_gone=False).verdict is Verdict.FAIL
+    assert gone(stopped=True, process_gone=None).verdict is Verdict.INVALID
+    assert (found := gone(stopped=True, process_gone_t=at(25))).verdict is Verdict.PASS
+    assert found.measure == 15.0

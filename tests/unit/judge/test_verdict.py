@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
 from harness.judge.checks import plain
-from harness.judge.verdict import LATER, REQUIRED_ALWAYS, judge, required
+from harness.judge.verdict import DISRUPTION, LATER, REQUIRED_ALWAYS, judge, required
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
 from tests.unit.builders import (
@@ -38,7 +38,7 @@ def test_a_healthy_run_passes_every_check() -> None:
     outcome = verdict(healthy())
     assert outcome.verdict is Verdict.PASS
     assert {c.name for c in outcome.checks if c.verdict is not Verdict.PASS} == set()
-    assert {c.name for c in outcome.checks} == set(CATALOGUE) | {
+    assert {c.name for c in outcome.checks} == set(CATALOGUE) - DISRUPTION | {
         "evidence.complete",
         "evidence.fault",
         "evidence.baseline",
@@ -102,7 +102,7 @@ BREAKERS: dict[str, Callable[[], list[Record]]] = {
 
 
 def test_every_bound_has_a_breaker() -> None:
-    assert BREAKERS.keys() == CATALOGUE.keys() == LIMITS.keys()
+    assert BREAKERS.keys() == CATALOGUE.keys() - DISRUPTION == LIMITS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(BREAKERS))
@@ -202,11 +202,14 @@ def test_every_because_says_measure_limit_and_origin() -> None:
 
 
 def test_required_bounds_depend_on_what_is_broken() -> None:
-    assert required("scheduler", writes=False) == set(CATALOGUE) - {
+    always = set(CATALOGUE) - DISRUPTION
+    assert required("scheduler", writes=False) == always - {
         "availability.write.outage",
         "availability.write.errors",
     }
-    assert required("scheduler", writes=True) == set(CATALOGUE)
+    assert required("scheduler", writes=True) == always
+    assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | {"recovery.process_gone"}
+    assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS
     other = {"recovery.process_gone", "recovery.replacement_ready"}
     assert required("api-server", writes=False) == REQUIRED_ALWAYS | other
     assert "rollback.time" in REQUIRED_ALWAYS

@@ -5,6 +5,7 @@ Only their control groups are made up, in a small tree that stands for /proc, wi
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,13 +45,21 @@ def started(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
 
 
-def kill_script(proc: Path, *ids: str) -> dict[str, tuple[Process, ...]]:
-    return parse_processes(run(["sh", "-c", nodes._KILL, "sh", str(proc), *ids], timeout=20))
+def kill_script(proc: Path, *ids: str, signal: str = "KILL") -> dict[str, tuple[Process, ...]]:
+    return parse_processes(run(["sh", "-c", nodes._SIGNAL, "sh", str(proc), signal, *ids], timeout=20))
+
+
+def state_script(proc: Path, *some: Process) -> dict[str, tuple[Process, ...]]:
+    words = [str(number) for p in some for number in (p.pid, p.started)]
+    return parse_processes(run(["sh", "-c", nodes._STATES, "sh", str(proc), *words], timeout=20))
 
 
 def alive_script(proc: Path, *some: Process) -> tuple[Process, ...]:
-    words = [str(number) for p in some for number in (p.pid, p.started)]
-    return parse_processes(run(["sh", "-c", nodes._ALIVE, "sh", str(proc), *words], timeout=20)).get("-", ())
+    return tuple(p for state, found in state_script(proc, *some).items() if state not in nodes.DEAD for p in found)
+
+
+def stopped_script(proc: Path, signal: str) -> tuple[Process, ...]:
+    return parse_processes(run(["sh", "-c", nodes._STOPPED, "sh", str(proc), signal], timeout=20)).get("T", ())
 
 
 @pytest.mark.parametrize("cgroup", [VERSION_1, VERSION_2], ids=["cgroup v1", "cgroup v2"])
@@ -82,6 +91,28 @@ def test_a_dead_process_that_nobody_reaped_is_gone(tmp_path: Path) -> None:
         until(lambda: alive_script(tmp_path, one), lambda seen: seen == (), what="the death", timeout=10, every=0.05)
         assert "Z" in Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
         assert kill_script(tmp_path, A) == {}
+
+
+def test_what_is_stopped_stays_and_is_resumed_by_whoever_comes_later(tmp_path: Path) -> None:
+    with process(tmp_path, VERSION_2.format(id=A)) as child, process(tmp_path, "0::/system.slice/x.service") as other:
+        one, of_the_node = (Process(c.pid, started(c.pid)) for c in (child, other))
+        other.send_signal(signal.SIGSTOP)
+        assert set(kill_script(tmp_path, A, signal="STOP")[A]) == {one}
+        until(lambda: state_script(tmp_path, one), lambda seen: seen == {"T": (one,)}, what="its stop", timeout=10)
+        assert alive_script(tmp_path, one) == (one,)
+        assert stopped_script(tmp_path, "0") == (one,)
+        assert stopped_script(tmp_path, "CONT") == (one,)
+        assert state_script(tmp_path, one).keys() <= {"S", "R"}
+        assert stopped_script(tmp_path, "0") == ()
+        assert state_script(tmp_path, of_the_node) == {"T": (of_the_node,)}
+
+
+def test_to_find_is_not_to_touch(tmp_path: Path) -> None:
+    with process(tmp_path, VERSION_1.format(id=A)) as child:
+        one = Process(child.pid, started(child.pid))
+        assert set(kill_script(tmp_path, A, signal="0")[A]) == {one}
+        assert child.poll() is None
+        assert alive_script(tmp_path, one) == (one,)
 
 
 def test_a_number_that_another_process_got_is_not_the_old_one(tmp_path: Path) -> None:

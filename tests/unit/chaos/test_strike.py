@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.chaos.pods import choose
+from harness.chaos.strike import choose
 from harness.errors import FaultError
 from harness.kube import Pod
 
@@ -58,5 +58,5 @@ def test_all_but_one_are_the_others(found: list[Pod], seed: int) -> None:
 
 
 def test_another_pick_is_refused() -> None:
-    with pytest.raises(FaultError, match="not 'some'; nothing was killed"):
+    with pytest.raises(FaultError, match="not 'some'; nothing was done"):
         choose([BASE], "some", 0)

@@ -1,0 +1,45 @@
+"""A node that dies: everything on it stops at once, as when the power fails, and it stays away until the undo."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from harness.chaos.context import Context
+from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
+from harness.errors import FaultError
+from harness.kube import power
+
+OFF_WITHIN_S = 20.0
+
+
+def switch_off(context: Context, namespace: str, selector: str, hold_s: float) -> list[dict[str, Any]]:
+    """Switch off the node of one of the pods, prove it, and keep it off for `hold_s`. All pods on it are hit."""
+    context.kube.require_ours()
+    node = chosen(context, namespace, selector, "one")[0].node
+    if any(n.name == node and n.holds_data for n in context.kube.nodes()):
+        raise FaultError(f"{node} holds the databases; nothing was switched off")
+    strike = Strike.begin(context, "stop_node", namespace, selector)
+    everything = [p for name in context.namespaces for p in context.kube.pods(name)]
+    there = [p for p in everything if p.node == node and p.phase == "Running" and p.component and not p.deleting]
+    t = context.recorder.now()
+    held_until = time.monotonic() + hold_s
+    power.switch_off(node)
+    for pod in there:
+        strike.hit(pod, (), t, node_off=node)
+    off_t = _wait_off(context, node)
+    for victim in strike.victims:
+        victim.process_gone_t = off_t
+        strike.prove(victim, node_off=off_t is not None, node=node)
+    time.sleep(max(0.0, held_until - time.monotonic()))
+    return strike.end(held_s=hold_s)
+
+
+def _wait_off(context: Context, node: str) -> int | None:
+    """When the node was seen off, or None where that was not seen in time."""
+    deadline = time.monotonic() + OFF_WITHIN_S
+    while time.monotonic() < deadline:
+        if not power.is_on(node):
+            return context.recorder.now()
+        time.sleep(EVERY_SECONDS)
+    return None

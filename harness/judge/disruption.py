@@ -1,0 +1,58 @@
+"""What an orderly disruption may cost: did the budget refuse what it must, and did enough pods stay Ready?"""
+
+from __future__ import annotations
+
+from harness.history import NS, Event, History
+from harness.judge.checks import measured, unknown, when, worst_of
+from harness.judge.faults import fault_time, targets
+from harness.outcome import Check
+from harness.slo import Bound
+
+REFUSED = "disruption.refused"
+READY = "disruption.ready"
+TOO_MANY_REQUESTS = 429
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """The bounds that there are; most experiments have none."""
+    judges = {REFUSED: _refused, READY: _ready}
+    return tuple(judge(history, bounds[name]) for name, judge in judges.items() if name in bounds)
+
+
+def _refused(history: History, bound: Bound) -> Check:
+    """Every answer to an eviction is recorded with what was asked, so none that was given is missing here."""
+    answers = [f for f in history.faults if "eviction" in f.evidence]
+    if not answers:
+        return unknown(bound, "No eviction was asked for")
+    refused = [f for f in answers if f.evidence["eviction"] == TOO_MANY_REQUESTS]
+    first = f", the first {when(refused[0].t, fault_time(history))}" if refused else ""
+    return measured(bound, len(refused), f"Of {len(answers)} evictions asked for, the budget refused", first)
+
+
+def _ready(history: History, bound: Bound) -> Check:
+    t = fault_time(history)
+    components = sorted({target.component for target in targets(history)})
+    if t is None or not components:
+        return unknown(bound, "There was no fault")
+    return worst_of(_fewest(history, bound, t, component) for component in components)
+
+
+def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:
+    """The fewest pods of a component that were Ready, and not on their way out, at any moment from the fault on."""
+    ready: set[str | None] = set()
+    fewest: tuple[int, int] | None = None
+    events = [e for e in history.events if e.source == "pod" and e.value.get("component") == component]
+    for event in events:
+        if event.t > t and fewest is None:
+            fewest = (len(ready), t)
+        (ready.add if _serves(event) else ready.discard)(event.uid)
+        if fewest is not None and len(ready) < fewest[0]:
+            fewest = (len(ready), event.t)
+    if fewest is None:
+        return unknown(bound, f"No pod of {component} was seen to change after the fault")
+    count, at = fewest
+    return measured(bound, count, f"The fewest {component} pods Ready at once were", f", {at / NS:.1f} s into the run")
+
+
+def _serves(event: Event) -> bool:
+    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"

@@ -1,0 +1,97 @@
+"""Is it proved that what was to be broken was broken? What each kind of fault owes as proof, and who says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.history import NS, Event, History
+from harness.judge.faults import SCHEDULER, Target, jobs_before, targets
+
+HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
+
+
+def doubt(target: Target, history: History) -> str | None:
+    """Why the fault on this target is not proved, or None where it is."""
+    if not target.uid:
+        return f"the record of the hit on {target.name or 'a target'} has no uid"
+    if target.proof is None:
+        return f"nothing proves that {target.name} was hit"
+    why = _PROOFS.get(target.action, _gone_doubt)(target, history)
+    if why is None and target.component == SCHEDULER and target.action not in STILL_HEARD:
+        return _heartbeat_doubt(target, history)
+    return why
+
+
+def doubts(history: History) -> tuple[str, ...]:
+    """Every reason not to believe in the fault."""
+    hit = targets(history)
+    if not hit:
+        return ("no target was hit: the selector matched nothing, or the fault never began",)
+    return tuple(why for why in (doubt(t, history) for t in hit) if why)
+
+
+def _gone_doubt(target: Target, history: History) -> str | None:
+    said = target.said
+    if said.get("uid_gone") is not True:
+        return f"the old uid of {target.name} was not seen gone"
+    if said.get("exit_code") is None and said.get("process_gone") is not True:
+        return f"neither an exit code of {target.name} nor the end of its process was seen"
+    for event in history.events:
+        if event.source == "pod" and target.proof and event.t > target.proof.t and _alive(event, target.uid):
+            return f"{target.name} was seen ready after the proof that it was gone"
+    return None
+
+
+def _crash_doubt(target: Target, history: History) -> str | None:
+    gone = target.said.get("process_gone") is True
+    return None if gone else f"the end of the process of {target.name} was not seen"
+
+
+def _hang_doubt(target: Target, history: History) -> str | None:
+    stopped = target.said.get("stopped") is True
+    return None if stopped else f"the processes of {target.name} were not seen stopped"
+
+
+def _node_doubt(target: Target, history: History) -> str | None:
+    """Its engine says that the node is off, and the cluster that it is not Ready: both, or we do not believe it."""
+    node = target.said.get("node")
+    if target.said.get("node_off") is not True:
+        return f"the node of {target.name} was not seen off"
+    away = [e for e in history.events if e.source == "node" and e.object == node and e.what == "not-ready"]
+    return None if any(e.t >= target.injected for e in away) else f"{node} was never seen not Ready after it was off"
+
+
+def _cut_doubt(target: Target, history: History) -> str | None:
+    dropped = target.said.get("dropped_packets")
+    met = isinstance(dropped, int) and not isinstance(dropped, bool) and dropped > 0
+    return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
+
+
+_PROOFS: dict[str, Callable[[Target, History], str | None]] = {
+    "crash_pods": _crash_doubt,
+    "hang_pods": _hang_doubt,
+    "stop_node": _node_doubt,
+    "cut_off": _cut_doubt,
+}
+# Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
+# end says so itself, some time after it was asked.
+STILL_HEARD = frozenset({"cut_off"})
+
+
+def _heartbeat_doubt(target: Target, history: History) -> str | None:
+    mine = jobs_before(history, target.injected)
+    beats = [
+        e.t for e in history.events if e.source == "job" and e.what == "heartbeat" and mine.get(e.object) == target.pod
+    ]
+    if not any(t <= target.injected for t in beats):
+        return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
+    silent = target.silent_from
+    limit = silent + HEARTBEAT_SLACK if silent is not None else target.injected
+    end = target.over if target.action == "hang_pods" and target.over is not None else history.last_t
+    late = [t for t in beats if limit < t <= end]
+    return f"{target.name} still sent heartbeats {(late[0] - limit) / NS + 2:.1f} s after its proof" if late else None
+
+
+def _alive(event: Event, uid: str) -> bool:
+    seen = event.uid == uid and event.what != "deleted"
+    return seen and event.value.get("ready") is True and event.value.get("deleting") is not True

@@ -1,0 +1,32 @@
+"""Nodes switched off and on: the containers that kind calls nodes, as their engine knows them."""
+
+from __future__ import annotations
+
+import json
+
+from harness.process import run
+
+CALL_S = 30.0
+CLUSTER_LABEL = "io.x-k8s.kind.cluster"
+
+
+def switch_off(node: str) -> None:
+    """As when the power fails: SIGKILL to everything on the node, and nothing starts it again."""
+    run(["docker", "kill", "--signal=KILL", node], timeout=CALL_S)
+
+
+def switch_on(node: str) -> None:
+    """Start a node that is off; it is Ready some time later."""
+    run(["docker", "start", node], timeout=CALL_S)
+
+
+def is_on(node: str) -> bool:
+    """Whether the engine says that the node runs."""
+    said = json.loads(run(["docker", "inspect", "--type=container", node], timeout=CALL_S))
+    return bool(said[0]["State"]["Running"])
+
+
+def off(cluster: str) -> list[str]:
+    """The nodes of a kind cluster that are off, by name."""
+    chosen = [f"--filter=label={CLUSTER_LABEL}={cluster}", "--filter=status=exited"]
+    return sorted(run(["docker", "ps", "--all", *chosen, "--format={{.Names}}"], timeout=CALL_S).split())

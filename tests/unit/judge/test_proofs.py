@@ -1,0 +1,118 @@
+"""Each kind of fault owes its own proof; with less, or with what speaks against it, it is not believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.history import Event, Fault, Record
+from harness.judge.faults import targets
+from harness.judge.proofs import doubts
+from tests.unit.builders import at, job, pod, whole
+
+WORKER = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
+SCHEDULER = {"kind": "Pod", "name": "airflow/scheduler-a", "uid": "ua", "node": "n2", "component": "scheduler"}
+
+
+def step(t: float, action: str, phase: Any, target: dict[str, Any], **evidence: Any) -> Fault:
+    return Fault(t=at(t), id="f-1", action=action, phase=phase, target=target, evidence=evidence)
+
+
+def node(t: float, what: str, name: str = "n2") -> Event:
+    return Event(t=at(t), source="node", object=name, uid="node", what=what, value={})
+
+
+def doubted(action: str, target: dict[str, Any], evidence: dict[str, Any], *more: Record) -> tuple[str, ...]:
+    steps = [step(10, action, "injected", target), step(11, action, "proved", target, **evidence)]
+    return doubts(whole(sorted([*steps, *more], key=lambda r: r.t)))
+
+
+# What each owes stands first.
+GOOD: dict[str, dict[str, Any]] = {
+    "kill_pods": {"uid_gone": True, "process_gone": True},
+    "delete_pods": {"uid_gone": True, "process_gone": True},
+    "evict_pods": {"uid_gone": True, "exit_code": 0},
+    "crash_pods": {"process_gone": True, "uid_gone": False},
+    "hang_pods": {"stopped": True, "process_gone": False},
+    "stop_node": {"node_off": True, "node": "n2"},
+    "cut_off": {"dropped_packets": 3},
+    "a kind that is not known": {"uid_gone": True, "process_gone": True},
+}
+
+
+@pytest.mark.parametrize("action", GOOD)
+def test_what_it_owes_is_believed(action: str) -> None:
+    assert doubted(action, WORKER, GOOD[action], node(12, "not-ready")) == ()
+
+
+@pytest.mark.parametrize("action", GOOD)
+@pytest.mark.parametrize("said", [False, None, "yes", 0])
+def test_a_proof_that_does_not_say_so_is_none(action: str, said: Any) -> None:
+    owed = next(iter(GOOD[action]))
+    assert doubted(action, WORKER, {**GOOD[action], owed: said}, node(12, "not-ready"))
+    assert doubted(action, WORKER, {}, node(12, "not-ready"))
+
+
+def test_what_is_not_counted_was_not_dropped() -> None:
+    assert doubted("cut_off", WORKER, {"dropped_packets": True})
+    assert doubted("cut_off", WORKER, {"dropped_packets": 1}) == ()
+
+
+@pytest.mark.parametrize("action", GOOD)
+def test_without_a_proof_nothing_is_believed(action: str) -> None:
+    assert doubts(whole([step(10, action, "injected", WORKER)])) == ("nothing proves that airflow/worker-1 was hit",)
+
+
+def test_a_node_that_is_off_must_be_missed_by_the_cluster() -> None:
+    assert doubted("stop_node", WORKER, GOOD["stop_node"]) == ("n2 was never seen not Ready after it was off",)
+    other = node(12, "not-ready", "n3")
+    earlier, ready = node(9, "not-ready"), node(12, "ready")
+    assert doubted("stop_node", WORKER, GOOD["stop_node"], earlier, other, ready) != ()
+    assert doubted("stop_node", WORKER, GOOD["stop_node"], node(50, "not-ready")) == ()
+
+
+BEATS = [job(t, 1, "scheduler-a") for t in (5.0, 6.0)]
+HUNG = {"stopped": True, "stopped_t": at(10.5), "process_gone": False}
+
+
+def test_a_scheduler_that_hangs_is_silent_until_it_goes_on() -> None:
+    over = step(40, "hang_pods", "ended", {})
+    assert doubted("hang_pods", SCHEDULER, HUNG, *BEATS, over) == ()
+    assert doubted("hang_pods", SCHEDULER, HUNG, *BEATS, over, job(12.4, 1, "scheduler-a")) == ()
+    assert doubted("hang_pods", SCHEDULER, HUNG, *BEATS, over, job(41, 1, "scheduler-a")) == ()
+    (why,) = doubted("hang_pods", SCHEDULER, HUNG, *BEATS, over, job(20, 1, "scheduler-a"))
+    assert "still sent heartbeats 9.5 s after its proof" in why
+    assert doubted("hang_pods", SCHEDULER, HUNG, *BEATS, over, job(20, 2, "scheduler-a")) == ()
+    assert doubted("hang_pods", SCHEDULER, HUNG, over) != ()
+
+
+def test_a_scheduler_that_was_killed_is_silent_for_good() -> None:
+    late = job(41, 1, "scheduler-a")
+    assert doubted("crash_pods", SCHEDULER, GOOD["crash_pods"], *BEATS, step(40, "crash_pods", "ended", {}), late) != ()
+
+
+def test_a_scheduler_that_is_cut_off_from_one_thing_may_be_heard() -> None:
+    assert doubted("cut_off", SCHEDULER, GOOD["cut_off"], *BEATS, job(20, 1, "scheduler-a")) == ()
+
+
+def test_when_a_hung_process_went_is_not_when_it_was_seen_to_hang() -> None:
+    """A kill that says no better is over by its proof; a hang is not, until the process is seen gone."""
+
+    def gone(action: str, **evidence: Any) -> int | None:
+        (target,) = targets(
+            whole([step(10, action, "injected", WORKER), step(11, action, "proved", WORKER, **evidence)])
+        )
+        return target.gone
+
+    assert gone("kill_pods", uid_gone=True) == at(11)
+    assert gone("kill_pods", process_gone_t=at(10.2)) == at(10.2)
+    assert gone("hang_pods", stopped=True) is None
+    assert gone("hang_pods", stopped=True, process_gone_t=at(40)) == at(40)
+    assert gone("kill_pods", process_gone_t=True) == at(11)
+
+
+def test_a_pod_that_lives_on_after_its_proof_was_not_killed() -> None:
+    alive = pod(20, "worker-1", "u1", component="worker")
+    assert doubted("kill_pods", WORKER, GOOD["kill_pods"], alive) != ()
+    assert doubted("crash_pods", WORKER, GOOD["crash_pods"], alive) == ()
