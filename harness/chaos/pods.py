@@ -79,6 +79,7 @@ def evict_each(strike: Strike, pods: list[Pod]) -> list[Pod]:
 
 def drain(context: Context, namespace: str, selector: str, within_s: float) -> list[dict[str, Any]]:
     """Close the node of one of the pods, and evict all of the stack's pods from it; refused ones are asked again."""
+    context.kube.require_ours()
     node = chosen(context, namespace, selector, "one")[0].node
     strike = Strike.begin(context, "drain_node", namespace, selector)
     context.kube.change.close(node)

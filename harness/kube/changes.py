@@ -32,12 +32,13 @@ class Scaled:
 
 
 class Changes:
-    """Changes to one cluster; `guard` refuses a namespace that is not ours to touch."""
+    """Changes to one cluster; `guard` refuses a namespace that is not ours to touch, `ours` a cluster that is not."""
 
-    def __init__(self, api: client.ApiClient, guard: Callable[[str], None]) -> None:
+    def __init__(self, api: client.ApiClient, guard: Callable[[str], None], ours: Callable[[], None]) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._guard = guard
+        self._require_ours = ours
 
     def evict(self, pod: Pod) -> int:
         """Ask to evict this very pod, as `kubectl drain` does: 201, 429 where its budget forbids it, 404 if gone."""
@@ -114,5 +115,6 @@ class Changes:
             self._apps.patch_namespaced_deployment(name, namespace, body, _request_timeout=CALL_TIMEOUT_S)
 
     def _node(self, name: str, body: dict[str, Any]) -> None:
+        self._require_ours()  # a node belongs to everybody in its cluster
         with reaching():
             self._core.patch_node(name, body, _request_timeout=CALL_TIMEOUT_S)

@@ -41,7 +41,7 @@ class Kube:
         self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
         self._version = client.VersionApi(api)
-        self.change = Changes(api, self.guard)
+        self.change = Changes(api, self.guard, self.require_ours)
 
     def require_ours(self) -> None:
         """Raises `UsageError` by name unless we made this cluster."""

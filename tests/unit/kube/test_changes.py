@@ -1,0 +1,129 @@
+"""What is changed in a cluster: this very pod, marked so that it can be found and put back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import FaultError, UsageError
+from harness.kube import EVICTED, Kube, KubeError, Scaled
+from tests.unit.kube.cluster import deployment, listing, pod, settings_for
+from tests.unit.kube.test_client import PODS, labelled, status
+from tests.unit.loopback import Reply, Request, Server, serving
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/airflow/deployments"
+NODE = {"kind": "Node", "metadata": {"name": "n1"}}
+
+
+def eviction(tmp_path: Path, code: int) -> tuple[int, Server]:
+    def answer(request: Request) -> Reply:
+        if request.method == "GET":
+            return Reply(200, listing("Pod", [pod("s-1")]))
+        return Reply(code, {"kind": "Status", "status": "Success"}) if code == EVICTED else status(code)
+
+    with serving(answer) as server:
+        kube = Kube(settings_for(tmp_path, server.url))
+        return kube.change.evict(kube.pods("airflow")[0]), server
+
+
+@pytest.mark.parametrize(("code", "said"), [(201, 201), (429, 429), (404, 404), (409, 404)])
+def test_an_eviction_is_asked_for_once_and_of_this_very_pod(tmp_path: Path, code: int, said: int) -> None:
+    found, server = eviction(tmp_path, code)
+    assert found == said
+    (asked,) = server.asked_for("POST", f"{PODS}/s-1/eviction")
+    assert asked.body["deleteOptions"]["preconditions"] == {"uid": "uid-s-1"}
+
+
+def test_an_eviction_that_breaks_is_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(KubeError):
+        eviction(tmp_path, 500)
+
+
+def patched(tmp_path: Path, replicas: int, annotations: dict[str, str], by: int) -> tuple[int, Any]:
+    found = deployment("api", "api-server", ready=replicas, desired=replicas)
+    found["metadata"]["annotations"] = annotations
+
+    def answer(request: Request) -> Reply:
+        return Reply(200, found if request.method == "PATCH" else listing("Deployment", [found]))
+
+    with serving(answer) as server:
+        wanted = Kube(settings_for(tmp_path, server.url)).change.scale("airflow", "api-server", by)
+    (asked,) = server.asked_for("PATCH", f"{DEPLOYMENTS}/api")
+    return wanted, asked.body
+
+
+@pytest.mark.parametrize(("by", "wanted"), [(1, 3), (-1, 1), (-2, 0), (-5, 0)])
+def test_a_change_of_scale_keeps_what_it_was_and_never_falls_below_none(tmp_path: Path, by: int, wanted: int) -> None:
+    body = {"metadata": {"annotations": {"airflow-chaos/replicas": "2"}}, "spec": {"replicas": wanted}}
+    assert patched(tmp_path, 2, {}, by) == (wanted, body)
+
+
+def test_a_second_change_of_scale_keeps_what_it_was_first(tmp_path: Path) -> None:
+    _, body = patched(tmp_path, 3, {"airflow-chaos/replicas": "2"}, -1)
+    assert body["metadata"]["annotations"] == {"airflow-chaos/replicas": "2"}
+    assert body["spec"] == {"replicas": 2}
+
+
+def test_what_was_scaled_is_found_and_put_back(tmp_path: Path) -> None:
+    ours = deployment("api", "api-server", ready=3, desired=3)
+    ours["metadata"]["annotations"] = {"airflow-chaos/replicas": "2"}
+    other, odd = (deployment(name, name, ready=1, desired=1) for name in ("worker", "odd"))
+    odd["metadata"]["annotations"] = {"airflow-chaos/replicas": "many"}
+
+    def answer(request: Request) -> Reply:
+        return Reply(200, ours if request.method == "PATCH" else listing("Deployment", [ours, other, odd]))
+
+    with serving(answer) as server:
+        change = Kube(settings_for(tmp_path, server.url)).change
+        found = change.scaled("airflow")
+        assert found == [Scaled("airflow", "api", 2)]
+        change.unscale(found[0])
+    (asked,) = server.asked_for("PATCH", f"{DEPLOYMENTS}/api")
+    assert asked.body == {"metadata": {"annotations": {"airflow-chaos/replicas": None}}, "spec": {"replicas": 2}}
+
+
+def test_a_roll_changes_the_template_alone(tmp_path: Path) -> None:
+    found = deployment("api", "api-server", ready=2, desired=2)
+
+    def answer(request: Request) -> Reply:
+        return Reply(200, found if request.method == "PATCH" else listing("Deployment", [found]))
+
+    with serving(answer) as server:
+        Kube(settings_for(tmp_path, server.url)).change.renew("airflow", "api-server", "now")
+    assert [r.query for r in server.asked_for("GET", DEPLOYMENTS)] == [{"labelSelector": ["component=api-server"]}]
+    (asked,) = server.asked_for("PATCH", f"{DEPLOYMENTS}/api")
+    template = {"metadata": {"annotations": {"airflow-chaos/restarted": "now"}}}
+    assert asked.body == {"spec": {"template": template}}
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_component_that_is_not_one_deployment_is_left_alone(tmp_path: Path, count: int) -> None:
+    some = [deployment(f"d{n}", "worker", ready=1, desired=1) for n in range(count)]
+    with serving(lambda _: Reply(200, listing("Deployment", some))) as server:
+        change = Kube(settings_for(tmp_path, server.url)).change
+        with pytest.raises(FaultError, match=f"airflow has {count} Deployments of component worker; nothing was"):
+            change.scale("airflow", "worker", 1)
+    assert {r.method for r in server.asked} == {"GET"}
+
+
+def test_a_node_is_closed_with_our_mark_and_opened_again(tmp_path: Path) -> None:
+    with serving(lambda _: Reply(200, NODE)) as server:
+        change = Kube(settings_for(tmp_path, server.url)).change
+        change.close("n1")
+        change.reopen("n1")
+    closed, opened = (r.body for r in server.asked_for("PATCH", "/api/v1/nodes/n1"))
+    assert closed == {"metadata": {"annotations": {"airflow-chaos/closed": "true"}}, "spec": {"unschedulable": True}}
+    assert opened == {"metadata": {"annotations": {"airflow-chaos/closed": None}}, "spec": {"unschedulable": None}}
+
+
+def test_what_is_not_ours_is_not_changed(tmp_path: Path) -> None:
+    with serving(lambda _: labelled(None)) as server:
+        change = Kube(settings_for(tmp_path, server.url, context="production")).change
+        for call in (lambda: change.scale("airflow", "worker", 1), lambda: change.renew("airflow", "worker", "now")):
+            with pytest.raises(UsageError, match="context production"):
+                call()
+        with pytest.raises(UsageError, match="context production"):
+            change.close("n1")
+    assert {r.method for r in server.asked} <= {"GET"}
