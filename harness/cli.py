@@ -15,12 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import calibrate as calibrating
+from harness import catalogue as catalogues
 from harness import console, recorded, standing, trend
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
 from harness.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
-from harness.settings import Settings
+from harness.settings import ROOT, Settings
 from harness.stack import engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
@@ -146,6 +147,20 @@ def index() -> None:
 def show_trend() -> None:
     """The newest run of each experiment beside all earlier ones."""
     console.show_drifts(trend.drifts(_settings().reports))
+
+
+@app.command()
+def catalogue(
+    measured: Annotated[bool, typer.Option("--measured", help="take the figures of the recorded runs, too")] = False,
+) -> None:
+    """Write docs/experiments.md, the page of all experiments."""
+    settings, docs, experiments = _settings(), ROOT / "docs", ROOT / "experiments"
+    if measured:
+        names = [path.stem for path in experiments.glob("*.json")]
+        catalogues.keep(catalogues.collect(settings.reports, names), docs / "measured.json")
+    page = catalogues.page(experiments, settings.slo_file, catalogues.read(docs / "measured.json"))
+    (docs / "experiments.md").write_text(page, encoding="utf-8")
+    out.print(docs / "experiments.md", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,0 +1,143 @@
+"""The catalogue of experiments, as a page: what each breaks, its proof, its bounds, and what was measured last.
+
+The page is made of `experiments/`, `slo.yaml` and `docs/measured.json` alone, so anybody gets the same one. The last of
+the three is made of recorded runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, RootModel
+
+from harness import experiment as experiments
+from harness.errors import UsageError
+from harness.experiment import Experiment
+from harness.judge.checks import amount
+from harness.judge.verdict import required
+from harness.outcome import Outcome, Verdict
+from harness.slo import CATALOGUE, Bound, load, stacks
+
+LAST_RUNS = 5
+GONE = "uid and process gone"
+PROOFS = {
+    "kill_pods": GONE,
+    "delete_pods": GONE,
+    "evict_pods": f"the API's answer to each eviction; {GONE}",
+    "drain_node": f"the API's answer to each eviction; {GONE}",
+    "renew_pods": GONE,
+    "scale_pods": f"replicas Ready; {GONE}, for those that go",
+    "crash_pods": "process gone",
+    "hang_pods": "every process seen stopped",
+    "stop_node": "off for its engine, not Ready for the cluster",
+    "cut_off": "packets dropped",
+}
+
+
+class Figures(BaseModel):
+    """What the last runs of one experiment on one stack came to; of each measure the median and the worst."""
+
+    model_config = ConfigDict(frozen=True)
+
+    last_run: str
+    verdicts: dict[Verdict, int]
+    measures: dict[str, tuple[float, float]]
+
+
+class Measured(RootModel[dict[str, dict[str, Figures]]]):
+    """Experiment → stack → figures."""
+
+
+def figures(outcomes: Iterable[Outcome]) -> Measured:
+    """Sum up the last runs of each experiment on each stack, the newest by the time in their ids."""
+    cells: dict[str, dict[str, list[Outcome]]] = {}
+    for outcome in sorted(outcomes, key=lambda o: o.run_id):
+        cells.setdefault(outcome.experiment, {}).setdefault(outcome.stack, []).append(outcome)
+    return Measured({name: {s: _sum(runs[-LAST_RUNS:]) for s, runs in of.items()} for name, of in cells.items()})
+
+
+def _sum(runs: list[Outcome]) -> Figures:
+    found: dict[str, list[float]] = {}
+    for check in (c for run in runs for c in run.checks if c.measure is not None and c.name in CATALOGUE):
+        found.setdefault(check.name, []).append(check.measure or 0.0)
+    pick = {name: max if CATALOGUE[name].sense == "at most" else min for name in found}
+    measures = {name: (round(median(some), 3), round(pick[name](some), 3)) for name, some in sorted(found.items())}
+    return Figures(last_run=runs[-1].run_id, verdicts=Counter(run.verdict for run in runs), measures=measures)
+
+
+def collect(reports: Path, known: Iterable[str]) -> Measured:
+    """The figures of all judged runs of these experiments in a folder; what cannot be read is passed over."""
+    outcomes = []
+    for path in sorted(reports.glob("*/verdict.json")):
+        try:
+            outcomes.append(Outcome.load(path))
+        except UsageError:
+            continue
+    names = set(known)
+    return figures(o for o in outcomes if o.experiment in names)
+
+
+def read(path: Path) -> Measured:
+    """The figures as they were kept. Raises `UsageError` where the file is not what it must be."""
+    try:
+        return Measured.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise UsageError(f"{path.name} cannot be read: {cause}; make it with harness catalogue --measured") from cause
+
+
+def keep(measured: Measured, path: Path) -> None:
+    path.write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def page(folder: Path, slo_file: Path, measured: Measured) -> str:
+    """The page in Markdown: one section an experiment, by name."""
+    found = [experiments.load(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)]
+    lines = ["# Experiments", "", "Made by `harness catalogue`; not to be edited.", ""]
+    for one in found:
+        lines += _section(one, slo_file, measured.root.get(one.name, {}))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(one: Experiment, slo_file: Path, measured: dict[str, Figures]) -> list[str]:
+    plan, raw = one.plan, one.raw
+    phases = plan.phases
+    load = f"a run of `{plan.workload.dag}` every {plan.workload.every_s:g} s"
+    writes = f", a write every {plan.writer.every_s:g} s" if plan.writer else ""
+    lines = [f"## {one.name}", "", f"**{raw['title']}.** {raw['description']}", ""]
+    lines += [f"- Breaks: {_step(step)}" for step in raw["method"]] or ["- Breaks: nothing"]
+    lines += [
+        f"- Lives: {phases.baseline_s:g} s of baseline, the fault, {phases.recovery_s:g} s of recovery,"
+        f" {phases.cooldown_s:g} s at most for what is in flight",
+        f"- Load: {load}{writes}, {plan.probe.rate_hz:g} requests/s",
+        "",
+    ]
+    for stack in stacks(slo_file, plan.profile, one.name):
+        lines += _bounds(one, slo_file, stack, measured.get(stack))
+    return lines
+
+
+def _step(step: dict[str, Any]) -> str:
+    provider = step["provider"]
+    aims = ", ".join(f"{name} `{value}`" for name, value in provider.get("arguments", {}).items())
+    return f"{step['name']} (`{provider['func']}`: {aims}); proof: {PROOFS[provider['func']]}"
+
+
+def _bounds(one: Experiment, slo_file: Path, stack: str, seen: Figures | None) -> list[str]:
+    plan = one.plan
+    needed = required(plan.component, plan.writer is not None, plan.recovery)
+    bounds = load(slo_file, plan.profile, stack, one.name, needed)
+    runs = ", ".join(f"{count} {verdict}" for verdict, count in seen.verdicts.items()) if seen else "not run yet"
+    since = f" (the last: {seen.last_run})" if seen else ""
+    head = f"| `{stack}`, {plan.profile} | limit | median | worst | origin of the limit |"
+    lines = [f"Last runs on `{stack}`: {runs}{since}.", "", head, "| --- | --- | --- | --- | --- |"]
+    return [*lines, *(_row(bound, seen) for _, bound in sorted(bounds.items())), ""]
+
+
+def _row(bound: Bound, seen: Figures | None) -> str:
+    pair = seen.measures.get(bound.name) if seen else None
+    middle, worst = (amount(value, bound.unit) for value in pair) if pair else ("", "")
+    return f"| {bound.name} | {bound.sense} {amount(bound.limit, bound.unit)} | {middle} | {worst} | {bound.origin} |"

@@ -1,0 +1,85 @@
+"""The catalogue says what the files say, and what the last runs came to; the page in docs/ is the present one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import catalogue
+from harness.catalogue import LAST_RUNS, Measured, collect, figures, keep, page, read
+from harness.chaos import actions
+from harness.errors import UsageError
+from harness.outcome import Check, Outcome, Verdict
+from harness.settings import ROOT
+from harness.slo import stacks
+
+NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.json"))
+
+
+def outcome(number: int, measure: float, verdict: Verdict = Verdict.PASS, name: str = "null") -> Outcome:
+    values = {"limit": 1.0, "unit": "s", "origin": "o", "because": "b", "verdict": verdict}
+    checks = [Check(name=n, measure=measure, **values) for n in ("tasks.run_duration", "evidence.samples", "other")]
+    none = Check(name="rollback.time", measure=None, **values)
+    return Outcome(
+        run_id=f"{name}-{number:04}", experiment=name, stack="celery", verdict=verdict, checks=(*checks, none)
+    )
+
+
+def test_the_page_in_the_documents_is_the_present_one() -> None:
+    measured = read(ROOT / "docs" / "measured.json")
+    fresh = page(ROOT / "experiments", ROOT / "slo.yaml", measured)
+    assert (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8") == fresh, "run: harness catalogue"
+
+
+def test_every_experiment_has_its_section_with_every_bound_and_its_origin() -> None:
+    text = page(ROOT / "experiments", ROOT / "slo.yaml", Measured({}))
+    assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")] == NAMES
+    assert text.count("not run yet") == sum(len(stacks(ROOT / "slo.yaml", "tuned", name)) for name in NAMES)
+    assert "SIGKILL is immediate" in text
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_the_last_runs_alone_count_whatever_the_order(measures: list[float], random: object) -> None:
+    runs = [outcome(number, measure) for number, measure in enumerate(measures)]
+    random.shuffle(runs)  # type: ignore[attr-defined]
+    found = figures(runs).root["null"]["celery"]
+    last = measures[-LAST_RUNS:]
+    assert found.verdicts == {Verdict.PASS: len(last)}
+    assert found.last_run == f"null-{len(measures) - 1:04}"
+    assert found.measures["tasks.run_duration"][1] == round(max(last), 3)
+    assert found.measures["evidence.samples"][1] == round(min(last), 3)
+    assert found.measures.keys() == {"tasks.run_duration", "evidence.samples"}
+
+
+def test_figures_are_kept_as_they_were(tmp_path: Path) -> None:
+    found = figures([outcome(1, 2.5), outcome(2, 3.5, Verdict.FAIL), outcome(3, 1, name="other")])
+    keep(found, tmp_path / "measured.json")
+    assert read(tmp_path / "measured.json") == found
+
+
+def test_runs_are_collected_from_their_folders(tmp_path: Path) -> None:
+    for number, name in enumerate(("null", "null", "unknown")):
+        run = outcome(number, number, name=name)
+        (tmp_path / run.run_id).mkdir()
+        run.save(tmp_path / run.run_id / "verdict.json")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "verdict.json").write_text("{", encoding="utf-8")
+    found = collect(tmp_path, ["null"])
+    assert {name: of["celery"].verdicts for name, of in found.root.items()} == {"null": {Verdict.PASS: 2}}
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"null": 3}'])
+def test_figures_that_cannot_be_read_are_refused(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "measured.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"measured\.json cannot be read"):
+        read(path)
+
+
+def test_every_action_has_its_proof_in_words() -> None:
+    named = {n for n, f in vars(actions).items() if callable(f) and getattr(f, "__module__", "") == actions.__name__}
+    assert catalogue.PROOFS.keys() == {n for n in named if not n.startswith("_") and n not in ("undo",)}
