@@ -31,10 +31,10 @@ def _refused(history: History, bound: Bound) -> Check:
 
 def _ready(history: History, bound: Bound) -> Check:
     t = fault_time(history)
-    components = sorted({target.component for target in targets(history)})
-    if t is None or not components:
+    if t is None:
         return unknown(bound, "There was no fault")
-    return worst_of(_fewest(history, bound, t, component) for component in components)
+    components = {target.component for target in targets(history)}
+    return worst_of(_fewest(history, bound, t, component) for component in sorted(components))
 
 
 def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from harness.history import Record
 from harness.judge import disruption
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
-from tests.unit.builders import fault, pod, whole
+from tests.unit.builders import fault, job, pod, whole
 
 TARGET = {"kind": "Pod", "name": "airflow/web-1", "uid": "u1", "node": "n1", "component": "scheduler"}
 
@@ -34,10 +35,33 @@ def test_what_the_budget_refused_is_counted() -> None:
     assert lax.because.startswith("Of 1 evictions asked for, the budget refused 0; the limit")
 
 
-def test_where_no_eviction_was_asked_for_nothing_is_known() -> None:
-    assert check("disruption.refused", 1, fault(1, "injected", TARGET)).verdict is Verdict.INVALID
-    assert check("disruption.ready", 1, pod(0, "web-1", "u1")).verdict is Verdict.INVALID
-    assert check("disruption.ready", 1, pod(0, "web-1", "u1"), fault(1, "injected", TARGET)).verdict is Verdict.INVALID
+@pytest.mark.parametrize(
+    ("name", "records", "why"),
+    [
+        ("disruption.refused", [fault(1, "injected", TARGET)], "No eviction was asked for;"),
+        ("disruption.ready", [pod(0, "web-1", "u1")], "There was no fault;"),
+        (
+            "disruption.ready",
+            [pod(0, "web-1", "u1"), fault(1, "injected", TARGET), job(2, 1, "web-1"), pod(2, "x", "x", component="x")],
+            "No pod of scheduler was seen to change after the fault;",
+        ),
+    ],
+)
+def test_what_was_not_seen_is_not_known(name: str, records: list[Record], why: str) -> None:
+    found = check(name, 1, *records)
+    assert found.verdict is Verdict.INVALID
+    assert found.because.startswith(why)
+
+
+def test_the_first_moment_with_the_fewest_is_named_and_what_changed_with_the_fault_is_from_before() -> None:
+    records: list[Record] = [pod(0, "web-1", "u1"), pod(0, "web-2", "u2"), pod(1, "web-3", "u3")]
+    records += [fault(1, "injected", TARGET), pod(2, "web-1", "u1", ready=False), pod(3, "web-1", "u1")]
+    records += [pod(4, "web-3", "u3", "deleted"), pod(5, "x", "x", ready=False, component="worker")]
+    found = check("disruption.ready", 3, *records)
+    assert (found.verdict, found.measure) == (Verdict.FAIL, 2)
+    assert found.because == (
+        "The fewest scheduler pods Ready at once were 2, 2.0 s into the run; the limit is at least 3 (origin)."
+    )
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=20)
