@@ -193,38 +193,42 @@ def lines(check: Check) -> Iterator[str]:
         yield f"  {window.start / NS:.3f} to {window.end / NS:.3f}: {window.what}"
 
 
-def said() -> str:
-    """Of each scenario, the checks that are not as in the healthy run."""
-    usual = judge(HISTORIES["healthy"]()).checks
-    out: list[str] = []
-    for name, make in HISTORIES.items():
-        outcome = judge(make())
-        out.append(f"== {name}: {outcome.verdict} {outcome.run_id} {outcome.experiment} {outcome.stack}")
-        for check in outcome.checks:
-            if name == "healthy" or check not in usual:
-                out += lines(check)
-        out += [f"  without {c.name}" for c in usual if c.name not in {o.name for o in outcome.checks}]
+def said(name: str, usual: tuple[Check, ...]) -> str:
+    """Of one scenario, the checks that are not as in the healthy run."""
+    outcome = judge(HISTORIES[name]())
+    out = [f"== {name}: {outcome.verdict} {outcome.run_id} {outcome.experiment} {outcome.stack}"]
+    for check in outcome.checks:
+        if name == "healthy" or check not in usual:
+            out += lines(check)
+    out += [f"  without {c.name}" for c in usual if c.name not in {o.name for o in outcome.checks}]
     return "\n".join(out) + "\n"
 
 
+def healthy_checks() -> tuple[Check, ...]:
+    return judge(HISTORIES["healthy"]()).checks
+
+
 @pytest.fixture(scope="module")
-def now() -> dict[str, str]:
-    return parts(said())
+def usual() -> tuple[Check, ...]:
+    return healthy_checks()
 
 
-def parts(text: str) -> dict[str, str]:
-    """By what was wrong; the file's own lines."""
-    return {part.split("\n", 1)[0]: part for part in text.split("== ")[1:]}
+@pytest.fixture(scope="module")
+def looked_at() -> dict[str, str]:
+    """By scenario, the file's own lines."""
+    parts = [f"== {part}" for part in PATH.read_text(encoding="utf-8").split("== ")[1:]]
+    return {part.splitlines()[0].removeprefix("== ").rsplit(": ", 1)[0]: part for part in parts}
 
 
-@pytest.mark.parametrize("name", list(parts(PATH.read_text(encoding="utf-8")) if PATH.exists() else []))
-def test_what_is_said_is_as_it_was_looked_at(now: dict[str, str], name: str) -> None:
-    assert now.get(name) == parts(PATH.read_text(encoding="utf-8"))[name]
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_is_said_is_as_it_was_looked_at(name: str, usual: tuple[Check, ...], looked_at: dict[str, str]) -> None:
+    assert said(name, usual) == looked_at.get(name)
 
 
-def test_every_scenario_was_looked_at(now: dict[str, str]) -> None:
-    assert now.keys() == parts(PATH.read_text(encoding="utf-8")).keys()
+def test_the_file_holds_no_other_scenario(looked_at: dict[str, str]) -> None:
+    assert looked_at.keys() == HISTORIES.keys()
 
 
 if __name__ == "__main__":
-    PATH.write_text(said(), encoding="utf-8")
+    expected = healthy_checks()
+    PATH.write_text("".join(said(name, expected) for name in HISTORIES), encoding="utf-8")
