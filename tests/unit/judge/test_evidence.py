@@ -11,6 +11,8 @@ from harness.history import Event, Fault, History, Op, Phase, Record, Sample
 from harness.judge.verdict import judge
 from harness.outcome import Check, Verdict
 from tests.unit.builders import (
+    END,
+    FAULT,
     at,
     bad,
     changed,
@@ -52,10 +54,12 @@ UNPROVED: dict[str, Callable[[], list[Record]]] = {
     "uid said to be gone by a word": lambda: proofs(uid_gone="yes"),
     "neither exit nor end of process": lambda: proofs(exit_code=None, process_gone=False),
     "hit without uid": lambda: targets("injected", uid=""),
+    "hit without uid or name": lambda: targets("injected", uid=None, name=7),
     "proof of another pod": lambda: targets("proved", uid="uid-x"),
     "proof from before": lambda: changed(healthy(), Fault, lambda f: f.phase == "proved", lambda _: {"t": at(20.2)}),
     "seen ready afterwards": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a")],
     "heartbeats went on": lambda: [*healthy(), job(25, 1, "scheduler-a")],
+    "a heartbeat at the very end": lambda: [*healthy(), job(END, 1, "scheduler-a")],
     "no heartbeat before": lambda: without(
         healthy(), Event, lambda e: e.what == "heartbeat" and e.value["hostname"] == "scheduler-a"
     ),
@@ -76,7 +80,15 @@ BELIEVED: dict[str, Callable[[], list[Record]]] = {
     "as recorded": healthy,
     "exit code alone": lambda: proofs(process_gone=False),
     "end of process alone": lambda: proofs(exit_code=None),
-    "a beat seen by the next poll": lambda: [*healthy(), job(23.9, 1, "scheduler-a")],
+    "a beat seen by the next poll": lambda: [*healthy(), job(24, 1, "scheduler-a")],
+    "one heartbeat, in the moment of the hit": lambda: [
+        *without(healthy(), Event, lambda e: e.what == "heartbeat" and e.value["hostname"] == "scheduler-a"),
+        job(FAULT, 1, "scheduler-a"),
+    ],
+    "proved in the moment of the hit": lambda: changed(
+        healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"t": f.t - at(1.5)}
+    ),
+    "seen ready in the moment of the proof": lambda: [*healthy(), pod(22, "scheduler-a", "uid-a")],
     "seen while deleting": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a", deleting=True)],
     "the last news of a deleted pod": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a", "deleted")],
     "a new job under the old name": lambda: [*healthy(), job(30, 8, "scheduler-a", "state"), job(31, 8, "scheduler-a")],
@@ -145,8 +157,14 @@ OBSERVERS: dict[str, list[Record]] = {
     "a thread left behind": [
         Event(t=at(55), source="probe", object="watcher", what="stopped", value={"still_running": ["pods of airflow"]})
     ],
+    "a number of threads left behind": [
+        Event(t=at(55), source="probe", object="watcher", what="stopped", value={"still_running": 2})
+    ],
     "blind at the end": [
         Event(t=at(50), source="probe", object="watcher", what="error", value={"of": "jobs", "error": "no"})
+    ],
+    "blind at the end, to what it does not say": [
+        Event(t=at(50), source="probe", object="watcher", what="error", value={})
     ],
     "marks lost": [
         Event(t=at(55), source="probe", object="ledger", what="stopped", value={"marks": 33, "complete": True})
@@ -164,6 +182,7 @@ def test_an_observer_that_recovered_is_believed() -> None:
     seen: list[Record] = [
         Event(t=at(25), source="probe", object="watcher", what="error", value=value),
         Event(t=at(28), source="probe", object="watcher", what="recovered", value=value),
+        Event(t=at(28), source="probe", object="watcher", what="recovered", value={"of": "what was never lost"}),
         Event(t=at(55), source="probe", object="ledger", what="stopped", value={"marks": 32, "complete": True}),
     ]
     assert evidence([*healthy(), *seen], "complete").verdict is Verdict.PASS

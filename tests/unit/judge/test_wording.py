@@ -30,6 +30,7 @@ from tests.unit.builders import (
 )
 from tests.unit.judge.test_calibration import ROWS, judged, row
 from tests.unit.judge.test_evidence import OBSERVERS, UNPROVED, dags, phases, stopped
+from tests.unit.judge.test_machine import loads
 from tests.unit.judge.test_null import BOUNDS, still
 from tests.unit.judge.test_recovery import jobs, pods
 from tests.unit.judge.test_rollback import rolled
@@ -124,6 +125,9 @@ SCENARIOS: dict[str, Make] = {
     "tasks: a mapped one lost": lambda: [*healthy(), mark(4.5, "start", "r1", "load", index=3)],
     "tasks: a run not seen to end": lambda: [*healthy(), *trigger("c", "invoke", "ok")],
     "recovery: one replacement": lambda: pods(healthy(), "scheduler-d"),
+    "recovery: one replacement of what is not proved": lambda: without(
+        pods(healthy(), "scheduler-d"), Fault, lambda f: f.phase == "proved"
+    ),
     "recovery: not watched before": lambda: pods(healthy(), "scheduler-a"),
     "recovery: of no component": lambda: changed(
         healthy(), Fault, lambda f: "component" in f.target, lambda f: {"target": {**f.target, "component": ""}}
@@ -152,6 +156,7 @@ SCENARIOS: dict[str, Make] = {
     "rollback: left behind": lambda: rolled(leftovers=["a", "b", "c", "d"]),
     "rollback: not looked at": lambda: rolled(expected={}, ready={}),
     "rollback: malformed": lambda: rolled(ready=None),
+    "rollback: malformed within": lambda: rolled(ready={"scheduler": "2"}),
     "rollback: never": lambda: without(healthy(), Fault, lambda f: f.phase == "rolled-back"),
     "rollback: one of two": lambda: [*healthy(), fault(30, "begin").model_copy(update={"id": "second"})],
     "bounds: unreadable": lambda: bound("tasks.lost", limit="few"),
@@ -159,6 +164,9 @@ SCENARIOS: dict[str, Make] = {
     "bounds: unknown": lambda: [meta({**meta().slo, "tasks.odd": {"limit": 1}}), *healthy()[1:]],
     "bounds: missing": lambda: [meta({n: b for n, b in meta().slo.items() if n != "tasks.lost"}), *healthy()[1:]],
     "bounds: hair's breadth": lambda: bound("rollback.time", limit=19.4999999),
+    "machine: quiet": lambda: [*healthy(), *loads(0, 1.5, 3, 0, 0, 0, 0, 0, 0)],
+    "machine: busy": lambda: [*healthy(), *loads(*[0] * 10, *[30] * 5, *[0] * 10)],
+    "machine: malformed": lambda: [*healthy(), *loads(0, "much")],
     "null: still": null,
     "null: a fault": lambda: null(fault(20.1, "begin", {"kind": "Selector", "name": "x"})),
     "null: deleted": lambda: null(pod(30, "scheduler-a", "uid-a", "deleted")),
