@@ -257,6 +257,23 @@ def test_too_few_samples_after_the_fault_are_invalid() -> None:
     assert (check.verdict, check.measure) == (Verdict.INVALID, 14)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_series_with_the_fewest_samples_decides_from_the_very_beginning_of_the_fault_phase_on(count: int) -> None:
+    odd = [sample(20 + i, target="odd") for i in range(count)]
+    assert evidence([*healthy(), *odd], "samples").measure == count
+
+
+def test_many_writes_do_not_hide_that_there_were_few_reads() -> None:
+    """One target over one kind of connection, read and written."""
+    both = [sample(t / 2, target="odd", method="POST" if t > 50 else "GET") for t in range(30, 100)]
+    assert evidence([*healthy(), *both], "samples").measure == 11
+
+
+def test_one_run_that_ended_is_counted() -> None:
+    one = without(healthy(), Op, lambda o: o.value["dag_run"] != "r6")
+    assert evidence(one, "finished_runs").measure == 1
+
+
 def test_too_few_finished_runs_are_invalid() -> None:
     few = changed(
         healthy(),
@@ -278,4 +295,5 @@ def test_a_prober_that_fell_behind_is_invalid() -> None:
     check = evidence(late(0.6), "late_samples")
     assert check.verdict is Verdict.INVALID
     assert check.measure == pytest.approx(100 * 20 / 380)
+    assert "the first 20.5 s before the fault" in check.because
     assert evidence(late(0.5), "late_samples").verdict is Verdict.PASS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.history import Event, Fault, Meta, Record
+from harness.history import Event, Fault, Meta, Record, Sample
 from harness.judge.null import check
 from harness.judge.verdict import REQUIRED_ALWAYS, judge, required
 from harness.outcome import Outcome, Verdict
@@ -84,6 +84,13 @@ def test_pods_of_no_component_come_and_go() -> None:
 def test_a_run_that_was_to_break_something_never_passes_as_null() -> None:
     records = [meta(BOUNDS), *still()[1:]]
     assert null(records).verdict is Verdict.INVALID
+
+
+def test_a_null_run_without_writes_needs_no_bounds_for_them() -> None:
+    unwritten = without(without(still(), Sample, lambda s: s.method == "POST"), Event, lambda e: e.object == "prober")
+    reads = {name: bound for name, bound in BOUNDS.items() if ".write." not in name}
+    first = unwritten[0].model_copy(update={"slo": reads})
+    assert null([first, *unwritten[1:]]).verdict is Verdict.PASS
 
 
 def test_the_bounds_of_a_null_experiment() -> None:

@@ -41,7 +41,13 @@ def test_a_trigger_without_an_answer_is_unknown() -> None:
 )
 def test_how_a_run_ended(type_: str, value: dict[str, str], state: str) -> None:
     end = op(9, "run", "ok", "r", **value).model_copy(update={"type": type_})
-    assert one([op(1, "trigger", "invoke", "r"), op(2, "trigger", "ok", "r"), end]).state == state
+    run = one([op(1, "trigger", "invoke", "r"), op(2, "trigger", "ok", "r"), end])
+    assert run.state == state
+    assert run.ended == (at(9) if state in ("success", "failed") else None)
+
+
+def test_a_run_that_ended_has_ended_though_it_is_followed_again() -> None:
+    assert one([*dag_run("r", 1, 2, 5), op(6, "run", "invoke", "r")]).state == "success"
 
 
 @pytest.mark.parametrize(
@@ -77,8 +83,8 @@ def test_starts_and_ends_go_together_by_try_and_host_first_come_first_served() -
 
 
 def test_an_end_without_a_start_is_a_stray() -> None:
-    (done,) = work([mark(1, "start"), mark(2, "end"), mark(3, "end")]).values()
-    assert (len(done.attempts), done.ends, done.strays) == (1, 2, 1)
+    (done,) = work([mark(1, "start"), mark(2, "end"), mark(3, "end"), mark(4, "end", resumed=True)]).values()
+    assert (len(done.attempts), done.ends, done.strays) == (1, 3, 2)
 
 
 def test_a_mapped_task_is_named_with_its_index_from_the_first_on() -> None:

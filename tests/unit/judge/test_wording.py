@@ -74,6 +74,7 @@ SCENARIOS: dict[str, Make] = {
     **{f"observers: {name}": (lambda more=more: [*healthy(), *more]) for name, more in OBSERVERS.items()},  # type: ignore[misc]
     **{f"broken: {name}": make for name, make in BREAKERS.items()},
     "phases: none": lambda: without(healthy(), Phase),
+    "phases: none, nor a fault": lambda: without(without(healthy(), Phase), Fault),
     "phases: two": lambda: phases(["baseline begin", "baseline end"]),
     "baseline: broken": lambda: bad(healthy(), 5, 10),
     "baseline: no phase": lambda: without(healthy(), Phase, lambda p: p.name == "baseline"),
@@ -106,6 +107,9 @@ SCENARIOS: dict[str, Make] = {
     ),
     "availability: no reads": lambda: without(healthy(), Sample, lambda s: s.method == "GET"),
     "tasks: a failed run": lambda: ended("r24", "fail", "failed"),
+    "tasks: every run failed": lambda: changed(
+        healthy(), Op, lambda o: o.f == "run" and o.type == "ok", lambda _: {"type": "fail"}
+    ),
     "tasks: an unfinished run": lambda: ended("r24", "info", "running"),
     "tasks: an unknown end": lambda: ended("r24", "info", "unknown"),
     "tasks: an unknown trigger": lambda: [*healthy(), *trigger("c", "invoke", "info")],
@@ -121,6 +125,7 @@ SCENARIOS: dict[str, Make] = {
     "tasks: of nobody": lambda: [*healthy(), mark(5, "start", "nobody"), mark(6, "end", "nobody")],
     "tasks: unlisted": lambda: [*healthy(), mark(5, "start", "r1", "other"), mark(6, "end", "r1", "other")],
     "tasks: a stray end": lambda: [*healthy(), mark(4.95, "end", "r1", "load", try_=9)],
+    "tasks: two stray ends": lambda: [*healthy(), *(mark(t, "end", "r1", "other") for t in (5, 6))],
     "tasks: many lost": lambda: without(healthy(), Mark, lambda m: m.mark == "end"),
     "tasks: a mapped one lost": lambda: [*healthy(), mark(4.5, "start", "r1", "load", index=3)],
     "tasks: a run not seen to end": lambda: [*healthy(), *trigger("c", "invoke", "ok")],
