@@ -60,7 +60,7 @@ def _fault(history: History) -> Check:
     hit = targets(history)
     names = some(target.name for target in hit)
     proved = max(target.proof.t for target in hit if target.proof)
-    window = Window(start=t or 0, end=proved, what=f"fault on {names}, until its proof")
+    window = Window(start=min(target.injected for target in hit), end=proved, what=f"fault on {names}, until its proof")
     because = f"The fault hit {len(hit)} pods ({names}), proved by {when(proved, t)}."
     return plain(name, Verdict.PASS, because, [window])
 
@@ -82,7 +82,7 @@ def _baseline(history: History, bounds: dict[str, Bound]) -> Check:
     worst = max(checks, key=lambda c: c.verdict.rank)
     if worst.verdict is not Verdict.PASS:
         return plain(name, Verdict.INVALID, f"Already before the fault: {worst.because}", windows)
-    floor = "; ".join(f"{c.name} {amount(c.measure or 0.0, c.unit)}" for c in checks)
+    floor = "; ".join(f"{c.name} {amount(c.measure, c.unit)}" for c in checks if c.measure is not None)
     return plain(name, Verdict.PASS, f"Without a fault, the same bounds held: {floor}.", windows)
 
 

@@ -8,10 +8,11 @@ from harness.history import NS, Fault, Phase, Record, Sample
 from harness.judge import availability
 from harness.outcome import Verdict
 from harness.slo import Bound
-from tests.unit.builders import LIMITS, at, bad, changed, healthy, meta, named, sample, verdict, whole, without
+from tests.unit.builders import LIMITS, Conn, at, bad, changed, healthy, meta, named, sample, verdict, whole, without
 
 READ = "availability.read.outage"
 BOUNDS = {n: Bound(n, v, u, "test") for n, (v, u) in LIMITS.items()}
+CONNS: tuple[Conn, Conn] = ("new", "reused")
 
 
 def judged(records: list[Record], name: str = READ) -> Verdict:
@@ -135,8 +136,8 @@ def test_heads_are_reads_and_deletes_are_writes() -> None:
 
 
 def test_a_verdict_holds_the_longest_windows_when_there_are_many() -> None:
-    flapping = [sample(20 + i * 0.1, "fail" if i % 2 else "ok") for i in range(400)]
-    records = [*without(healthy(), Sample, lambda s: s.target == "version" and s.conn == "new"), *flapping]
+    flapping = [sample(20 + i * 0.1, "fail" if i % 2 else "ok", conn=c) for i in range(400) for c in CONNS]
+    records = [*without(healthy(), Sample, lambda s: s.target == "version"), *flapping]
     check = named(verdict(bad(records, 50, 51)), READ)
     assert len(check.windows) == 100
     assert max(w.end - w.start for w in check.windows) >= 1.0 * NS

@@ -80,7 +80,7 @@ def test_of_an_outage_in_pieces_the_longest_is_what_was_measured() -> None:
 
 def test_of_an_outage_of_which_only_the_beginning_was_seen_the_rest_is_the_error() -> None:
     row = compare("flap", seen([(1000 * MS, 1100 * MS)]), [(1000 * MS, 1440 * MS)])
-    assert (row.least_ms, row.most_ms, row.unfounded) == (-340, -340, 0)
+    assert (row.least_ms, row.median_ms, row.most_ms, row.unfounded) == (-340, -340, -340, 0)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ def targets(phase: str, **said: Any) -> list[Record]:
     return changed(healthy(), Fault, lambda f: f.phase == phase, lambda f: {"target": {**f.target, **said}})
 
 
+def moved(seconds: float) -> list[Record]:
+    """The hits, and their proofs, so much later; the fault phase lasts from 20 to 23 s."""
+    return changed(healthy(), Fault, lambda f: f.phase in ("injected", "proved"), lambda f: {"t": f.t + at(seconds)})
+
+
 UNPROVED: dict[str, Callable[[], list[Record]]] = {
     "nothing was hit": lambda: without(healthy(), Fault, lambda f: f.phase == "injected"),
     "no fault at all": lambda: without(healthy(), Fault),
@@ -63,6 +68,7 @@ UNPROVED: dict[str, Callable[[], list[Record]]] = {
     "no heartbeat before": lambda: without(
         healthy(), Event, lambda e: e.what == "heartbeat" and e.value["hostname"] == "scheduler-a"
     ),
+    "hit as the fault phase ends": lambda: moved(2.5),
     "hit before the fault phase": lambda: changed(
         healthy(), Fault, lambda f: f.phase == "injected", lambda _: {"t": at(19)}
     ),
@@ -78,6 +84,7 @@ def test_an_unproved_fault_is_invalid(name: str) -> None:
 
 BELIEVED: dict[str, Callable[[], list[Record]]] = {
     "as recorded": healthy,
+    "hit as the fault phase begins": lambda: moved(-0.5),
     "exit code alone": lambda: proofs(process_gone=False),
     "end of process alone": lambda: proofs(exit_code=None),
     "a beat seen by the next poll": lambda: [*healthy(), job(24, 1, "scheduler-a")],

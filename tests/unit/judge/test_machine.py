@@ -44,6 +44,11 @@ def test_the_limit_is_on_the_mean_of_ten_seconds(share: float, verdict: Verdict)
     assert judged(loads(*[0] * 10, 100, *[0] * 10)).verdict is Verdict.PASS
 
 
+def test_who_had_most_is_looked_for_in_those_ten_seconds_alone() -> None:
+    found = judged([*loads(100, top="make"), *loads(0, *[30] * 5)[1:]])
+    assert "most of it cc, from" in found.because
+
+
 def test_what_the_machine_below_took_counts_too() -> None:
     found = judged(loads(*[10] * 12, steal=16.0, top=""))
     assert found.verdict is Verdict.INVALID

@@ -286,11 +286,11 @@ def test_requests_are_no_part_of_recovery() -> None:
     assert whole([sample(1)]).meta is None
 
 
-def restarted(action: str, *more: Record, **evidence: Any) -> Check:
+def restarted(action: str, *more: Record, before: int | None = 2, **evidence: Any) -> Check:
     """A worker that is hit at 10 s in its place, and the check of `recovery.replacement_ready` within 30 s."""
     target = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
     steps: list[Record] = [
-        pod(1, "worker-1", "u1", component="worker", restarts=2),
+        pod(1, "worker-1", "u1", component="worker", restarts=before),
         pod(1, "worker-2", "u2", component="worker", restarts=0),
         Fault(t=at(10), id="f", action=action, phase="injected", target=target),
         Fault(t=at(11), id="f", action=action, phase="proved", target=target, evidence=evidence),
@@ -313,6 +313,14 @@ def test_a_container_that_is_started_again_replaces_the_one_before(action: str) 
     assert restarted(action, same, unready, peer, back, **good).measure == 15.0
     assert restarted(action, same, unready, peer, **good).verdict is Verdict.FAIL
     assert restarted(action, pod(20, "worker-3", "u3", component="worker"), **good).measure == 10.0
+
+
+def test_restarts_that_were_not_counted_are_none() -> None:
+    good = {"stopped": True, "process_gone": True}
+    unknown = pod(12, "worker-1", "u1", component="worker", restarts=None)
+    first = pod(25, "worker-1", "u1", component="worker", restarts=1)
+    assert restarted("crash_pods", unknown, first, before=None, **good).measure == 15.0
+    assert restarted("crash_pods", unknown, before=0, **good).verdict is Verdict.FAIL
 
 
 def test_a_pod_that_was_killed_is_not_replaced_by_its_own_container() -> None:
