@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-
-import numpy as np
 
 from harness.history import History
 from harness.judge.checks import measured, plain, unknown, when, worst_of
@@ -15,21 +14,24 @@ from harness.samples import Column, Series
 from harness.slo import Bound
 
 MOST_WINDOWS = 100
+NEVER = math.inf
 Judge = Callable[[Bound, Series, Column, int | None], Check]
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """Samples that were under way when the fault phase began, or came later."""
-    return between(history, bounds, judged_from(history), None)
+    since = judged_from(history)
+    return between(history, bounds, NEVER if since is None else since, NEVER)
 
 
-def between(history: History, bounds: dict[str, Bound], since: int | None, until: int | None) -> tuple[Check, ...]:
+def between(history: History, bounds: dict[str, Bound], since: float, until: float) -> tuple[Check, ...]:
     """Judge the samples that ended in (since, until]. A series known from elsewhere in the run must be in there too.
 
     A request that was due before a fault and still under way when it came belongs to the fault, not to the baseline.
     """
     fault = fault_time(history)
-    every = {series: _ended_in(samples, since, until) for series, samples in history.samples.columns.items()}
+    columns = history.samples.columns.items()
+    every = {series: samples.where((samples.end > since) & (samples.end <= until)) for series, samples in columns}
     checks: list[Check] = []
     for write, word in ((False, "read"), (True, "write")):
         inside = {series: samples for series, samples in every.items() if series.write is write}
@@ -41,11 +43,6 @@ def between(history: History, bounds: dict[str, Bound], since: int | None, until
                 why = f"{next(iter(inside))} was sampled, but no bound says what is allowed."
                 checks.append(plain(name, Verdict.INVALID, why))
     return tuple(checks)
-
-
-def _ended_in(samples: Column, since: int | None, until: int | None) -> Column:
-    after = samples.end > since if since is not None else np.zeros(len(samples), dtype=bool)
-    return samples.where(after if until is None else after & (samples.end <= until))
 
 
 def _worst(bound: Bound, inside: dict[Series, Column], judge: Judge, fault: int | None) -> Check:

@@ -12,6 +12,8 @@ from harness.history import NS
 from harness.outcome import Check, Verdict, Window
 from harness.slo import CATALOGUE, Bound
 
+HARDLY = NS // 20  # nobody is helped by "0.0 s before"
+
 
 def measured(
     bound: Bound,
@@ -82,16 +84,17 @@ def worst_of(checks: Iterable[Check]) -> Check:
     """The one to report of several checks of one bound: the worst verdict, then the measure nearest to the limit."""
 
     def badness(check: Check) -> tuple[int, float]:
-        kind = CATALOGUE.get(check.name)
-        sign = -1 if kind and kind.sense == "at least" else 1
-        return check.verdict.rank, sign * check.measure if check.measure is not None else -math.inf
+        if check.measure is None:
+            return check.verdict.rank, -math.inf
+        least = CATALOGUE[check.name].sense == "at least"
+        return check.verdict.rank, -check.measure if least else check.measure
 
     return max(checks, key=badness)
 
 
 def amount(value: float, unit: str) -> str:
     """A number for people: at most three decimals, with its unit unless it is a count."""
-    number = f"{value:.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else str(value)
+    number = f"{value:.3f}".rstrip("0").removesuffix(".")
     return number if unit == "count" else f"{number} {unit}"
 
 
@@ -105,7 +108,7 @@ def when(t: int, fault: int | None) -> str:
     into = f"{t / NS:.1f} s into the run"
     if fault is None:
         return into
-    side = "after" if t > fault - NS // 20 else "before"  # nobody is helped by "0.0 s before"
+    side = "after" if t > fault - HARDLY else "before"
     return f"{abs(t - fault) / NS:.1f} s {side} the fault ({into})"
 
 

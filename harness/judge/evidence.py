@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from harness.errors import HistoryError
 from harness.history import NS, History
 from harness.judge import availability, calibration, machine, null
@@ -12,7 +14,7 @@ from harness.judge.observers import unheard, unsampled
 from harness.judge.proofs import doubts
 from harness.judge.runs import runs
 from harness.outcome import Check, Verdict, Window
-from harness.samples import Series
+from harness.samples import Ints
 from harness.slo import Bound
 
 PHASES = ("baseline", "fault", "recovery", "cooldown")
@@ -58,7 +60,7 @@ def _fault(history: History) -> Check:
     hit = targets(history)
     names = some(target.name for target in hit)
     proved = max(target.proof.t for target in hit if target.proof)
-    window = Window(start=t or 0, end=proved, what=f"fault on {names}, until its proof")
+    window = Window(start=min(target.injected for target in hit), end=proved, what=f"fault on {names}, until its proof")
     because = f"The fault hit {len(hit)} pods ({names}), proved by {when(proved, t)}."
     return plain(name, Verdict.PASS, because, [window])
 
@@ -80,7 +82,7 @@ def _baseline(history: History, bounds: dict[str, Bound]) -> Check:
     worst = max(checks, key=lambda c: c.verdict.rank)
     if worst.verdict is not Verdict.PASS:
         return plain(name, Verdict.INVALID, f"Already before the fault: {worst.because}", windows)
-    floor = "; ".join(f"{c.name} {amount(c.measure or 0.0, c.unit)}" for c in checks)
+    floor = "; ".join(f"{c.name} {amount(c.measure, c.unit)}" for c in checks if c.measure is not None)
     return plain(name, Verdict.PASS, f"Without a fault, the same bounds held: {floor}.", windows)
 
 
@@ -88,11 +90,7 @@ def _schedule(history: History) -> Check:
     """Samples that were never made hide outages."""
     name = "evidence.schedule"
     series = history.samples.columns
-    reasons = [
-        f"{target} over {conn} connections was to be sampled, but was not"
-        for target, conn in _declared(history)
-        if (target, conn) not in {_key(x) for x in series}
-    ]
+    reasons = [f"{name} was to be sampled, but was not" for name in _never_sampled(history)]
     reasons += unsampled(history)
     recovery = span(history, "recovery")
     windows: list[Window] = []
@@ -116,17 +114,18 @@ def _schedule(history: History) -> Check:
 
 
 def _samples(history: History, bound: Bound) -> Check:
-    since, fault = judged_from(history), fault_time(history)
-    counts = {f"{target} over {conn} connections": 0 for target, conn in _declared(history)}
-    for series, samples in history.samples.columns.items():
-        counts[str(series)] = int((samples.due >= since).sum()) if since is not None else 0
-    if since is None or not counts:
-        return unknown(bound, "There are no samples after a fault")
-    fewest = min(counts, key=lambda name: counts[name])
-    if counts[fewest] == 0:
-        return unknown(bound, f"{fewest} has no samples after the fault")
-    before = f"Samples of {fewest}, the fewest of {len(counts)} series:"
-    return measured(bound, counts[fewest], before, f" from {when(since, fault)} on", broken=Verdict.INVALID)
+    since = judged_from(history)
+    if since is None:
+        return unknown(bound, "There was no fault that samples could come after")
+    counts = [(0, name) for name in _never_sampled(history)]
+    counts += [(int((samples.due >= since).sum()), str(series)) for series, samples in history.samples.columns.items()]
+    if not counts:
+        return unknown(bound, "Nothing was sampled")
+    least, name = min(counts)
+    if least == 0:
+        return unknown(bound, f"{name} has no samples after the fault")
+    before = f"Samples of {name}, the fewest of {len(counts)} series:"
+    return measured(bound, least, before, f" from {when(since, fault_time(history))} on", broken=Verdict.INVALID)
 
 
 def _finished_runs(history: History, bound: Bound) -> Check:
@@ -137,19 +136,25 @@ def _finished_runs(history: History, bound: Bound) -> Check:
 
 
 def _late_samples(history: History, bound: Bound) -> Check:
-    late: list[int] = []
-    first: list[int] = []
+    if not history.samples:
+        return unknown(bound, "Nothing was sampled")
+    each: list[Ints] = []
     for key, samples in history.samples.columns.items():
         usual = interval(samples)
         if usual is None:
             return unknown(bound, f"The interval of {key} cannot be told from {len(samples)} samples")
-        dues = samples.due[samples.t - samples.due > usual]
-        late.append(len(dues))
-        first += dues[:1].tolist()
-    share = 100 * sum(late) / len(history.samples) if history.samples else float("nan")
-    began = f", the first {when(min(first), fault_time(history))}" if first else ""
+        each.append(samples.due[samples.t - samples.due > usual])
+    late = np.concatenate(each)
+    share = 100 * len(late) / len(history.samples)
+    began = f", the first {when(int(late.min()), fault_time(history))}" if len(late) else ""
     before = "Samples started more than one probe interval after they were due:"
     return measured(bound, share, before, f" of {len(history.samples)}{began}", broken=Verdict.INVALID)
+
+
+def _never_sampled(history: History) -> list[str]:
+    """The series that were to be sampled, and of which there is no sample in the whole run."""
+    seen = {(series.target, series.conn) for series in history.samples.columns}
+    return [f"{target} over {conn} connections" for target, conn in _declared(history) if (target, conn) not in seen]
 
 
 def _declared(history: History) -> list[tuple[str, str]]:
@@ -159,7 +164,3 @@ def _declared(history: History) -> list[tuple[str, str]]:
         return [(str(target), str(conn)) for target, how in table.items() for conn in how["conn"]]
     except (AttributeError, KeyError, TypeError) as cause:
         raise HistoryError(f"meta.probe.targets must be target → rate_hz, conn; it is {table!r}") from cause
-
-
-def _key(series: Series) -> tuple[str, str]:
-    return series.target, series.conn

@@ -48,10 +48,12 @@ class Target:
         return self.proof.t if at is None and self.proof and self.action not in IN_PLACE else at
 
     @property
-    def silent_from(self) -> int | None:
-        """From when on nothing of it can have been heard."""
+    def silent_from(self) -> int:
+        """From when on nothing of it can have been heard: from its proof, where that says no better."""
         stopped = _time(self.said.get("stopped_t"))
-        return self.proof.t if stopped is None and self.proof else stopped
+        if stopped is not None:
+            return stopped
+        return self.proof.t if self.proof else self.injected
 
 
 def fault_time(history: History) -> int | None:

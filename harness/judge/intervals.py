@@ -6,6 +6,7 @@ length is less than one probe interval either way.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +44,13 @@ class Gap:
 
 def outages(column: Column, most: int | None = None) -> tuple[Outage, ...]:
     """The windows in which one series did not answer, in order; where `most` is given, the longest, and an open one."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], column.bad, [False])).astype(np.int8)))
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], column.bad, [False]))))
     first, after = edges[0::2], edges[1::2]
     closed = after < len(column)
     # The last window may be open: its end is then the last bad sample that there is.
     ends = column.due[np.where(closed, after, after - 1)]
     chosen = np.arange(len(first))
-    if most is not None and len(first) > most:
+    if most is not None:
         longest = np.argsort(column.due[first] - ends, kind="stable")[:most]
         chosen = np.union1d(longest, np.flatnonzero(~closed))
     return tuple(
@@ -64,7 +65,7 @@ def outage_count(column: Column) -> int:
 
 def error_share(column: Column) -> float:
     """Percent of samples that were not answered well; NaN where there are none."""
-    return 100 * int(column.bad.sum()) / len(column) if len(column) else float("nan")
+    return 100 * int(column.bad.sum()) / len(column) if len(column) else math.nan
 
 
 def interval(column: Column) -> int | None:
@@ -74,7 +75,7 @@ def interval(column: Column) -> int | None:
         return None
     middle = (len(steps) - 1) // 2
     usual = int(np.partition(steps, middle)[middle])
-    return usual if usual > 0 else None
+    return usual or None
 
 
 def gaps(column: Column, usual: int, until: int | None = None) -> tuple[Gap, ...]:

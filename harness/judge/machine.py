@@ -11,6 +11,7 @@ from harness.outcome import Check, Verdict, Window
 NAME = "evidence.machine"
 MOST = 25.0  # percent of all processors: half a core of two, on which the stack needs most of both
 WITHIN_NS = 10 * NS
+HIGHEST = 1e6  # percent; what is above is no share of anything
 
 
 def check(history: History) -> tuple[Check, ...]:
@@ -37,7 +38,7 @@ def check(history: History) -> tuple[Check, ...]:
 def _windows(loads: list[Event], shares: list[float]) -> list[tuple[int, int, float]]:
     """From each reading on, the mean of those that follow within ten seconds; readings are evenly spaced."""
     found = []
-    for first in range(len(loads) - 1):
+    for first in range(len(loads)):
         last = first + 1
         while last + 1 < len(loads) and loads[last + 1].t - loads[first].t <= WITHIN_NS:
             last += 1
@@ -50,6 +51,6 @@ def _windows(loads: list[Event], shares: list[float]) -> list[tuple[int, int, fl
 
 def _taken(event: Event) -> float:
     values = [event.value.get("others"), event.value.get("steal", 0.0)]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1e6 for v in values):
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= HIGHEST for v in values):
         raise HistoryError(f"what others took of the machine must be numbers, not {values!r}; the history is damaged")
     return float(sum(values))

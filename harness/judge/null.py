@@ -13,15 +13,14 @@ def check(name: str, history: History) -> Check:
         first = history.faults[0]
         why = f"Nothing was to be broken, but {first.action} was at work {when(first.t, None)}."
         return plain(name, Verdict.INVALID, why)
-    pods = [e for e in history.events if e.source == "pod"]
     components = history.meta.replicas if history.meta else {}
+    pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
     unseen = sorted(set(components) - {_component(e) for e in pods})
     if unseen or not components:
         return plain(name, Verdict.INVALID, f"No pod of {some(unseen) or 'any component'} was watched.")
-    lost = _lost([e for e in pods if _component(e) in components])
-    if lost:
+    if lost := _lost(pods):
         return plain(name, Verdict.INVALID, f"Nothing was to be broken, but {lost}.")
-    count = len({e.uid for e in pods if _component(e) in components})
+    count = len({e.uid for e in pods})
     return plain(name, Verdict.PASS, f"Nothing was broken, and nothing broke: {count} pods stayed as they were.")
 
 
@@ -40,4 +39,4 @@ def _lost(pods: list[Event]) -> str | None:
 
 
 def _component(event: Event) -> str:
-    return str(event.value.get("component", ""))
+    return str(event.value.get("component"))

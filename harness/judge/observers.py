@@ -22,7 +22,7 @@ def unheard(history: History) -> list[str]:
             reasons += _partial(event)
     open_errors: dict[tuple[str, str], str] = {}
     for event in events:
-        key = (event.object, str(event.value.get("of", "")))
+        key = (event.object, str(event.value.get("of", "something")))
         if event.what == "error":
             open_errors[key] = str(event.value.get("error", "it does not say what"))
         elif event.what == "recovered":

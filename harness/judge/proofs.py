@@ -85,8 +85,7 @@ def _heartbeat_doubt(target: Target, history: History) -> str | None:
     ]
     if not any(t <= target.injected for t in beats):
         return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
-    silent = target.silent_from
-    limit = silent + HEARTBEAT_SLACK if silent is not None else target.injected
+    limit = target.silent_from + HEARTBEAT_SLACK
     end = target.over if target.action == "hang_pods" and target.over is not None else history.last_t
     late = [t for t in beats if limit < t <= end]
     return f"{target.name} still sent heartbeats {(late[0] - limit) / NS + 2:.1f} s after its proof" if late else None

@@ -66,12 +66,13 @@ def _process_gone(scene: _Scene) -> int | None:
     unproved = [target.name for target in scene.hit if target.gone is None]
     if unproved:
         raise _UnknowableError(f"nothing proves that {some(unproved)} went")
-    return max(target.gone or 0 for target in scene.hit)
+    return max(target.gone for target in scene.hit if target.gone is not None)
 
 
 def _replacement_ready(scene: _Scene) -> int | None:
-    came = [_replaced(scene, component) for component in {target.component for target in scene.hit}]
-    return max((c for c in came if c is not None), default=None) if None not in came else None
+    components = {target.component for target in scene.hit}
+    came = [t for component in components if (t := _replaced(scene, component)) is not None]
+    return max(came) if len(came) == len(components) else None
 
 
 def _replaced(scene: _Scene, component: str) -> int | None:
@@ -146,7 +147,7 @@ def _last_delayed_run(scene: _Scene) -> int | None:
         raise _UnknowableError("it is not known how a run in flight at the fault ended")
     if any(r.state != "success" for r in delayed):
         return None
-    return max(r.ended or 0 for r in delayed)
+    return max(r.ended for r in delayed if r.ended is not None)
 
 
 def _in_flight(run: Run, scene: _Scene) -> bool:

@@ -110,11 +110,7 @@ def median_interval(count: int) -> tuple[int, float]:
 
     The narrowest that is 95 % sure; with fewer than six values none is, so from the smallest to the largest.
     """
-    best, sure = 0, 1 - 2 * 0.5**count
-    tail = 0.5**count
-    for place in range(1, (count + 1) // 2):
-        tail += comb(count, place) * 0.5**count
-        if 1 - 2 * tail < CONFIDENCE:
-            break
-        best, sure = place, 1 - 2 * tail
-    return best, max(0.0, sure)
+    place, tail = 0, 0.5**count
+    while 1 - 2 * (wider := tail + comb(count, place + 1) * 0.5**count) >= CONFIDENCE:
+        place, tail = place + 1, wider
+    return place, 1 - 2 * tail

@@ -76,8 +76,9 @@ def _difference(history: History, record: Fault) -> str | None:
     for component, expected in seen.expected.items():
         if component in desired and desired[component] != expected:
             return f"{component} is set to {expected} replicas instead of {desired[component]}"
-        if seen.ready.get(component, 0) != expected:
-            return f"{seen.ready.get(component, 0)} of {expected} {component} pods are ready"
+        ready = seen.ready.get(component, 0)
+        if ready != expected:
+            return f"{ready} of {expected} {component} pods are ready"
     return f"{some(seen.leftovers)} was left behind" if seen.leftovers else None
 
 

@@ -156,7 +156,7 @@ def _run(name: str, invoke: Op, answer: Op | None, end: Op | None) -> Run:
     elif end is not None and end.value.get("state") == "unknown":
         state = "unknown"
     said: Literal["ok", "fail", "info"] = "info"
-    if answer is not None and answer.type != "invoke":
+    if answer is not None and answer.type in ("ok", "fail"):
         said = answer.type
     return Run(
         dag_run=name,

@@ -29,6 +29,7 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"})
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - DISRUPTION
+REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
 
 def required(component: str, writes: bool, phases: Sequence[str] | None = None) -> frozenset[str]:
@@ -37,7 +38,7 @@ def required(component: str, writes: bool, phases: Sequence[str] | None = None) 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     """
     if component == NULL:
-        return REQUIRED_ALWAYS - {"rollback.time"} | (WRITES if writes else frozenset())
+        return REQUIRED_OF_NULL | (WRITES if writes else frozenset())
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
     if phases is not None:
         ways = {f"recovery.{phase}" for phase in phases}
@@ -54,7 +55,7 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
         except Exception as cause:  # a checker that crashed has proved nothing
             crashed.add(name)
             checks.append(plain(name, Verdict.INVALID, f"The checker {name} raised {type(cause).__name__}: {cause}"))
-    needed = (REQUIRED_ALWAYS if planned(history) else required(NULL, writes=False)) - LATER
+    needed = (REQUIRED_ALWAYS if planned(history) else REQUIRED_OF_NULL) - LATER
     checks += _unjudged({c.name for c in checks}, bounds, needed, crashed)
     unique = _unique(checks)
     meta = history.meta

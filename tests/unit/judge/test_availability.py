@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.history import NS, Record, Sample
+from harness.history import NS, Fault, Phase, Record, Sample
 from harness.judge import availability
 from harness.outcome import Verdict
 from harness.slo import Bound
-from tests.unit.builders import LIMITS, at, bad, changed, healthy, meta, named, sample, verdict, whole, without
+from tests.unit.builders import LIMITS, Conn, at, bad, changed, healthy, meta, named, sample, verdict, whole, without
 
 READ = "availability.read.outage"
 BOUNDS = {n: Bound(n, v, u, "test") for n, (v, u) in LIMITS.items()}
+CONNS: tuple[Conn, Conn] = ("new", "reused")
 
 
 def judged(records: list[Record], name: str = READ) -> Verdict:
@@ -58,6 +59,21 @@ def test_an_outage_before_the_fault_is_not_held_against_it() -> None:
     outcome = verdict(bad(healthy(), 5, 10))
     assert named(outcome, READ).verdict is Verdict.PASS
     assert outcome.verdict is Verdict.INVALID
+
+
+def test_what_ended_in_the_moment_where_judging_begins_belongs_to_the_baseline_alone() -> None:
+    samples = [sample(19, took=0.5), sample(19.5, "fail", took=0.5), sample(20, took=0.5)]
+    bounds = {READ: BOUNDS[READ], "availability.read.errors": BOUNDS["availability.read.errors"]}
+    before = availability.between(whole(samples), bounds, at(10), at(20))
+    after = availability.between(whole(samples), bounds, at(20), availability.NEVER)
+    assert [check.measure for check in before] == [0, 50]
+    assert [check.measure for check in after] == [0, 0]
+
+
+def test_where_it_is_not_known_from_when_on_to_judge_nothing_is() -> None:
+    outcome = verdict(without(without(healthy(), Phase), Fault))
+    assert {c.verdict for c in outcome.checks if c.name.startswith("availability.")} == {Verdict.INVALID}
+    assert named(outcome, "evidence.samples").verdict is Verdict.INVALID
 
 
 def test_an_outage_that_never_ended_is_unknown_while_short_and_a_failure_when_long() -> None:
@@ -120,8 +136,9 @@ def test_heads_are_reads_and_deletes_are_writes() -> None:
 
 
 def test_a_verdict_holds_the_longest_windows_when_there_are_many() -> None:
-    flapping = [sample(20 + i * 0.1, "fail" if i % 2 else "ok") for i in range(400)]
-    records = [*without(healthy(), Sample, lambda s: s.target == "version" and s.conn == "new"), *flapping]
-    check = named(verdict(bad(records, 30, 31)), READ)
+    flapping = [sample(20 + i * 0.1, "fail" if i % 2 else "ok", conn=c) for i in range(400) for c in CONNS]
+    records = [*without(healthy(), Sample, lambda s: s.target == "version"), *flapping]
+    check = named(verdict(bad(records, 50, 51)), READ)
     assert len(check.windows) == 100
     assert max(w.end - w.start for w in check.windows) >= 1.0 * NS
+    assert list(check.windows) == sorted(check.windows, key=lambda w: w.start)

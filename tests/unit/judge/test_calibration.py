@@ -74,6 +74,33 @@ def test_an_outage_that_was_not_measured_counts_in_full() -> None:
 def test_of_an_outage_in_pieces_the_longest_is_what_was_measured() -> None:
     row = compare("flap", seen([(1000 * MS, 1100 * MS), (1140 * MS, 1440 * MS)]), [(1000 * MS, 1440 * MS)])
     assert (row.least_ms, row.most_ms, row.unfounded) == (-140, 100, 1)
+    row = compare("flap", seen([(1000 * MS, 1300 * MS), (1340 * MS, 1440 * MS)]), [(1000 * MS, 1440 * MS)])
+    assert (row.least_ms, row.most_ms, row.unfounded) == (-140, 100, 1)
+
+
+def test_of_an_outage_of_which_only_the_beginning_was_seen_the_rest_is_the_error() -> None:
+    row = compare("flap", seen([(1000 * MS, 1100 * MS)]), [(1000 * MS, 1440 * MS)])
+    assert (row.least_ms, row.median_ms, row.most_ms, row.unfounded) == (-340, -340, -340, 0)
+
+
+@pytest.mark.parametrize(
+    ("true", "unfounded"),
+    [
+        ((900 * MS, 995 * MS), 0),
+        ((900 * MS, 995 * MS - 1), 1),
+        ((1065 * MS, 1200 * MS), 0),
+        ((1065 * MS + 1, 1200 * MS), 1),
+    ],
+)
+def test_what_is_as_near_as_the_stated_error_is_the_same_outage(true: Span, unfounded: int) -> None:
+    """What is seen is 1020 to 1040 ms; an interval of 20 ms and 5 ms of lateness are allowed on either side."""
+    assert compare("500", seen([(1020 * MS, 1040 * MS)]), [true]).unfounded == unfounded
+
+
+def test_where_nothing_was_true_nor_measured_there_is_no_error() -> None:
+    assert compare("500", seen([]), []) == Row(
+        kind="500", conn="new", outages=0, least_ms=0, median_ms=0, most_ms=0, unfounded=0
+    )
 
 
 def test_one_that_swallows_its_neighbour_is_no_measure_of_either() -> None:

@@ -11,6 +11,8 @@ from harness.history import Event, Fault, History, Op, Phase, Record, Sample
 from harness.judge.verdict import judge
 from harness.outcome import Check, Verdict
 from tests.unit.builders import (
+    END,
+    FAULT,
     at,
     bad,
     changed,
@@ -40,6 +42,11 @@ def targets(phase: str, **said: Any) -> list[Record]:
     return changed(healthy(), Fault, lambda f: f.phase == phase, lambda f: {"target": {**f.target, **said}})
 
 
+def moved(seconds: float) -> list[Record]:
+    """The hits, and their proofs, so much later; the fault phase lasts from 20 to 23 s."""
+    return changed(healthy(), Fault, lambda f: f.phase in ("injected", "proved"), lambda f: {"t": f.t + at(seconds)})
+
+
 UNPROVED: dict[str, Callable[[], list[Record]]] = {
     "nothing was hit": lambda: without(healthy(), Fault, lambda f: f.phase == "injected"),
     "no fault at all": lambda: without(healthy(), Fault),
@@ -52,13 +59,16 @@ UNPROVED: dict[str, Callable[[], list[Record]]] = {
     "uid said to be gone by a word": lambda: proofs(uid_gone="yes"),
     "neither exit nor end of process": lambda: proofs(exit_code=None, process_gone=False),
     "hit without uid": lambda: targets("injected", uid=""),
+    "hit without uid or name": lambda: targets("injected", uid=None, name=7),
     "proof of another pod": lambda: targets("proved", uid="uid-x"),
     "proof from before": lambda: changed(healthy(), Fault, lambda f: f.phase == "proved", lambda _: {"t": at(20.2)}),
     "seen ready afterwards": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a")],
     "heartbeats went on": lambda: [*healthy(), job(25, 1, "scheduler-a")],
+    "a heartbeat at the very end": lambda: [*healthy(), job(END, 1, "scheduler-a")],
     "no heartbeat before": lambda: without(
         healthy(), Event, lambda e: e.what == "heartbeat" and e.value["hostname"] == "scheduler-a"
     ),
+    "hit as the fault phase ends": lambda: moved(2.5),
     "hit before the fault phase": lambda: changed(
         healthy(), Fault, lambda f: f.phase == "injected", lambda _: {"t": at(19)}
     ),
@@ -74,9 +84,18 @@ def test_an_unproved_fault_is_invalid(name: str) -> None:
 
 BELIEVED: dict[str, Callable[[], list[Record]]] = {
     "as recorded": healthy,
+    "hit as the fault phase begins": lambda: moved(-0.5),
     "exit code alone": lambda: proofs(process_gone=False),
     "end of process alone": lambda: proofs(exit_code=None),
-    "a beat seen by the next poll": lambda: [*healthy(), job(23.9, 1, "scheduler-a")],
+    "a beat seen by the next poll": lambda: [*healthy(), job(24, 1, "scheduler-a")],
+    "one heartbeat, in the moment of the hit": lambda: [
+        *without(healthy(), Event, lambda e: e.what == "heartbeat" and e.value["hostname"] == "scheduler-a"),
+        job(FAULT, 1, "scheduler-a"),
+    ],
+    "proved in the moment of the hit": lambda: changed(
+        healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"t": f.t - at(1.5)}
+    ),
+    "seen ready in the moment of the proof": lambda: [*healthy(), pod(22, "scheduler-a", "uid-a")],
     "seen while deleting": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a", deleting=True)],
     "the last news of a deleted pod": lambda: [*healthy(), pod(30, "scheduler-a", "uid-a", "deleted")],
     "a new job under the old name": lambda: [*healthy(), job(30, 8, "scheduler-a", "state"), job(31, 8, "scheduler-a")],
@@ -145,8 +164,14 @@ OBSERVERS: dict[str, list[Record]] = {
     "a thread left behind": [
         Event(t=at(55), source="probe", object="watcher", what="stopped", value={"still_running": ["pods of airflow"]})
     ],
+    "a number of threads left behind": [
+        Event(t=at(55), source="probe", object="watcher", what="stopped", value={"still_running": 2})
+    ],
     "blind at the end": [
         Event(t=at(50), source="probe", object="watcher", what="error", value={"of": "jobs", "error": "no"})
+    ],
+    "blind at the end, to what it does not say": [
+        Event(t=at(50), source="probe", object="watcher", what="error", value={})
     ],
     "marks lost": [
         Event(t=at(55), source="probe", object="ledger", what="stopped", value={"marks": 33, "complete": True})
@@ -164,6 +189,7 @@ def test_an_observer_that_recovered_is_believed() -> None:
     seen: list[Record] = [
         Event(t=at(25), source="probe", object="watcher", what="error", value=value),
         Event(t=at(28), source="probe", object="watcher", what="recovered", value=value),
+        Event(t=at(28), source="probe", object="watcher", what="recovered", value={"of": "what was never lost"}),
         Event(t=at(55), source="probe", object="ledger", what="stopped", value={"marks": 32, "complete": True}),
     ]
     assert evidence([*healthy(), *seen], "complete").verdict is Verdict.PASS
@@ -238,6 +264,23 @@ def test_too_few_samples_after_the_fault_are_invalid() -> None:
     assert (check.verdict, check.measure) == (Verdict.INVALID, 14)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_series_with_the_fewest_samples_decides_from_the_very_beginning_of_the_fault_phase_on(count: int) -> None:
+    odd = [sample(20 + i, target="odd") for i in range(count)]
+    assert evidence([*healthy(), *odd], "samples").measure == count
+
+
+def test_many_writes_do_not_hide_that_there_were_few_reads() -> None:
+    """One target over one kind of connection, read and written."""
+    both = [sample(t / 2, target="odd", method="POST" if t > 50 else "GET") for t in range(30, 100)]
+    assert evidence([*healthy(), *both], "samples").measure == 11
+
+
+def test_one_run_that_ended_is_counted() -> None:
+    one = without(healthy(), Op, lambda o: o.value["dag_run"] != "r6")
+    assert evidence(one, "finished_runs").measure == 1
+
+
 def test_too_few_finished_runs_are_invalid() -> None:
     few = changed(
         healthy(),
@@ -259,4 +302,5 @@ def test_a_prober_that_fell_behind_is_invalid() -> None:
     check = evidence(late(0.6), "late_samples")
     assert check.verdict is Verdict.INVALID
     assert check.measure == pytest.approx(100 * 20 / 380)
+    assert "the first 20.5 s before the fault" in check.because
     assert evidence(late(0.5), "late_samples").verdict is Verdict.PASS

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from statistics import median_low
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,22 @@ def windows(pattern: str) -> list[tuple[float, float, bool]]:
 def test_windows_are_half_open_from_bad_to_good(pattern: str, expected: list[tuple[float, float, bool]]) -> None:
     assert windows(pattern) == expected
     assert outage_count(column(series(pattern))) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "most", "kept"),
+    [
+        (".x.xxx.x.", 1, [(3, 6)]),
+        (".xx.xxx.x.", 2, [(1, 3), (4, 7)]),
+        (".xxx.xx.x", 1, [(1, 4), (8, 8)]),
+        (".x" * 200 + ".", 50, [(i, i + 1) for i in range(1, 100, 2)]),
+        (".x.", 0, []),
+    ],
+)
+def test_of_many_the_longest_are_kept_and_of_those_alike_the_first(
+    pattern: str, most: int, kept: list[tuple[float, float]]
+) -> None:
+    assert [(o.start / NS, o.end / NS) for o in outages(column(series(pattern)), most)] == kept
 
 
 def test_order_of_arrival_does_not_matter() -> None:
@@ -114,6 +131,13 @@ def test_gaps_are_found_exactly_where_samples_are_missing(step: int, count: int,
     assert len(found) == sum(b - a > 2.5 for a, b in pairwise(kept))
 
 
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=12))
+def test_the_interval_is_the_lower_median_of_the_distances(steps: list[int]) -> None:
+    dues = accumulate(steps, initial=0)
+    found = interval(column(sample(0).model_copy(update={"due": due}) for due in dues))
+    assert (found or 0) == median_low(steps)
+
+
 def test_one_sample_has_no_interval() -> None:
     assert interval(column(series("."))) is None
     assert interval(column([])) is None
@@ -124,7 +148,7 @@ def test_samples_due_at_the_same_time_have_no_interval() -> None:
 
 
 def test_the_end_of_sampling_is_a_gap_too() -> None:
-    assert gaps(column(series("....")), at(1), until=at(5)) == ()
+    assert gaps(column(series("....")), at(1), until=at(5.5)) == ()
     (gap,) = gaps(column(series("....")), at(1), until=at(6))
     assert (gap.start, gap.end) == (at(3), at(6))
 

@@ -44,6 +44,11 @@ def test_the_limit_is_on_the_mean_of_ten_seconds(share: float, verdict: Verdict)
     assert judged(loads(*[0] * 10, 100, *[0] * 10)).verdict is Verdict.PASS
 
 
+def test_who_had_most_is_looked_for_in_those_ten_seconds_alone() -> None:
+    found = judged([*loads(100, top="make"), *loads(0, *[30] * 5)[1:]])
+    assert "most of it cc, from" in found.because
+
+
 def test_what_the_machine_below_took_counts_too() -> None:
     found = judged(loads(*[10] * 12, steal=16.0, top=""))
     assert found.verdict is Verdict.INVALID
@@ -55,6 +60,11 @@ def test_much_at_the_very_end_is_not_taken_for_ten_seconds() -> None:
     assert judged(loads(0, 60)).verdict is Verdict.INVALID  # two seconds are all that there is
 
 
+def test_readings_that_are_further_apart_than_ten_seconds_are_taken_as_they_are() -> None:
+    assert judged(loads(0, 25, every=11)).verdict is Verdict.PASS
+    assert judged(loads(0, 0, 26, every=11)).verdict is Verdict.INVALID
+
+
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=40))
 def test_it_holds_exactly_where_no_ten_seconds_are_above_the_limit(shares: list[float]) -> None:
     spans = [shares[i : i + 5] for i in range(1, max(2, len(shares) - 4))]
@@ -62,10 +72,11 @@ def test_it_holds_exactly_where_no_ten_seconds_are_above_the_limit(shares: list[
     assert (judged(loads(*shares)).verdict is Verdict.PASS) == (worst <= machine.MOST)
 
 
-@pytest.mark.parametrize("others", ["much", None, -1, float("nan"), True])
+@pytest.mark.parametrize("others", ["much", None, -1, float("nan"), True, machine.HIGHEST + 1])
 def test_what_is_no_share_is_invalid(others: Any) -> None:
     found = named(judge(whole([*healthy(), *loads(0, others)])), "evidence")
     assert found.verdict is Verdict.INVALID
+    assert judged(loads(0, 0, machine.HIGHEST)).verdict is Verdict.INVALID
 
 
 @pytest.mark.parametrize("records", [[], loads(90), [*loads(1), *loads(2)][:1]])

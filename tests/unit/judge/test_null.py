@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.history import Event, Fault, Record
+from harness.history import Event, Fault, Meta, Record, Sample
+from harness.judge.null import check
 from harness.judge.verdict import REQUIRED_ALWAYS, judge, required
 from harness.outcome import Outcome, Verdict
 from tests.unit.builders import LIMITS, bad, changed, fault, healthy, meta, named, pod, whole, without
@@ -54,6 +55,11 @@ def test_what_breaks_of_itself_is_no_noise_floor(event: Event) -> None:
     assert "30.0 s into the run" in check.because
 
 
+def test_a_pod_that_had_been_restarted_before_stays_as_it_was() -> None:
+    before = changed(still(), Event, lambda e: e.uid == "uid-b", lambda e: {"value": {**e.value, "restarts": 2}})
+    assert null([*before, pod(30, "scheduler-b", "uid-b", restarts=2)]).verdict is Verdict.PASS
+
+
 def test_a_fault_in_a_null_run_is_invalid() -> None:
     outcome = null([*still(), fault(20.1, "begin", {"kind": "Selector", "name": "x"})])
     assert named(outcome, "evidence.fault").verdict is Verdict.INVALID
@@ -63,8 +69,9 @@ def test_pods_that_nobody_watched_prove_nothing() -> None:
     unwatched = without(still(), Event, lambda e: e.source == "pod" and e.uid == "uid-a")
     assert null(unwatched).verdict is Verdict.PASS  # the other one stands for its component
     assert named(null(without(unwatched, Event)), "evidence.fault").verdict is Verdict.INVALID
-    nobody = changed(still(), type(still()[0]), lambda m: True, lambda m: {"replicas": {}})
+    nobody = changed(still(), Meta, lambda m: True, lambda m: {"replicas": {}})
     assert named(null(nobody), "evidence.fault").verdict is Verdict.INVALID
+    assert check("evidence.fault", whole(still()[1:])).verdict is Verdict.INVALID
 
 
 def test_pods_of_no_component_come_and_go() -> None:
@@ -79,5 +86,14 @@ def test_a_run_that_was_to_break_something_never_passes_as_null() -> None:
     assert null(records).verdict is Verdict.INVALID
 
 
+def test_a_null_run_without_writes_needs_no_bounds_for_them() -> None:
+    unwritten = without(without(still(), Sample, lambda s: s.method == "POST"), Event, lambda e: e.object == "prober")
+    reads = {name: bound for name, bound in BOUNDS.items() if ".write." not in name}
+    first = unwritten[0].model_copy(update={"slo": reads})
+    assert null([first, *unwritten[1:]]).verdict is Verdict.PASS
+
+
 def test_the_bounds_of_a_null_experiment() -> None:
-    assert required("none", writes=False) == REQUIRED_ALWAYS - {"rollback.time"}
+    still_judged = REQUIRED_ALWAYS - {"rollback.time"}
+    assert required("none", writes=False) == still_judged
+    assert required("none", writes=True) == still_judged | {"availability.write.outage", "availability.write.errors"}

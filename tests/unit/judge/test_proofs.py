@@ -69,7 +69,8 @@ def test_a_node_that_is_off_must_be_missed_by_the_cluster() -> None:
     other = node(12, "not-ready", "n3")
     earlier, ready = node(9, "not-ready"), node(12, "ready")
     assert doubted("stop_node", WORKER, GOOD["stop_node"], earlier, other, ready) != ()
-    assert doubted("stop_node", WORKER, GOOD["stop_node"], node(50, "not-ready")) == ()
+    for t in (10, 50):
+        assert doubted("stop_node", WORKER, GOOD["stop_node"], node(t, "not-ready")) == ()
 
 
 BEATS = [job(t, 1, "scheduler-a") for t in (5.0, 6.0)]

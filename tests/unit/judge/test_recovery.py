@@ -17,6 +17,7 @@ from tests.unit.builders import (
     at,
     changed,
     dag_run,
+    fault,
     healthy,
     job,
     meta,
@@ -99,8 +100,22 @@ def test_only_ready_lasting_pods_of_the_component_replace(value: dict[str, objec
 
 
 def test_a_pod_that_was_there_before_is_no_replacement() -> None:
-    records = [*pods(healthy(), "scheduler-d"), pod(1, "scheduler-z", "uid-z"), pod(29, "scheduler-z", "uid-z")]
-    assert phase(records, "replacement_ready").verdict is Verdict.FAIL
+    for t in (1, FAULT):
+        records = [*pods(healthy(), "scheduler-d"), pod(t, "scheduler-z", "uid-z"), pod(29, "scheduler-z", "uid-z")]
+        assert phase(records, "replacement_ready").verdict is Verdict.FAIL
+
+
+def test_what_was_hit_must_be_replaced_in_every_component() -> None:
+    worker = {"kind": "Pod", "name": "airflow/worker-1", "uid": "uid-w", "node": "n1", "component": "worker"}
+    proof = {"uid_gone": True, "exit_code": 137, "process_gone": True}
+    hit: list[Record] = [
+        pod(1, "worker-1", "uid-w", component="worker"),
+        fault(FAULT + 0.2, "injected", worker),
+        fault(22.2, "proved", worker, **proof),
+    ]
+    assert phase([*healthy(), *hit], "replacement_ready").verdict is Verdict.FAIL
+    new = pod(FAULT + 12, "worker-2", "uid-x", component="worker")
+    assert phase([*healthy(), *hit, new], "replacement_ready").measure == 12.0
 
 
 def test_pods_that_were_not_watched_before_the_fault_prove_nothing() -> None:
@@ -118,14 +133,30 @@ def test_being_seen_is_not_a_heartbeat() -> None:
     assert phase(silent, "first_heartbeat").verdict is Verdict.FAIL
 
 
+def test_a_job_that_is_first_seen_in_the_moment_of_the_fault_is_not_new() -> None:
+    seen = [job(FAULT, 9, "scheduler-s", "state"), *(job(t, 9, "scheduler-s") for t in range(21, 50))]
+    assert phase([*healthy(), *seen], "first_heartbeat").measure == 7.5
+
+
 def test_without_jobs_before_the_fault_new_ones_cannot_be_told() -> None:
     assert phase(jobs(healthy(), 1, 2), "first_heartbeat").verdict is Verdict.INVALID
     assert phase(jobs(healthy(), 1, 2), "orphans_handled").verdict is Verdict.INVALID
 
 
-def test_only_tasks_of_runs_triggered_after_the_fault_are_new() -> None:
-    old = [*healthy(), *dag_run("old", 20, 22, 25)]
+@pytest.mark.parametrize("t", [20, FAULT])
+def test_only_tasks_of_runs_triggered_after_the_fault_are_new(t: float) -> None:
+    old = [*healthy(), *dag_run("old", t, 22, 25)]
     assert phase(old, "first_new_task").measure == 10.5
+
+
+def test_a_run_that_was_refused_is_no_new_run() -> None:
+    refused = changed(
+        healthy(),
+        Op,
+        lambda o: o.f == "trigger" and o.type == "ok" and o.t > at(FAULT),
+        lambda _: {"type": "fail"},
+    )
+    assert phase(refused, "first_new_task").verdict is Verdict.INVALID
 
 
 def test_no_new_task_is_a_failure_and_no_new_run_unknown() -> None:
@@ -141,16 +172,27 @@ def test_a_run_that_was_triggered_too_late_says_nothing_of_airflow() -> None:
     records = without(healthy(), Op, lambda o: o.value["dag_run"] in soon)
     records = without(records, Mark, lambda m: m.dag_run in soon)
     assert phase(records, "first_new_task").verdict is Verdict.INVALID
+    records = without(records, Op, lambda o: o.value["dag_run"] == "r42")
+    just = dag_run("just", FAULT + LIMITS["recovery.first_new_task"][0], 42, 45)
+    assert phase([*records, *just], "first_new_task").verdict is Verdict.FAIL
 
 
 def test_every_dead_scheduler_must_be_noticed() -> None:
     one = without(healthy(), Event, lambda e: e.value.get("id") == 2 and e.value.get("state") == "failed")
     assert phase(one, "orphans_handled").verdict is Verdict.FAIL
+    another = [*healthy(), job(0.3, 7, "scheduler-s"), job(21, 7, "scheduler-s", "state", "failed")]
+    assert phase(another, "orphans_handled").measure == pytest.approx(14.7)
 
 
-def test_a_job_that_had_ended_before_is_not_an_orphan() -> None:
-    ended = [*healthy(), job(0.3, 7, "scheduler-a", "state", "failed")]
+@pytest.mark.parametrize("t", [0.3, FAULT])
+def test_a_job_that_had_ended_before_is_not_an_orphan(t: float) -> None:
+    ended = [*healthy(), job(t, 7, "scheduler-a", "state", "failed")]
     assert phase(ended, "orphans_handled").measure == pytest.approx(14.7)
+
+
+def test_what_a_job_said_last_by_the_fault_counts() -> None:
+    said = [job(FAULT, 1, "scheduler-a", "state", state) for state in ("failed", "running")]
+    assert phase([*healthy(), *said], "orphans_handled").measure == pytest.approx(14.7)
 
 
 def test_no_run_in_flight_is_invalid() -> None:
@@ -161,7 +203,7 @@ def test_no_run_in_flight_is_invalid() -> None:
 def test_a_run_that_is_only_seen_to_end_after_the_fault_was_not_in_flight() -> None:
     """Airflow is asked once a second; the ledger knows that the last task was over."""
     idle = without(healthy(), Op, lambda o: o.value["dag_run"] == "r18")
-    over = dag_run("r19", FAULT - 9, FAULT - 8, FAULT + 0.05)
+    over = dag_run("r19", FAULT - 9, FAULT - 8, FAULT + 0.1)
     check = phase(sorted([*idle, *over], key=lambda r: r.t), "last_delayed_run")
     assert check.verdict is Verdict.INVALID
     assert "no run was in flight" in check.because
@@ -169,8 +211,31 @@ def test_a_run_that_is_only_seen_to_end_after_the_fault_was_not_in_flight() -> N
     assert phase(sorted([*idle, *flying], key=lambda r: r.t), "last_delayed_run").measure == pytest.approx(0.2)
 
 
-def test_a_run_that_was_being_accepted_is_delayed_but_is_no_proof_of_work_in_flight() -> None:
-    asked = dag_run("r19", FAULT - 0.02, 31, 38.5)
+def alone(*records: Record) -> list[Record]:
+    """Nothing else was ever triggered, nor ever ran."""
+    return sorted([*without(without(healthy(), Op), Mark), *records], key=lambda r: r.t)
+
+
+def test_a_run_that_ended_by_the_fault_was_not_in_flight() -> None:
+    for end, verdict_ in ((FAULT, Verdict.INVALID), (FAULT + 0.1, Verdict.PASS)):
+        ended = without(dag_run("r19", 11, 12, end), Mark, lambda m: m.mark == "end" and m.task == "load")
+        assert phase(alone(*ended), "last_delayed_run").verdict is verdict_
+
+
+def test_a_run_of_which_every_task_is_over_is_not_in_flight_though_others_are() -> None:
+    over = dag_run("r19", 11, 12, FAULT + 5)
+    marks = changed(over, Mark, lambda m: m.task == "load" and m.mark == "end", lambda _: {"t": at(FAULT)})
+    assert phase(alone(*marks), "last_delayed_run").verdict is Verdict.INVALID
+    assert phase(alone(*marks, *dag_run("other", 11, 12, 24)), "last_delayed_run").measure == pytest.approx(3.5)
+
+
+def test_a_run_that_was_accepted_in_the_moment_of_the_fault_was_in_flight() -> None:
+    assert phase(alone(*dag_run("r19", FAULT - 0.05, 31, 33)), "last_delayed_run").measure == pytest.approx(12.5)
+
+
+@pytest.mark.parametrize("t", [FAULT - 0.02, FAULT])
+def test_a_run_that_was_being_accepted_is_delayed_but_is_no_proof_of_work_in_flight(t: float) -> None:
+    asked = dag_run("r19", t, 31, 38.5)
     records = sorted([*healthy(), *asked], key=lambda r: r.t)
     assert phase(records, "last_delayed_run").measure == pytest.approx(38.5 - FAULT)
     idle = without(records, Op, lambda o: o.value["dag_run"] == "r18")
@@ -221,11 +286,11 @@ def test_requests_are_no_part_of_recovery() -> None:
     assert whole([sample(1)]).meta is None
 
 
-def restarted(action: str, *more: Record, **evidence: Any) -> Check:
+def restarted(action: str, *more: Record, before: int | None = 2, **evidence: Any) -> Check:
     """A worker that is hit at 10 s in its place, and the check of `recovery.replacement_ready` within 30 s."""
     target = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
     steps: list[Record] = [
-        pod(1, "worker-1", "u1", component="worker", restarts=2),
+        pod(1, "worker-1", "u1", component="worker", restarts=before),
         pod(1, "worker-2", "u2", component="worker", restarts=0),
         Fault(t=at(10), id="f", action=action, phase="injected", target=target),
         Fault(t=at(11), id="f", action=action, phase="proved", target=target, evidence=evidence),
@@ -248,6 +313,14 @@ def test_a_container_that_is_started_again_replaces_the_one_before(action: str) 
     assert restarted(action, same, unready, peer, back, **good).measure == 15.0
     assert restarted(action, same, unready, peer, **good).verdict is Verdict.FAIL
     assert restarted(action, pod(20, "worker-3", "u3", component="worker"), **good).measure == 10.0
+
+
+def test_restarts_that_were_not_counted_are_none() -> None:
+    good = {"stopped": True, "process_gone": True}
+    unknown = pod(12, "worker-1", "u1", component="worker", restarts=None)
+    first = pod(25, "worker-1", "u1", component="worker", restarts=1)
+    assert restarted("crash_pods", unknown, first, before=None, **good).measure == 15.0
+    assert restarted("crash_pods", unknown, before=0, **good).verdict is Verdict.FAIL
 
 
 def test_a_pod_that_was_killed_is_not_replaced_by_its_own_container() -> None:

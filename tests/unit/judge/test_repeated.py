@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
+from math import comb
 from statistics import median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.repeated import CONFIDENCE, Repeated, median_interval, p95_place, summed_up
+from harness.judge.repeated import CONFIDENCE, Measure, Repeated, median_interval, p95_place, summed_up
 from harness.outcome import Check, Outcome, Verdict
 
 values = st.lists(st.floats(0, 1e6), min_size=1, max_size=40)
@@ -46,6 +48,23 @@ def test_the_verdict_is_the_worst_and_never_a_pass_on_fewer_runs_than_were_wante
     assert found.because.startswith(f"It rests on {len(each)} of {wanted} runs")
 
 
+def test_each_measure_is_that_of_its_own_bound() -> None:
+    """Ten runs of which one measure is 1 to 10, and another that only the first two have."""
+    rare = Check(name="tasks.lost", verdict=Verdict.FAIL, measure=2, limit=0, unit="count", origin="", because="")
+    each = [run(i, float(i + 1)) for i in reversed(range(10))]
+    each = [o.model_copy(update={"checks": (*o.checks, rare) if i < 2 else o.checks}) for i, o in enumerate(each)]
+    assert over(each).measures == (
+        Measure(
+            name="rollback.time", unit="s", limit=9, runs=10, least=1, median=5.5, p95=10, most=10, low=2, high=9,
+            sure=1 - 22 / 1024, sure_p95=1 - 0.95**10,
+        ),
+        Measure(
+            name="tasks.lost", unit="count", limit=0, runs=2, least=2, median=2, p95=2, most=2, low=2, high=2,
+            sure=0.5, sure_p95=1 - 0.95**2,
+        ),
+    )  # fmt: skip
+
+
 def test_a_measure_that_some_runs_lack_counts_those_that_have_it() -> None:
     (found,) = over([run(0, None), run(1, 3.0)]).measures
     assert (found.runs, found.median) == (1, 3.0)
@@ -61,12 +80,22 @@ def test_the_interval_of_the_median_is_that_of_the_tables(count: int, place: int
     assert probability == pytest.approx(sure)
 
 
-@given(st.integers(1, 200))
-def test_the_interval_is_sure_enough_as_soon_as_it_can_be(count: int) -> None:
+@pytest.mark.parametrize("count", range(1, 200))
+def test_the_interval_is_the_narrowest_that_is_sure_enough(count: int) -> None:
+    def between(place: int) -> Fraction:
+        """How likely as many heads as lie between the places are, in `count` throws of a coin."""
+        return 1 - Fraction(2 * sum(comb(count, heads) for heads in range(place + 1)), 2**count)
+
     place, sure = median_interval(count)
-    assert 0 <= place <= (count - 1) // 2
-    assert (sure >= CONFIDENCE) == (count >= 6)
-    assert 0 <= p95_place(count) < count
+    assert sure == pytest.approx(float(between(place)))
+    assert sure >= CONFIDENCE or (place == 0 and count < 6)
+    assert between(place + 1) < CONFIDENCE
+
+
+@pytest.mark.parametrize("count", range(1, 200))
+def test_the_p95_is_the_smallest_that_enough_runs_do_not_exceed(count: int) -> None:
+    place = p95_place(count)
+    assert 100 * place < 95 * count <= 100 * (place + 1)
 
 
 def test_the_interval_holds_the_median_as_often_as_it_says() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from harness.history import Fault, History, Record
+from harness.judge import rollback
 from harness.judge.verdict import judge
 from harness.outcome import Check, Verdict
-from tests.unit.builders import changed, fault, healthy, meta, named, verdict, without
+from harness.slo import Bound
+from tests.unit.builders import changed, fault, healthy, meta, named, verdict, whole, without
 
 
 def rolled(**evidence: Any) -> list[Record]:
@@ -80,8 +82,18 @@ def test_an_undo_that_ran_twice_counts_from_when_it_held() -> None:
     assert back([*healthy(), worse]).verdict is Verdict.FAIL
 
 
+def test_a_component_of_which_nothing_should_be_there_is_as_it_was_when_nothing_is() -> None:
+    def check(idle: int) -> Verdict:
+        return back(rolled(expected={"scheduler": 2, "worker": idle}, ready={"scheduler": 2})).verdict
+
+    assert check(0) is Verdict.PASS
+    assert check(1) is Verdict.FAIL
+
+
 def test_replicas_that_nobody_recorded_are_not_compared() -> None:
     assert back([meta(replicas={}), *healthy()[1:]]).verdict is Verdict.PASS
+    (found,) = rollback.check(whole(healthy()[1:]), {"rollback.time": Bound("rollback.time", 30.0, "s", "test")})
+    assert found.verdict is Verdict.PASS
 
 
 def test_without_a_fault_nothing_was_undone() -> None:

@@ -41,7 +41,13 @@ def test_a_trigger_without_an_answer_is_unknown() -> None:
 )
 def test_how_a_run_ended(type_: str, value: dict[str, str], state: str) -> None:
     end = op(9, "run", "ok", "r", **value).model_copy(update={"type": type_})
-    assert one([op(1, "trigger", "invoke", "r"), op(2, "trigger", "ok", "r"), end]).state == state
+    run = one([op(1, "trigger", "invoke", "r"), op(2, "trigger", "ok", "r"), end])
+    assert run.state == state
+    assert run.ended == (at(9) if state in ("success", "failed") else None)
+
+
+def test_a_run_that_ended_has_ended_though_it_is_followed_again() -> None:
+    assert one([*dag_run("r", 1, 2, 5), op(6, "run", "invoke", "r")]).state == "success"
 
 
 @pytest.mark.parametrize(
@@ -77,38 +83,44 @@ def test_starts_and_ends_go_together_by_try_and_host_first_come_first_served() -
 
 
 def test_an_end_without_a_start_is_a_stray() -> None:
-    (done,) = work([mark(1, "start"), mark(2, "end"), mark(3, "end")]).values()
-    assert (len(done.attempts), done.ends, done.strays) == (1, 2, 1)
+    (done,) = work([mark(1, "start"), mark(2, "end"), mark(3, "end"), mark(4, "end", resumed=True)]).values()
+    assert (len(done.attempts), done.ends, done.strays) == (1, 3, 2)
 
 
-def overlaps(*spans: tuple[float, float | None]) -> bool:
+def test_a_mapped_task_is_named_with_its_index_from_the_first_on() -> None:
+    assert [str(Task("r", "load", index)) for index in (-1, 0, 1)] == ["r/load", "r/load[0]", "r/load[1]"]
+
+
+def overlap(*spans: tuple[float, float | None]) -> tuple[int, int] | None:
     marks: list[Mark] = []
     for number, (start, end) in enumerate(spans):
         marks.append(mark(start, "start", try_=number))
         marks += [mark(end, "end", try_=number)] if end is not None else []
     (done,) = work(marks).values()
-    return done.overlap is not None
+    return done.overlap
 
 
 @pytest.mark.parametrize(
     ("spans", "expected"),
     [
-        ([(1, 3), (2, 4)], True),
-        ([(1, 9), (2, 3)], True),
-        ([(1, 3), (1, 3)], True),
-        ([(1, 2), (2, 3)], False),
-        ([(1, 2), (3, 4)], False),
-        ([(1, None), (2, 3)], False),
-        ([(1, None), (2, None)], False),
-        ([(1, 3), (2, None)], True),
-        ([(1, 3), (3, None)], False),
-        ([(1, None), (1, 3)], True),
-        ([(2, 2), (1, 3)], False),
-        ([(1, 2), (3, 5), (4, 6)], True),
+        ([(1, 3), (2, 4)], (at(2), at(3))),
+        ([(1, 9), (2, 3)], (at(2), at(3))),
+        ([(1, 3), (1, 3)], (at(1), at(3))),
+        ([(1, 2), (2, 3)], None),
+        ([(1, 2), (3, 4)], None),
+        ([(1, None), (2, 3)], None),
+        ([(1, None), (2, None)], None),
+        ([(1, 3), (2, None)], (at(2), at(2) + 1)),
+        ([(1, 3), (3, None)], None),
+        ([(1, None), (1, 3)], (at(1), at(1) + 1)),
+        ([(2, 2), (1, 3)], None),
+        ([(1, 2), (3, 5), (4, 6)], (at(4), at(5))),
     ],
 )
-def test_overlaps_are_only_those_that_are_proved(spans: list[tuple[float, float | None]], expected: bool) -> None:
-    assert overlaps(*spans) is expected
+def test_overlaps_are_only_those_that_are_proved(
+    spans: list[tuple[float, float | None]], expected: tuple[int, int] | None
+) -> None:
+    assert overlap(*spans) == expected
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), min_size=1, max_size=5)
@@ -117,12 +129,12 @@ SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9)), min_size=1, m
 @given(SPANS)
 def test_overlaps_agree_with_looking_at_every_moment(spans: list[tuple[int, int]]) -> None:
     truth = any(sum(s <= t + 0.5 < s + n for s, n in spans) > 1 for t in range(40))
-    assert overlaps(*((s, s + n) for s, n in spans)) is truth
+    assert (overlap(*((s, s + n) for s, n in spans)) is not None) is truth
 
 
 @given(SPANS, st.randoms())
 def test_attempts_do_not_depend_on_the_order_of_tries(spans: list[tuple[int, int]], rnd: object) -> None:
-    assert overlaps(*((s, s + n) for s, n in spans)) is overlaps(*((s, s + n) for s, n in reversed(spans)))
+    assert overlap(*((s, s + n) for s, n in spans)) == overlap(*((s, s + n) for s, n in reversed(spans)))
 
 
 def test_an_empty_history_has_no_runs() -> None:

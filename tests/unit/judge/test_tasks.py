@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import History, Mark, Op, Record
+from harness.history import NS, History, Mark, Op, Record
 from harness.judge import tasks
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
@@ -81,6 +81,12 @@ def test_what_is_missing_from_a_cut_history_is_unknown_not_lost() -> None:
     records = without(GOOD, Op, lambda o: o.f == "run" and o.type == "ok")
     assert judged(records, "cut short")["lost"].verdict is Verdict.INVALID
     assert judged(GOOD, "cut short")["lost"].verdict is Verdict.INVALID
+    assert judged(without(GOOD, Mark), "cut short")["lost"].verdict is Verdict.INVALID
+
+
+def test_a_failed_run_is_one_loss_whatever_its_tasks_did() -> None:
+    unended = without(ended("fail", "failed"), Mark, lambda m: m.dag_run == "a" and m.mark == "end")
+    assert judged(unended)["lost"].measure == 1
 
 
 def test_a_task_that_started_and_never_ended_is_lost_though_nobody_listed_it() -> None:
@@ -230,6 +236,13 @@ def test_run_duration_is_from_trigger_to_success() -> None:
     duration = judged(dag_run("a", 1, 2, 21.5))["run_duration"]
     assert duration.measure == 20.5
     assert duration.verdict is Verdict.FAIL
+
+
+def test_how_long_a_failed_run_took_is_not_its_duration() -> None:
+    failed = [*ended("fail", "failed"), *dag_run("c", 1, 2, 9)]
+    assert judged(failed)["run_duration"].measure == 8
+    late = changed(failed, Op, lambda o: o.type == "fail", lambda o: {"t": o.t + 30 * NS})
+    assert judged(late)["run_duration"].measure == 8
 
 
 def test_a_run_that_never_ended_lasted_at_least_as_long_as_the_history() -> None:

@@ -158,7 +158,7 @@ def test_no_bounds_at_all_is_invalid() -> None:
 def test_no_history_at_all_is_invalid() -> None:
     outcome = judge(History.of([]))
     assert outcome.verdict is Verdict.INVALID
-    assert outcome.run_id == "unknown"
+    assert (outcome.run_id, outcome.experiment, outcome.stack) == ("unknown", "unknown", "unknown")
     assert judge(whole([])).verdict is Verdict.INVALID
 
 
@@ -183,6 +183,12 @@ def test_of_two_checks_of_one_name_the_worse_is_kept(order: tuple[Verdict, Verdi
     both = tuple(plain("tasks.lost", v, v.value) for v in order)
     outcome = judge(whole(healthy()), {**judging.CHECKERS, "twice": lambda _, __: both, "tasks": lambda _, __: ()})
     assert named(outcome, "tasks.lost").verdict is outcome.verdict is Verdict.FAIL
+
+
+def test_of_two_checks_of_one_name_that_are_alike_the_first_is_kept() -> None:
+    both = tuple(plain("tasks.lost", Verdict.FAIL, why) for why in ("first", "second"))
+    outcome = judge(whole(healthy()), {**judging.CHECKERS, "tasks": lambda _, __: both})
+    assert named(outcome, "tasks.lost").because == "first"
 
 
 def test_no_checkers_at_all_is_invalid() -> None:

@@ -30,6 +30,7 @@ from tests.unit.builders import (
 )
 from tests.unit.judge.test_calibration import ROWS, judged, row
 from tests.unit.judge.test_evidence import OBSERVERS, UNPROVED, dags, phases, stopped
+from tests.unit.judge.test_machine import loads
 from tests.unit.judge.test_null import BOUNDS, still
 from tests.unit.judge.test_recovery import jobs, pods
 from tests.unit.judge.test_rollback import rolled
@@ -73,6 +74,7 @@ SCENARIOS: dict[str, Make] = {
     **{f"observers: {name}": (lambda more=more: [*healthy(), *more]) for name, more in OBSERVERS.items()},  # type: ignore[misc]
     **{f"broken: {name}": make for name, make in BREAKERS.items()},
     "phases: none": lambda: without(healthy(), Phase),
+    "phases: none, nor a fault": lambda: without(without(healthy(), Phase), Fault),
     "phases: two": lambda: phases(["baseline begin", "baseline end"]),
     "baseline: broken": lambda: bad(healthy(), 5, 10),
     "baseline: no phase": lambda: without(healthy(), Phase, lambda p: p.name == "baseline"),
@@ -105,6 +107,9 @@ SCENARIOS: dict[str, Make] = {
     ),
     "availability: no reads": lambda: without(healthy(), Sample, lambda s: s.method == "GET"),
     "tasks: a failed run": lambda: ended("r24", "fail", "failed"),
+    "tasks: every run failed": lambda: changed(
+        healthy(), Op, lambda o: o.f == "run" and o.type == "ok", lambda _: {"type": "fail"}
+    ),
     "tasks: an unfinished run": lambda: ended("r24", "info", "running"),
     "tasks: an unknown end": lambda: ended("r24", "info", "unknown"),
     "tasks: an unknown trigger": lambda: [*healthy(), *trigger("c", "invoke", "info")],
@@ -120,10 +125,14 @@ SCENARIOS: dict[str, Make] = {
     "tasks: of nobody": lambda: [*healthy(), mark(5, "start", "nobody"), mark(6, "end", "nobody")],
     "tasks: unlisted": lambda: [*healthy(), mark(5, "start", "r1", "other"), mark(6, "end", "r1", "other")],
     "tasks: a stray end": lambda: [*healthy(), mark(4.95, "end", "r1", "load", try_=9)],
+    "tasks: two stray ends": lambda: [*healthy(), *(mark(t, "end", "r1", "other") for t in (5, 6))],
     "tasks: many lost": lambda: without(healthy(), Mark, lambda m: m.mark == "end"),
     "tasks: a mapped one lost": lambda: [*healthy(), mark(4.5, "start", "r1", "load", index=3)],
     "tasks: a run not seen to end": lambda: [*healthy(), *trigger("c", "invoke", "ok")],
     "recovery: one replacement": lambda: pods(healthy(), "scheduler-d"),
+    "recovery: one replacement of what is not proved": lambda: without(
+        pods(healthy(), "scheduler-d"), Fault, lambda f: f.phase == "proved"
+    ),
     "recovery: not watched before": lambda: pods(healthy(), "scheduler-a"),
     "recovery: of no component": lambda: changed(
         healthy(), Fault, lambda f: "component" in f.target, lambda f: {"target": {**f.target, "component": ""}}
@@ -152,6 +161,7 @@ SCENARIOS: dict[str, Make] = {
     "rollback: left behind": lambda: rolled(leftovers=["a", "b", "c", "d"]),
     "rollback: not looked at": lambda: rolled(expected={}, ready={}),
     "rollback: malformed": lambda: rolled(ready=None),
+    "rollback: malformed within": lambda: rolled(ready={"scheduler": "2"}),
     "rollback: never": lambda: without(healthy(), Fault, lambda f: f.phase == "rolled-back"),
     "rollback: one of two": lambda: [*healthy(), fault(30, "begin").model_copy(update={"id": "second"})],
     "bounds: unreadable": lambda: bound("tasks.lost", limit="few"),
@@ -159,6 +169,9 @@ SCENARIOS: dict[str, Make] = {
     "bounds: unknown": lambda: [meta({**meta().slo, "tasks.odd": {"limit": 1}}), *healthy()[1:]],
     "bounds: missing": lambda: [meta({n: b for n, b in meta().slo.items() if n != "tasks.lost"}), *healthy()[1:]],
     "bounds: hair's breadth": lambda: bound("rollback.time", limit=19.4999999),
+    "machine: quiet": lambda: [*healthy(), *loads(0, 1.57, 3, 0, 0, 0, 0, 0, 0)],
+    "machine: busy": lambda: [*healthy(), *loads(*[0] * 10, *[30.26] * 5, *[0] * 10)],
+    "machine: malformed": lambda: [*healthy(), *loads(0, "much")],
     "null: still": null,
     "null: a fault": lambda: null(fault(20.1, "begin", {"kind": "Selector", "name": "x"})),
     "null: deleted": lambda: null(pod(30, "scheduler-a", "uid-a", "deleted")),
@@ -193,38 +206,42 @@ def lines(check: Check) -> Iterator[str]:
         yield f"  {window.start / NS:.3f} to {window.end / NS:.3f}: {window.what}"
 
 
-def said() -> str:
-    """Of each scenario, the checks that are not as in the healthy run."""
-    usual = judge(HISTORIES["healthy"]()).checks
-    out: list[str] = []
-    for name, make in HISTORIES.items():
-        outcome = judge(make())
-        out.append(f"== {name}: {outcome.verdict} {outcome.run_id} {outcome.experiment} {outcome.stack}")
-        for check in outcome.checks:
-            if name == "healthy" or check not in usual:
-                out += lines(check)
-        out += [f"  without {c.name}" for c in usual if c.name not in {o.name for o in outcome.checks}]
+def said(name: str, usual: tuple[Check, ...]) -> str:
+    """Of one scenario, the checks that are not as in the healthy run."""
+    outcome = judge(HISTORIES[name]())
+    out = [f"== {name}: {outcome.verdict} {outcome.run_id} {outcome.experiment} {outcome.stack}"]
+    for check in outcome.checks:
+        if name == "healthy" or check not in usual:
+            out += lines(check)
+    out += [f"  without {c.name}" for c in usual if c.name not in {o.name for o in outcome.checks}]
     return "\n".join(out) + "\n"
 
 
+def healthy_checks() -> tuple[Check, ...]:
+    return judge(HISTORIES["healthy"]()).checks
+
+
 @pytest.fixture(scope="module")
-def now() -> dict[str, str]:
-    return parts(said())
+def usual() -> tuple[Check, ...]:
+    return healthy_checks()
 
 
-def parts(text: str) -> dict[str, str]:
-    """By what was wrong; the file's own lines."""
-    return {part.split("\n", 1)[0]: part for part in text.split("== ")[1:]}
+@pytest.fixture(scope="module")
+def looked_at() -> dict[str, str]:
+    """By scenario, the file's own lines."""
+    parts = [f"== {part}" for part in PATH.read_text(encoding="utf-8").split("== ")[1:]]
+    return {part.splitlines()[0].removeprefix("== ").rsplit(": ", 1)[0]: part for part in parts}
 
 
-@pytest.mark.parametrize("name", list(parts(PATH.read_text(encoding="utf-8")) if PATH.exists() else []))
-def test_what_is_said_is_as_it_was_looked_at(now: dict[str, str], name: str) -> None:
-    assert now.get(name) == parts(PATH.read_text(encoding="utf-8"))[name]
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_is_said_is_as_it_was_looked_at(name: str, usual: tuple[Check, ...], looked_at: dict[str, str]) -> None:
+    assert said(name, usual) == looked_at.get(name)
 
 
-def test_every_scenario_was_looked_at(now: dict[str, str]) -> None:
-    assert now.keys() == parts(PATH.read_text(encoding="utf-8")).keys()
+def test_the_file_holds_no_other_scenario(looked_at: dict[str, str]) -> None:
+    assert looked_at.keys() == HISTORIES.keys()
 
 
 if __name__ == "__main__":
-    PATH.write_text(said(), encoding="utf-8")
+    expected = healthy_checks()
+    PATH.write_text("".join(said(name, expected) for name in HISTORIES), encoding="utf-8")
