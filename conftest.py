@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis
 
 from harness.outcome import Outcome
 from harness.settings import Settings
+
+# How long an example takes says nothing on a machine that is shared.
+hypothesis.register_profile("patient", deadline=None)
+hypothesis.load_profile("patient")
 
 RESULTS = pytest.StashKey[list[tuple[Path, Outcome]]]()
 
