@@ -87,13 +87,22 @@ def _replaced(scene: _Scene, component: str) -> int | None:
     for event in pods:
         if event.value.get("component") != component:
             continue
-        if event.uid in old and not (event.uid in again and _restarts(event) > old[event.uid]):
+        if event.uid in old and not (event.uid in again and _lasts(event, pods, old[event.uid])):
             continue
         up = event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
         (ready.add if up else ready.discard)(event.uid)
         if len(ready) >= len(killed):
             return event.t
     return None
+
+
+def _lasts(event: Event, pods: list[Event], before: int) -> bool:
+    """Whether this is of a container that was started again, from when on its pod stayed Ready.
+
+    The kubelet counts the restart before it looks at the new container, and may still call the pod Ready meanwhile.
+    """
+    later = [e for e in pods if e.uid == event.uid and e.t > event.t]
+    return _restarts(event) > before and all(e.value.get("ready") is True for e in later)
 
 
 def _restarts(event: Event) -> int:

@@ -315,6 +315,16 @@ def test_a_container_that_is_started_again_replaces_the_one_before(action: str) 
     assert restarted(action, pod(20, "worker-3", "u3", component="worker"), **good).measure == 10.0
 
 
+def test_what_is_called_ready_before_it_was_looked_at_is_not_back() -> None:
+    """Seen on a real worker: Ready with its restart counted at 12 s, unready at 15 s, and Ready at 25 s."""
+    good = {"stopped": True, "process_gone": True}
+    early, back = (pod(t, "worker-1", "u1", component="worker", restarts=3) for t in (12, 25))
+    unready = pod(15, "worker-1", "u1", component="worker", restarts=3, ready=False)
+    assert restarted("hang_pods", early, unready, back, **good).measure == 15.0
+    assert restarted("hang_pods", early, unready, **good).verdict is Verdict.FAIL
+    assert restarted("hang_pods", early, **good).measure == 2.0
+
+
 def test_restarts_that_were_not_counted_are_none() -> None:
     good = {"stopped": True, "process_gone": True}
     unknown = pod(12, "worker-1", "u1", component="worker", restarts=None)
