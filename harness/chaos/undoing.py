@@ -7,31 +7,58 @@ from contextlib import suppress
 from harness.chaos import leftovers
 from harness.chaos.context import Context
 from harness.errors import WaitTimeout
+from harness.history import NS
 from harness.wait import until
 
 UNDO_SECONDS = 180.0
+LASTS_SECONDS = 5.0  # the kubelet may still call a container Ready for 3 s that has just been started again
 
 
 def undo_all(context: Context) -> list[str]:
     """Undo each fault that is not undone yet. A second call finds nothing to do.
 
     What a fault left behind is found in the cluster and put right; a killed pod its controller replaces. Then it is
-    waited for, and recorded, that every component has its pods again; a cluster that stays short, or keeps a leftover,
-    is recorded so, and the rollback check fails on it.
+    waited for that every component has its pods again and keeps them, and recorded with the time from which it had; a
+    cluster that stays short, or keeps a leftover, is recorded so, and the rollback check fails on it.
     """
     todo = [fault for fault in context.begun if fault not in context.undone]
     if not todo:
         return []
+    since = None
     with suppress(WaitTimeout):
         leftovers.repair(context.kube, context.settings, context.namespaces)
-        until(lambda: missing(context), lambda short: not short, what="every component Ready", timeout=UNDO_SECONDS)
+        since = _whole_since(context)
     ready = ready_pods(context)
     left = leftovers.find(context.kube, context.settings, context.namespaces)
+    found = {
+        "t": context.recorder.now() if since is None else since,
+        "evidence": {"expected": context.expected, "ready": ready, "leftovers": left},
+    }
     for fault in todo:
-        evidence = {"expected": context.expected, "ready": ready, "leftovers": left}
-        context.record(fault, context.begun[fault], "rolled-back", evidence=evidence)
+        context.record(fault, context.begun[fault], "rolled-back", **found)
         context.undone.add(fault)
     return todo
+
+
+def _whole_since(context: Context) -> int:
+    """From when on, in nanoseconds of the run, no component was short of a pod for `LASTS_SECONDS`.
+
+    Raises `WaitTimeout` where that does not come.
+    """
+    since: int | None = None
+
+    def look() -> dict[str, int]:
+        nonlocal since
+        began, short = context.recorder.now(), missing(context)
+        since = None if short else began if since is None else since
+        return short
+
+    def lasts(short: dict[str, int]) -> bool:
+        return since is not None and context.recorder.now() - since >= LASTS_SECONDS * NS
+
+    until(look, lasts, what="every component Ready, and staying so", timeout=UNDO_SECONDS)
+    assert since is not None
+    return since
 
 
 def ready_pods(context: Context) -> dict[str, int]:

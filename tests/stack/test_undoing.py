@@ -10,7 +10,7 @@ import pytest
 from harness.chaos import actions, probes, undoing
 from harness.chaos.context import Context, bind
 from harness.chaos.undoing import missing, undo_all
-from harness.history import Fault, History, Recorder
+from harness.history import NS, Fault, History, Recorder
 from harness.kube import Kube
 from harness.settings import Settings
 
@@ -55,6 +55,31 @@ def test_every_fault_is_undone_once_and_a_later_one_too(context: Context, whole:
     records = undone(context)
     assert [f.id for f in records] == [*ids, later]
     assert [f.evidence for f in records] == [{"expected": whole, "ready": whole, "leftovers": []}] * 3
+
+
+def test_a_cluster_that_is_whole_for_a_moment_only_is_not_as_before_yet(
+    context: Context, kube: Kube, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that goes away while the undo looks: what it saw before that does not count."""
+    monkeypatch.setattr(undoing, "LASTS_SECONDS", 3.0)
+    begun(context)
+    pod = kube.pods(settings.namespace, "component=dag-processor")[0]
+    looks = 0
+
+    def going(context: Context) -> dict[str, int]:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            kube.delete_pod(pod, 0)
+        return missing(context)
+
+    monkeypatch.setattr(undoing, "missing", going)
+    before = context.recorder.now()
+    undo_all(context)
+    (record,) = undone(context)
+    assert record.evidence["ready"] == record.evidence["expected"]
+    assert kube.pods(settings.namespace, "component=dag-processor")[0].name != pod.name
+    assert record.t > before + 3 * NS
 
 
 def test_a_cluster_that_stays_short_is_recorded_so(
