@@ -29,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 INTERRUPTED = 130  # as shells count Ctrl-C
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
+Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
 
 
@@ -46,9 +47,9 @@ class Progress:
 
 
 @app.command()
-def up(step: Only = None, images: Images = "", yes: Yes = False) -> None:
-    """Come from a bare machine to a steady stack; skips what is already true."""
-    settings = _settings(images)
+def up(step: Only = None, stack: Stack = "", images: Images = "", yes: Yes = False) -> None:
+    """Come from a bare machine to a steady stack; skips what is already true, and takes another stack away."""
+    settings = _settings(images=images, stack=stack)
     if step is not None and step not in {s.name for s in steps.STEPS}:
         raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
     _ask_for_engine(settings, yes)
@@ -91,7 +92,7 @@ def doctor() -> None:
 @app.command()
 def images(step: Images = "") -> None:
     """Pull or build every image, without starting anything else."""
-    settings = _settings(step)
+    settings = _settings(images=step)
     for name in ("engine", "images"):
         steps.climb(settings, Progress(), name)
 
@@ -108,11 +109,12 @@ def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = 
 @app.command()
 def run(
     experiment: Annotated[Path, typer.Argument(help="a file below experiments/")],
+    stack: Stack = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
 ) -> None:
     """Run one experiment on the standing stack and judge it."""
-    settings = _settings()
+    settings = _settings(stack=stack)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if repeat != 1:
         folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
@@ -170,9 +172,10 @@ def heal() -> None:
         plainly(line)
 
 
-def _settings(images: str = "") -> Settings:
+def _settings(**said: str) -> Settings:
+    """What the environment says, and over it what options say."""
     try:
-        return Settings.model_validate({"images": images}) if images else Settings()
+        return Settings.model_validate({name: value for name, value in said.items() if value})
     except ValidationError as cause:
         first = cause.errors()[0]
         raise UsageError(f"setting {'.'.join(map(str, first['loc']))} is not valid: {first['msg']}") from cause

@@ -36,6 +36,7 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     """Look at everything that the run stands on. Raises `UsageError` at the first thing that is not as it must be."""
     kube = Kube(settings)
     kube.guard(settings.namespace)
+    _right_stack(kube, settings)
     namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
     replicas = _whole(kube, settings)
     if left := leftovers.find(kube, settings, namespaces):
@@ -82,6 +83,14 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         },
         seed=experiment.plan.seed,
     )
+
+
+def _right_stack(kube: Kube, settings: Settings) -> None:
+    standing = kube.stack(settings.namespace)
+    if standing not in (None, settings.stack):
+        raise UsageError(
+            f"the stack {standing} stands, and the run is for {settings.stack}; run harness up --stack {settings.stack}"
+        )
 
 
 def _whole(kube: Kube, settings: Settings) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Bounds: what each is called, in which unit it is given, and where `slo.yaml` takes it from.
 
-`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. What stands under `every` instead of an
-experiment holds for each one of the stack that needs a bound of this name and has none of its own. The catalogue below
+`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. What stands under `every`, in place of
+an experiment or a stack, holds where a bound of this name is needed and none is nearer. The catalogue below
 is closed: a name that it does not hold, or another unit, is refused with file and line before anything starts.
 """
 
@@ -97,7 +97,12 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
     """The bounds of one experiment. Raises `UsageError` with file and line where one is missing or wrong."""
     root = _root(path)
     node = _table(path, root, (profile, stack, experiment))
-    shared = [(key, value) for key, value in _shared(path, root, (profile, stack)) if str(key.value) in required]
+    shared = [
+        (key, value)
+        for keys in ((profile,), (profile, stack))
+        for key, value in _shared(path, root, keys)
+        if str(key.value) in required
+    ]
     bounds: dict[str, Bound] = {}
     for key, value in (*shared, *node.value):
         where = f"{path.name}:{key.start_mark.line + 1}"
@@ -113,7 +118,7 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:
     """The stacks that have bounds for this experiment."""
     root = _root(path)
-    names = [str(key.value) for key, _ in _table(path, root, (profile,)).value]
+    names = [name for name in _names(_table(path, root, (profile,))) if name != SHARED]
     return [name for name in names if experiment in _names(_table(path, root, (profile, name)))]
 
 
@@ -151,8 +156,8 @@ def _value(node: yaml.Node, where: str) -> Any:
         raise UsageError(f"{where}: not a value that YAML knows") from cause
 
 
-def _shared(path: Path, root: yaml.Node, keys: tuple[str, str]) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Names and bounds of what holds for every experiment of a stack; nothing where the file does not say."""
+def _shared(path: Path, root: yaml.Node, keys: tuple[str, ...]) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Names and bounds of what holds for every experiment of a stack, or of all; nothing where the file says none."""
     return _table(path, root, (*keys, SHARED)).value if SHARED in _names(_table(path, root, keys)) else []
 
 

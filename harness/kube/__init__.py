@@ -1,7 +1,7 @@
 """The only door to Kubernetes: its API (`client`, `changes`), and its nodes: processes, power, packets on the way."""
 
 from harness.kube.changes import EVICTED, REFUSED, Scaled
-from harness.kube.client import ALLOW_LABEL, Kube
+from harness.kube.client import ALLOW_LABEL, STACK_LABEL, Kube
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.source import Change, KubeError, Listing, Source
 
@@ -9,6 +9,7 @@ __all__ = [
     "ALLOW_LABEL",
     "EVICTED",
     "REFUSED",
+    "STACK_LABEL",
     "Change",
     "EndpointSlice",
     "Kube",

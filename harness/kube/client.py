@@ -20,6 +20,7 @@ from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, po
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
 from harness.settings import Settings
 
+STACK_LABEL = "airflow-chaos/stack"
 ALLOW_LABEL = "airflow-chaos/allow"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -118,6 +119,11 @@ class Kube:
     def rolling(self, namespace: str) -> list[str]:
         """Deployments and StatefulSets that are not yet as their manifests say, with their Ready pods."""
         return rolling(self._workloads(namespace))
+
+    def stack(self, namespace: str) -> str | None:
+        """Which of our stacks stands there, or None where what stands is none of ours."""
+        labels = [workload.metadata.labels or {} for workload in self._workloads(namespace)]
+        return next((found[STACK_LABEL] for found in labels if STACK_LABEL in found), None)
 
     def _workloads(self, namespace: str) -> list[Any]:
         self.guard(namespace)

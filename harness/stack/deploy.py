@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from harness.errors import CommandFailed, StackError, UsageError
-from harness.kube import Kube
+from harness.kube import STACK_LABEL, Kube
 from harness.process import run
 from harness.settings import ROOT, Settings
 from harness.stack import gobuild, recipes
@@ -22,6 +22,11 @@ from harness.stack.kubectl import kubectl
 from harness.wait import until
 
 READY_SECONDS = 600
+REMOVE_SECONDS = 60
+PATIENCE = REMOVE_SECONDS + 30
+# What overlays differ in, and how the executor labels the pods that it makes for tasks.
+KINDS = "deployments,statefulsets,poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
+TASK_PODS = "kubernetes_executor=True"
 POOL_SIZE = 20
 Say = Callable[[str], None]
 
@@ -36,6 +41,7 @@ def ensure(settings: Settings, say: Say) -> None:
     _ensure_secret(settings)
     say("applying the manifests")
     _apply(settings, _kustomize(settings, overlay))
+    _remove_others(settings)
     say("waiting for every component to be Ready")
     kube = Kube(settings)
     until(
@@ -63,6 +69,21 @@ def _apply(settings: Settings, manifests: str) -> None:
 def _kustomize(settings: Settings, overlay: Path) -> str:
     program = gobuild.build(settings, recipes.load(), "kustomize") / "bin" / "kustomize"
     return run([str(program), "build", "--load-restrictor=LoadRestrictionsNone", str(overlay)], timeout=60)
+
+
+def _remove_others(settings: Settings) -> None:
+    """Delete what belongs to another stack, and the pods of tasks that nobody is there for any more.
+
+    Its pods get little grace: a worker that is asked to end waits for its broker, which goes with it.
+    """
+    where = f"--namespace={settings.namespace}"
+    of_others = (where, f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.stack}")
+    owners = kubectl(settings, "get", "deployments,statefulsets", *of_others, "--output=name").split()
+    kubectl(settings, "delete", KINDS, *of_others, "--wait=true", f"--timeout={REMOVE_SECONDS}s", timeout=PATIENCE)
+    gone = [f"component in ({','.join(name.split('/')[-1] for name in owners)})"] if owners else []
+    for selector in gone if settings.stack == "kubernetes" else [*gone, TASK_PODS]:
+        quickly = ("--grace-period=5", "--wait=true", f"--timeout={REMOVE_SECONDS}s")
+        kubectl(settings, "delete", "pods", where, f"--selector={selector}", *quickly, timeout=PATIENCE)
 
 
 def _metallb(settings: Settings) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.slo import CATALOGUE, Bound, bound_of, load
+from harness.slo import CATALOGUE, Bound, bound_of, load, stacks
 
 GOOD = """\
 tuned:
@@ -97,6 +97,24 @@ def test_what_holds_for_every_experiment_is_taken_where_it_is_needed_and_has_no_
         **bounds(tmp_path, GOOD),
         "tasks.duplicated": Bound("tasks.duplicated", 1.0, "count", "needed"),
     }
+
+
+def test_what_holds_on_every_stack_is_taken_where_nothing_is_nearer(tmp_path: Path) -> None:
+    wide = """\
+tuned:
+  every:
+    tasks.lost: {limit: 9, unit: count, origin: the experiment has its own}
+    tasks.duplicated: {limit: 8, unit: count, origin: the stack has its own}
+    tasks.overlapping: {limit: 2, unit: count, origin: nobody else has it}
+    recovery.process_gone: {limit: 5, unit: s, origin: not needed}
+"""
+    text = SHARED.replace("tuned:\n", wide)
+    needed = ("tasks.lost", "tasks.duplicated", "tasks.overlapping")
+    assert bounds(tmp_path, text, *needed) == {
+        **bounds(tmp_path, SHARED, *needed[:2]),
+        "tasks.overlapping": Bound("tasks.overlapping", 2.0, "count", "nobody else has it"),
+    }
+    assert stacks(tmp_path / "slo.yaml", "tuned", "scheduler-kill") == ["celery"]
 
 
 def test_what_holds_for_every_experiment_is_none(tmp_path: Path) -> None:
