@@ -1,12 +1,12 @@
 """How long judging takes, and how much memory: `python benchmarks/judge.py [--samples 1000000 --tasks 50000]`.
 
-Makes a good history of that size (two marks a task), judges it in a process of its own, and prints what that took.
+Makes a good run whose cooldown is so long that it has that many samples and tasks (two marks each), judges it in a
+process of its own, and prints what that took. Every checker has its work: the verdict is PASS, or it says so and ends.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -15,17 +15,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.history import NS
-from harness.judge.verdict import required
-from harness.settings import ROOT
-from harness.slo import load
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-SERIES = (("version", "new"), ("version", "reused"), ("pools", "new"), ("pools", "reused"))
+from harness.history import End, Event, Phase, Record, Sample
+from tests.unit.builders import END, STEP, at, healthy, mark, op, prober, sample
+
+TASKS = [f"task-{number}" for number in range(10)]
 JUDGE = """
 import resource, sys, time
 from pathlib import Path
 from harness.history import History
 from harness.judge.verdict import judge
+from harness.outcome import Verdict
 from harness.report import html
 began = time.monotonic()
 history = History.read(Path(sys.argv[1]))
@@ -38,29 +39,43 @@ html.write(history, outcome, page)
 drawn = time.monotonic()
 print(f"read {read - began:.2f} s, judged {judged - read:.2f} s, together {judged - began:.2f} s, peak {peak:.0f} MiB")
 print(f"report {drawn - judged:.2f} s, {page.stat().st_size / 1e6:.1f} MB; {outcome.verdict}")
+assert outcome.verdict is Verdict.PASS, [c.because for c in outcome.checks if c.verdict is not Verdict.PASS]
 """
 
 
-def lines(samples: int, tasks: int) -> Iterator[dict[str, object]]:
-    """The records of a run at 200 requests/s, with as many runs of ten tasks as are asked for."""
-    every = NS // 200
-    last = samples * every
-    bounds = load(ROOT / "slo.yaml", "tuned", "celery", "scheduler-kill", required("scheduler", writes=False))
-    slo = {name: bound.to_json() for name, bound in bounds.items()}
-    first = {"t": 0, "kind": "meta", "format": 1, "run_id": "bench", "experiment": "bench", "stack": "celery"}
-    yield {**first, "wall": "2026-01-01T00:00:00.000Z", "slo": slo}
-    for i in range(samples):
-        target, conn = SERIES[i % len(SERIES)]
-        due = i * every
-        times = {"t": due + 900_000, "due": due, "end": due + 9_000_000}
-        asked = {"target": target, "conn": conn, "method": "GET", "path": f"/api/v2/{target}"}
-        yield {**times, "kind": "sample", **asked, "outcome": "ok", "status": 200, "error": None}
-    for i in range(tasks):
-        t = last * i // max(1, tasks)
-        for mark, at in (("start", t), ("end", t + NS)):
-            task = {"dag_run": f"run-{i // 10}", "task": f"task-{i % 10}", "map_index": -1, "try": 1}
-            yield {"t": at, "kind": "ledger", **task, "mark": mark, "executor_host": "worker-0"}
-    yield {"t": last, "kind": "end", "complete": True}
+def records(samples: int, tasks: int) -> Iterator[Record]:
+    """The records of a good run, with so many more samples and tasks in its cooldown."""
+    steps = samples // 3
+    end = END + steps * STEP
+    asked = 3 * steps
+    for record in healthy():
+        asked += isinstance(record, Sample)
+        if isinstance(record, Phase) and record.name == "cooldown" and record.edge == "end":
+            continue
+        if isinstance(record, Event) and record.source == "probe" and record.what == "stopped":
+            continue
+        yield record
+    for i in range(steps):
+        for target, conn, shift in (("version", "new", 0.0), ("version", "reused", 0.1), ("dags", "new", 0.2)):
+            yield sample(55 + i * STEP + shift, "ok", target, conn)  # type: ignore[arg-type]
+    runs = tasks // len(TASKS)
+    for i in range(runs):
+        yield from dag_run(f"more-{i}", END + i * (end - END - 20) / max(1, runs))
+    yield prober(end, "stopped", due=asked, recorded=asked)
+    yield Phase(t=at(end), name="cooldown", edge="end")
+    yield End(t=at(end), complete=True)
+
+
+def dag_run(name: str, t: float) -> Iterator[Record]:
+    """A run of ten tasks, one after the other, accepted at once."""
+    yield op(t, "trigger", "invoke", name, dag="chain", tasks=[[task, -1] for task in TASKS])
+    yield op(t + 0.05, "trigger", "ok", name, status=200, tries=1)
+    yield op(t + 0.06, "run", "invoke", name)
+    for second, task in enumerate(TASKS, start=1):
+        yield mark(t + second, "start", name, task)
+        yield mark(t + second + 0.9, "end", name, task)
+    yield op(t + 12, "run", "ok", name, state="success")
+    yield op(t + 12.5, "tasks", "ok", name, tasks=[[task, -1, 1] for task in TASKS])
 
 
 def main() -> None:
@@ -71,8 +86,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "history.jsonl"
         with path.open("w", encoding="utf-8") as file:
-            for line in lines(given.samples, given.tasks):
-                file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            for record in records(given.samples, given.tasks):
+                file.write(record.model_dump_json(by_alias=True) + "\n")
         size = path.stat().st_size / 1e6
         print(f"{given.samples} samples, {2 * given.tasks} marks, {size:.0f} MB, load {os.getloadavg()[0]:.1f}")
         began = time.monotonic()

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from harness.errors import HistoryError
 from harness.history import History, Mark, Op
@@ -14,8 +14,7 @@ from harness.history import History, Mark, Op
 State = Literal["success", "failed", "unfinished", "unknown"]
 
 
-@dataclass(frozen=True, order=True)
-class Task:
+class Task(NamedTuple):
     """One task of one run."""
 
     dag_run: str

@@ -44,7 +44,7 @@ def _judge(book: _Book, bound: Bound, judge: Callable[[_Book, Bound], Check]) ->
 def _lost(book: _Book, bound: Bound) -> Check:
     cut = book.history.problem is not None
     undone = [r for r in book.accepted if r.state == "failed" or (r.state == "unfinished" and not cut)]
-    missing = [t for r in book.accepted if r.state == "success" and not cut for t in _unended(r, book.work)]
+    missing = [] if cut else _missing(book)
     names = some([*(f"run {r.dag_run} ({r.state})" for r in undone), *(f"task {t}" for t in missing)])
     windows = [
         Window(start=r.invoked, end=r.ended or book.history.last_t, what=f"run {r.dag_run} {r.state}") for r in undone
@@ -60,10 +60,14 @@ def _lost(book: _Book, bound: Bound) -> Check:
     return unknown(bound, unsure) if unsure and found.verdict is Verdict.PASS else found
 
 
-def _unended(run: Run, done: dict[Task, Work]) -> list[Task]:
-    """Tasks of a successful run that no end mark speaks of: those expected, and those that started."""
-    started = {t for t in done if t.dag_run == run.dag_run}
-    return sorted(t for t in (run.tasks or frozenset()) | started if t not in done or done[t].ends == 0)
+def _missing(book: _Book) -> list[Task]:
+    """Tasks of successful runs that no end mark speaks of: those expected, and those that started."""
+    started: dict[str, set[Task]] = {}
+    for task in book.work:
+        started.setdefault(task.dag_run, set()).add(task)
+    done = [r for r in book.accepted if r.state == "success"]
+    owed = [t for r in done for t in sorted((r.tasks or frozenset()) | started.get(r.dag_run, set()))]
+    return [t for t in owed if t not in book.work or book.work[t].ends == 0]
 
 
 def _unsure(book: _Book, cut: bool) -> str | None:
