@@ -4,7 +4,7 @@ UV := sh bin/uv
 RUN := $(UV) run --frozen --all-groups --no-group go --no-group mutation
 
 .DEFAULT_GOAL := help
-.PHONY: help chaos doctor down format lint mutants test unit up
+.PHONY: help chaos doctor down format lint mutants nightly test unit up
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ lint: ## style, types, import contracts
 
 mutants: ## plant defects in the judge, and count those that no test finds
 	$(UV) run --frozen --group mutation mutmut run
+
+nightly: up ## every experiment on every stack, or on STACKS="..."
+	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) --junitxml=reports/nightly.xml
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
 	$(RUN) pytest -m "stack or smoke"

@@ -14,7 +14,14 @@ from harness.settings import Settings
 hypothesis.register_profile("patient", deadline=None)
 hypothesis.load_profile("patient")
 
-RESULTS = pytest.StashKey[list[tuple[Path, Outcome]]]()
+RESULTS = pytest.StashKey[list[tuple[Path, Outcome, str]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chaos", "experiments on the real cluster")
+    group.addoption("--stack", action="append", default=[], metavar="NAME", help="on this stack; may be given again")
+    group.addoption("--repeat", type=int, default=1, metavar="N", help="each experiment so many times")
+    group.addoption("--seed", type=int, metavar="S", help="of each experiment's first run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,21 +29,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
+def settings(pytestconfig: pytest.Config) -> Settings:
     """The settings of the standing stack, as every command reads them."""
-    return Settings()
+    seed = pytestconfig.getoption("--seed")
+    return Settings() if seed is None else Settings(seed=seed)
 
 
 @pytest.fixture
-def chaos_results(request: pytest.FixtureRequest) -> list[tuple[Path, Outcome]]:
-    """Where an experiment leaves its folder and outcome for the table at the end."""
+def chaos_results(request: pytest.FixtureRequest) -> list[tuple[Path, Outcome, str]]:
+    """Where an experiment leaves its folder, its outcome and what is known of it, for the table at the end."""
     return request.config.stash[RESULTS]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdict of every experiment, with what was measured, and where its report is."""
-    for folder, outcome in config.stash[RESULTS]:
+    for folder, outcome, remark in config.stash[RESULTS]:
         terminalreporter.section(f"{outcome.experiment} on {outcome.stack}: {outcome.verdict}")
         for check in outcome.checks:
             terminalreporter.line(f"{check.verdict!s:8} {check.name:28} {check.because}")
+        if remark:
+            terminalreporter.line(remark)
         terminalreporter.line(f"report: {folder / 'report.html'}")

@@ -26,7 +26,7 @@ def before_experiment_control(context: dict[str, Any]) -> None:
     try:
         name = desk.name or experiments.name_of(str(context.get("title")))
         settings = desk.settings or Settings()
-        desk.run = Run(experiments.check(name, context).seeded(settings.seed), settings)
+        desk.run = Run(experiments.check(name, context).seeded(settings.seed), settings, desk.remade)
         desk.run.open()
         desk.run.baseline()
     except HarnessError as cause:

@@ -25,6 +25,7 @@ class Meta(Record):
     """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin).
 
     `component` is what was to be hit; "none" where nothing is, to see what the checks measure without a fault.
+    `remade` says why the stack was made anew before this run, where the one before it left none to go on with.
     """
 
     kind: Literal["meta"] = "meta"
@@ -39,6 +40,7 @@ class Meta(Record):
     slo: dict[str, dict[str, Any]] = {}
     probe: dict[str, Any] = {}
     seed: int = 0
+    remade: str = ""
 
 
 class Sample(Record):

@@ -46,8 +46,9 @@ class Result:
 class Run:
     """One run of one experiment. Nothing is touched before `open`, which refuses first and starts then."""
 
-    def __init__(self, experiment: Experiment, settings: Settings) -> None:
+    def __init__(self, experiment: Experiment, settings: Settings, remade: str = "") -> None:
         self._experiment = experiment
+        self._remade = remade
         self._settings = settings
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self.folder = settings.reports / f"{experiment.name}-{stamp}"
@@ -70,7 +71,8 @@ class Run:
             self._lock.close()
             raise
         self._recorder = Recorder.create(self.folder / "history.jsonl")
-        self._recorder.write(describe(self._experiment, settings, ground, bounds, self.folder.name))
+        meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
+        self._recorder.write(meta.model_copy(update={"remade": self._remade}))
         self._bind(ground)
         self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder)
         self._rig.start()
@@ -153,6 +155,7 @@ class Desk:
     def __init__(self) -> None:
         self.name = ""
         self.settings: Settings | None = None
+        self.remade = ""
         self.embedded = False
         self.clear()
 
@@ -171,9 +174,10 @@ class Desk:
 desk = Desk()
 
 
-def conduct(path: Path, settings: Settings) -> Result:
+def conduct(path: Path, settings: Settings, remade: str = "") -> Result:
     """Run an experiment file through Chaos Toolkit, with the control that `chaos run` would load, and judge it.
 
+    `remade` is why the stack was made anew before it; the history keeps that.
     Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
     """
     experiment = experiments.load(path)
@@ -183,11 +187,11 @@ def conduct(path: Path, settings: Settings) -> Result:
         ensure_experiment_is_valid(experiment.raw)
     except Exception as cause:  # it trips over what it does not expect, too
         raise UsageError(f"{path.name} is not a valid Chaos Toolkit experiment: {cause}") from cause
-    desk.name, desk.settings, desk.embedded = experiment.name, settings, True
+    desk.name, desk.settings, desk.remade, desk.embedded = experiment.name, settings, remade, True
     try:
         journal = run_experiment(experiment.raw, settings={"controls": {}})
     finally:
-        desk.name, desk.settings, desk.embedded = "", None, False
+        desk.name, desk.settings, desk.remade, desk.embedded = "", None, "", False
     if desk.refusal is not None:
         raise desk.refusal
     if desk.result is None:

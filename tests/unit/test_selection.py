@@ -1,0 +1,47 @@
+"""Which experiments a call of pytest offers."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from harness.settings import ROOT
+from tests.chaos.selection import STACKS, Case, cases, offered
+
+ALL = cases()
+
+
+def names(chosen: list[Case]) -> list[str]:
+    return [case.name for case in chosen]
+
+
+def test_the_stacks_are_those_that_can_be_stood_up() -> None:
+    assert sorted(STACKS) == sorted(path.name for path in (ROOT / "deploy" / "overlays").iterdir())
+
+
+def test_stacks_switch_as_seldom_as_can_be() -> None:
+    turns = [stack for stack, _ in groupby(case.stack for case in ALL)]
+    assert turns == list(STACKS)
+
+
+def test_without_a_word_the_quick_ones_are_offered() -> None:
+    chosen = offered(ALL, [], "chaos", "")
+    assert {case.stack for case in chosen} == {"celery"}
+    assert {"null-on-celery", "scheduler-kill-on-celery", "webserver-kill-on-celery"} <= set(names(chosen))
+    assert len(chosen) < len(ALL) / 2
+
+
+def test_nightly_and_a_pattern_offer_all() -> None:
+    assert offered(ALL, [], "chaos and nightly", "") == ALL
+    assert offered(ALL, [], "chaos", "worker") == ALL
+    assert len(offered(ALL, [], "fortnightly", "")) < len(ALL)
+
+
+def test_a_stack_offers_all_of_its_own() -> None:
+    chosen = offered(ALL, ["local"], "chaos", "")
+    assert chosen == [case for case in ALL if case.stack == "local"] != []
+
+
+def test_smoke_is_of_the_default_stack_alone() -> None:
+    smoke = [case.name for case in ALL if "smoke" in case.marks]
+    assert smoke == ["null-on-celery", "scheduler-kill-on-celery", "webserver-kill-on-celery"]
+    assert all({"chaos", "nightly", case.stack} <= set(case.marks) for case in ALL)
