@@ -215,6 +215,28 @@ def test_without_a_baseline_there_is_no_noise_floor(records: list[Record]) -> No
     assert evidence(records, "baseline").verdict is Verdict.INVALID
 
 
+def test_where_nothing_was_sampled_it_is_said_so() -> None:
+    silent = without([meta(probe={}), *healthy()[1:]], Sample)
+    check = evidence([meta(slo={}, probe={}), *silent[1:]], "baseline")
+    said = "There is no baseline: nothing was sampled, or nothing has a bound."
+    assert (check.name, check.verdict, check.because) == ("evidence.baseline", Verdict.INVALID, said)
+    assert evidence(silent, "samples").because.startswith("Nothing was sampled; ")
+
+
+def test_a_baseline_within_its_bounds_shows_what_it_had() -> None:
+    check = evidence(bad(healthy(), 5, 5.4), "baseline")
+    assert check.verdict is Verdict.PASS
+    assert [(w.start, w.end) for w in check.windows] == [(at(5), at(5.5))]
+
+
+def test_of_all_gaps_the_longest_is_told_and_a_series_too_short_hides_none() -> None:
+    long = without(dags(40, 43), Sample, lambda s: s.target == "trigger" and at(30) < s.due < at(38))
+    check = evidence([*long, sample(1, target="a-lonely-one")], "schedule")
+    assert "a-lonely-one over new connections cannot be told from 1 samples" in check.because
+    assert "trigger over new connections was not sampled for 9 s" in check.because
+    assert len(check.windows) == 2
+
+
 def stopped(**value: int) -> list[Record]:
     return changed(healthy(), Event, lambda e: e.what == "stopped", lambda _: {"value": value})
 

@@ -47,6 +47,11 @@ def test_windows_are_half_open_from_bad_to_good(pattern: str, expected: list[tup
         (".xx.xxx.x.", 2, [(1, 3), (4, 7)]),
         (".xxx.xx.x", 1, [(1, 4), (8, 8)]),
         (".x" * 200 + ".", 50, [(i, i + 1) for i in range(1, 100, 2)]),
+        (
+            ".x.xx" * 100 + ".",
+            150,
+            sorted([(5 * i + 3, 5 * i + 5) for i in range(100)] + [(5 * i + 1, 5 * i + 2) for i in range(50)]),
+        ),
         (".x.", 0, []),
     ],
 )

@@ -82,6 +82,38 @@ def test_starts_and_ends_go_together_by_try_and_host_first_come_first_served() -
     assert attempts(mark(1, "start"), *elsewhere, mark(5, "end")) == [(1, 5), (2, 3)]
 
 
+def tries(*marks: Mark) -> list[tuple[float, float | None, int]]:
+    (done,) = work(marks).values()
+    return [(a.start / at(1), None if a.end is None else a.end / at(1), a.try_) for a in done.attempts]
+
+
+def test_an_attempt_has_the_number_of_its_try_whether_it_ended_or_not() -> None:
+    assert tries(mark(1, "start", try_=2), mark(3, "end", try_=2), mark(4, "start", try_=3)) == [
+        (1, 3, 2),
+        (4, None, 3),
+    ]
+
+
+def test_a_deferred_task_may_end_elsewhere_than_it_began_in_the_same_try() -> None:
+    began = mark(1, "start", host="worker-0"), mark(2, "start", try_=2, host="worker-1")
+    assert tries(*began, mark(5, "end", try_=2, host="worker-2", resumed=True)) == [(1, None, 1), (2, 5, 2)]
+    assert tries(*began, mark(5, "end", try_=1, host="worker-2", resumed=True)) == [(1, 5, 1), (2, None, 2)]
+    assert tries(*began, mark(5, "end", try_=2, host="worker-2")) == [(1, None, 1), (2, None, 2)]
+    assert tries(*began, mark(5, "end", try_=3, host="worker-2", resumed=True)) == [(1, None, 1), (2, None, 2)]
+
+
+def test_a_resumed_task_that_ends_where_one_began_ends_that_one() -> None:
+    began = mark(1, "start", host="worker-0"), mark(2, "start", host="worker-1")
+    assert tries(*began, mark(5, "end", host="worker-1", resumed=True)) == [(1, None, 1), (2, 5, 1)]
+    # Nothing waits on worker-2, and of those that wait elsewhere the first that began is taken.
+    assert tries(*began, mark(5, "end", host="worker-2", resumed=True)) == [(1, 5, 1), (2, None, 1)]
+
+
+def test_only_ends_look_elsewhere() -> None:
+    again = mark(1, "start", host="worker-0"), mark(2, "start", host="worker-1", resumed=True)
+    assert tries(*again, mark(3, "end", host="worker-1"), mark(4, "end", host="worker-0")) == [(1, 4, 1), (2, 3, 1)]
+
+
 def test_an_end_without_a_start_is_a_stray() -> None:
     (done,) = work([mark(1, "start"), mark(2, "end"), mark(3, "end"), mark(4, "end", resumed=True)]).values()
     assert (len(done.attempts), done.ends, done.strays) == (1, 3, 2)
