@@ -35,6 +35,9 @@ PROOFS = {
     "hang_pods": "every process seen stopped",
     "stop_node": "off for its engine, not Ready for the cluster",
     "cut_off": "packets dropped",
+    "kill_child": "process gone",
+    "stop_announcing_node": "off for its engine, not Ready for the cluster",
+    "close_nodes": "a pod seen without a node for a second",
 }
 
 
@@ -128,7 +131,7 @@ def _step(step: dict[str, Any]) -> str:
 
 def _bounds(one: Experiment, slo_file: Path, stack: str, seen: Figures | None) -> list[str]:
     plan = one.plan
-    needed = required(plan.component, plan.writer is not None, plan.recovery)
+    needed = required(plan.component, plan.writer is not None, plan.recovery, stack)
     bounds = load(slo_file, plan.profile, stack, one.name, needed)
     runs = ", ".join(f"{count} {verdict}" for verdict, count in seen.verdicts.items()) if seen else "not run yet"
     since = f" (the last: {seen.last_run})" if seen else ""

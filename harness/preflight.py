@@ -13,7 +13,7 @@ from harness.errors import HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
 from harness.judge.calibration import Calibration
-from harness.kube import Kube
+from harness.kube import TASK_PODS, Kube
 from harness.settings import Settings
 from harness.slo import Bound
 from harness.stack.access import INGRESS_NAMESPACE, Access, open_access
@@ -107,6 +107,8 @@ def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
 
 def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> None:
     for selector, elsewhere in experiment.selectors():
+        if selector == TASK_PODS:  # they come with the load
+            continue
         namespace = elsewhere or settings.namespace
         kube.guard(namespace)
         if not choose(kube.pods(namespace, selector), "all", 0):

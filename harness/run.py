@@ -62,7 +62,7 @@ class Run:
     def open(self) -> None:
         """Raises `UsageError`, with nothing changed, where the run cannot be made."""
         plan, settings = self._experiment.plan, self._settings
-        needed = required(plan.component, plan.writer is not None, plan.recovery)
+        needed = required(plan.component, plan.writer is not None, plan.recovery, settings.stack)
         bounds = slo.load(settings.slo_file, plan.profile, settings.stack, self._experiment.name, needed)
         self._lock = only_one(settings)
         try:

@@ -42,6 +42,8 @@ CATALOGUE: dict[str, Kind] = {
     "tasks.extra_attempts": Kind("count", "at most", "attempts started beyond one per task"),
     "tasks.overlapping": Kind("count", "at most", "tasks of which two attempts ran at the same time"),
     "tasks.unknown_attempts": Kind("count", "at most", "attempts that Airflow's own record does not know"),
+    "tasks.extra_pods": Kind("count", "at most", "pods made beyond one per attempt of a task"),
+    "tasks.left_pods": Kind("count", "at most", "pods of tasks still there 30 s after they were over"),
     "tasks.run_duration": Kind("s", "at most", "longest time from an accepted trigger to the success of its run"),
     "recovery.process_gone": Kind("s", "at most", "fault → old process gone"),
     "recovery.replacement_ready": Kind("s", "at most", "fault → as many replacements Ready as were killed"),

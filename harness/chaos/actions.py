@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from chaoslib.exceptions import ActivityFailed
 
-from harness.chaos import hang, machines, network, pods, scale, undoing
+from harness.chaos import child, hang, machines, network, pods, room, scale, undoing
 from harness.chaos.context import Context, current
 from harness.errors import HarnessError
 
@@ -27,6 +27,11 @@ def kill_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
 def crash_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
     """SIGKILL every process of the pods, and leave it to the kubelet to start their containers again."""
     return _act(namespace, lambda context, where: pods.crash(context, where, selector, pick))
+
+
+def kill_child(selector: str, namespace: str = "") -> Hits:
+    """SIGKILL one process that works for its pod, such as one that holds a task, and let the pod live on."""
+    return _act(namespace, lambda context, where: child.kill_child(context, where, selector))
 
 
 def delete_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
@@ -62,6 +67,16 @@ def scale_pods(selector: str, by: int, namespace: str = "") -> Hits:
 def stop_node(selector: str, hold_s: float, namespace: str = "") -> Hits:
     """Switch off the node of one of the pods for `hold_s`; the undo switches it on."""
     return _act(namespace, lambda context, where: machines.switch_off(context, where, selector, hold_s))
+
+
+def stop_announcing_node(service: str, hold_s: float, namespace: str = "") -> Hits:
+    """Switch off the node that announces the address of a Service of type LoadBalancer for `hold_s`."""
+    return _act(namespace, lambda context, where: machines.switch_off_announcer(context, where, service, hold_s))
+
+
+def close_nodes(selector: str, hold_s: float, namespace: str = "") -> Hits:
+    """Let no node take a new pod for `hold_s`; pods of the selector that wait meanwhile are hit."""
+    return _act(namespace, lambda context, where: room.close_nodes(context, where, selector, hold_s))
 
 
 def cut_off(selector: str, peers: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from harness.chaos.context import Context
-from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
+from harness.chaos.strike import EVERY_SECONDS, Strike, choose, chosen
 from harness.errors import FaultError
 from harness.kube import power
 
@@ -16,10 +16,27 @@ OFF_WITHIN_S = 20.0
 def switch_off(context: Context, namespace: str, selector: str, hold_s: float) -> list[dict[str, Any]]:
     """Switch off the node of one of the pods, prove it, and keep it off for `hold_s`. All pods on it are hit."""
     context.kube.require_ours()
-    node = chosen(context, namespace, selector, "one")[0].node
-    if any(n.name == node and n.holds_data for n in context.kube.nodes()):
-        raise FaultError(f"{node} holds the databases; nothing was switched off")
+    kept = {node.name for node in context.kube.nodes() if node.holds_data}
+    could = [pod for pod in chosen(context, namespace, selector, "all") if pod.node not in kept]
+    if not could:
+        raise FaultError(f"every pod of {selector!r} is on a node that holds the databases; nothing was switched off")
     strike = Strike.begin(context, "stop_node", namespace, selector)
+    return _switch_off(strike, choose(could, "one", context.seed)[0].node, hold_s)
+
+
+def switch_off_announcer(context: Context, namespace: str, service: str, hold_s: float) -> list[dict[str, Any]]:
+    """As `switch_off`, for the node that answers for the address of a Service."""
+    context.kube.require_ours()
+    node = context.kube.announcer(namespace, service)
+    if node is None:
+        raise FaultError(f"no node says that it announces {namespace}/{service}; nothing was switched off")
+    if any(n.name == node and n.holds_data for n in context.kube.nodes()):
+        raise FaultError(f"{node} announces {namespace}/{service} and holds the databases; nothing was switched off")
+    return _switch_off(Strike.begin(context, "stop_node", namespace, f"announces {service}"), node, hold_s)
+
+
+def _switch_off(strike: Strike, node: str, hold_s: float) -> list[dict[str, Any]]:
+    context = strike.context
     everything = [p for name in context.namespaces for p in context.kube.pods(name)]
     there = [p for p in everything if p.node == node and p.phase == "Running" and p.component and not p.deleting]
     t = context.recorder.now()

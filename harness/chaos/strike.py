@@ -10,9 +10,10 @@ from typing import Any
 
 from harness.chaos.context import Context
 from harness.errors import FaultError
-from harness.kube import Pod, nodes
+from harness.kube import TASK_PODS, Pod, nodes
 
 EVERY_SECONDS = 0.2
+ARISES_WITHIN_S = 30.0
 PICKS = ("all", "one", "all-but-one")
 
 
@@ -130,9 +131,13 @@ def choose(found: list[Pod], pick: str, seed: int) -> list[Pod]:
 
 
 def chosen(context: Context, namespace: str, selector: str, pick: str) -> list[Pod]:
-    """The pods to hit. Raises `FaultError` where there is none: what hits nothing proves nothing."""
+    """The pods to hit; those of tasks are waited for. Raises `FaultError` where there is none."""
     context.kube.guard(namespace)
-    found = choose(context.kube.pods(namespace, selector), pick, context.seed)
+    deadline = time.monotonic() + (ARISES_WITHIN_S if selector == TASK_PODS else 0)
+    while not (found := choose(context.kube.pods(namespace, selector), pick, context.seed)):
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(EVERY_SECONDS)
     if not found:
         raise FaultError(f"the selector {selector!r} with pick {pick} leaves no running pod in {namespace} to hit")
     return found

@@ -6,8 +6,9 @@ from contextlib import suppress
 
 from harness.chaos import leftovers
 from harness.chaos.context import Context
-from harness.errors import WaitTimeout
+from harness.errors import UsageError, WaitTimeout
 from harness.history import NS
+from harness.kube import KubeError
 from harness.wait import until
 
 UNDO_SECONDS = 180.0
@@ -26,7 +27,7 @@ def undo_all(context: Context) -> list[str]:
         return []
     since = None
     with suppress(WaitTimeout):
-        leftovers.repair(context.kube, context.settings, context.namespaces)
+        until(lambda: _repaired(context), bool, what="leftovers put right", timeout=UNDO_SECONDS)
         since = _whole_since(context)
     ready = ready_pods(context)
     left = leftovers.find(context.kube, context.settings, context.namespaces)
@@ -40,6 +41,15 @@ def undo_all(context: Context) -> list[str]:
     return todo
 
 
+def _repaired(context: Context) -> bool:
+    """False where the cluster's own server does not answer, for that may be what was broken."""
+    try:
+        leftovers.repair(context.kube, context.settings, context.namespaces)
+    except (KubeError, UsageError):
+        return False
+    return True
+
+
 def _whole_since(context: Context) -> int:
     """From when on, in nanoseconds of the run, no component was short of a pod for `LASTS_SECONDS`.
 
@@ -49,7 +59,9 @@ def _whole_since(context: Context) -> int:
 
     def look() -> dict[str, int]:
         nonlocal since
-        began, short = context.recorder.now(), missing(context)
+        began, short = context.recorder.now(), {"kubernetes": 1}
+        with suppress(KubeError, UsageError):
+            short = missing(context)
         since = None if short else began if since is None else since
         return short
 

@@ -67,11 +67,19 @@ def _cut_doubt(target: Target, history: History) -> str | None:
     return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
 
 
+def _room_doubt(target: Target, history: History) -> str | None:
+    waited = target.said.get("without_node_s")
+    met = isinstance(waited, int | float) and not isinstance(waited, bool) and waited > 0
+    return None if met else f"{target.name} was not seen waiting for a node"
+
+
 _PROOFS: dict[str, Callable[[Target, History], str | None]] = {
     "crash_pods": _crash_doubt,
     "hang_pods": _hang_doubt,
     "stop_node": _node_doubt,
     "cut_off": _cut_doubt,
+    "kill_child": _crash_doubt,
+    "close_nodes": _room_doubt,
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
 # end says so itself, some time after it was asked.

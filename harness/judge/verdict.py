@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from harness.errors import UsageError
 from harness.history import History
-from harness.judge import availability, disruption, evidence, recovery, rollback, tasks
+from harness.judge import availability, disruption, evidence, recovery, rollback, task_pods, tasks
 from harness.judge.checks import plain
 from harness.judge.faults import NULL, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
@@ -18,6 +18,7 @@ CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
     "availability": availability.check,
     "tasks": tasks.check,
+    "task pods": task_pods.check,
     "recovery": recovery.check,
     "disruption": disruption.check,
     "rollback": rollback.check,
@@ -26,23 +27,28 @@ WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.w
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery."))
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))
+# Only where each task has a pod of its own.
+TASK_PODS = frozenset(task_pods.CHECKS)
+PER_TASK = "kubernetes"
+OPTIONAL = DISRUPTION | TASK_PODS
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"})
-REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - DISRUPTION
+REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
 
-def required(component: str, writes: bool, phases: Sequence[str] | None = None) -> frozenset[str]:
-    """The bounds that an experiment on this component must have; without one nothing recovers.
+def required(component: str, writes: bool, phases: Sequence[str] | None = None, stack: str = "") -> frozenset[str]:
+    """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     """
+    more = (WRITES if writes else frozenset()) | (TASK_PODS if stack == PER_TASK else frozenset())
     if component == NULL:
-        return REQUIRED_OF_NULL | (WRITES if writes else frozenset())
+        return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
     if phases is not None:
         ways = {f"recovery.{phase}" for phase in phases}
-    return REQUIRED_ALWAYS | ways | (WRITES if writes else frozenset())
+    return REQUIRED_ALWAYS | ways | more
 
 
 def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outcome:

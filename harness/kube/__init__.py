@@ -2,14 +2,16 @@
 
 from harness.kube.changes import EVICTED, REFUSED, Scaled
 from harness.kube.client import ALLOW_LABEL, STACK_LABEL, Kube
-from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, containers_by_node
+from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.source import Change, KubeError, Listing, Source
 
 __all__ = [
     "ALLOW_LABEL",
+    "DATA_LABEL",
     "EVICTED",
     "REFUSED",
     "STACK_LABEL",
+    "TASK_PODS",
     "Change",
     "EndpointSlice",
     "Kube",

@@ -42,6 +42,7 @@ class Kube:
         self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
         self._version = client.VersionApi(api)
+        self._custom = client.CustomObjectsApi(api)
         self.change = Changes(api, self.guard, self.require_ours)
 
     def require_ours(self) -> None:
@@ -146,6 +147,18 @@ class Kube:
         balancer = found.status.load_balancer if found.status else None
         given = (balancer.ingress if balancer else None) or []
         return next((g.ip or g.hostname for g in given if g.ip or g.hostname), None)
+
+    def announcer(self, namespace: str, service: str) -> str | None:
+        """The node that answers for a Service's address, by MetalLB's own word, or None where none says so."""
+        self.guard(namespace)
+        this_one = f"metallb.io/service-name={service},metallb.io/service-namespace={namespace}"
+        with reaching():
+            found = self._custom.list_cluster_custom_object(
+                "metallb.io", "v1beta1", "servicel2statuses", label_selector=this_one, _request_timeout=CALL_TIMEOUT_S
+            )
+        table: Any = found
+        newest = sorted(table["items"], key=lambda item: str(item["metadata"]["creationTimestamp"]))
+        return str(newest[-1]["status"]["node"]) if newest else None
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """What a Secret holds; nothing where there is none."""

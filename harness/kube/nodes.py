@@ -37,6 +37,7 @@ look() {
     line=${line##*) }
     state=${line%% *}
     set -- $line
+    parent=$2
     shift 19
     started=$1
 } 2> /dev/null
@@ -66,6 +67,30 @@ for round in 1 2 3; do
     [ -n "$victims" ] || break
     kill -"$signal" $victims 2> /dev/null
 done
+:
+"""
+)
+
+_TREE = (
+    _LOOK
+    + r"""
+for file in $(grep -lsF -e "$1" "$proc"/[0-9]*/cgroup); do
+    pid=${file#"$proc"/}
+    pid=${pid%/cgroup}
+    look "$pid" || continue
+    case $state in Z|X) continue ;; esac
+    echo "$parent $pid $started"
+done
+:
+"""
+)
+
+_SIGNAL_ONE = (
+    _LOOK
+    + r"""
+if look "$2" && [ "$started" = "$3" ] && kill -"$1" "$2" 2> /dev/null; then
+    echo "$1 $2 $3"
+fi
 :
 """
 )
@@ -121,6 +146,19 @@ def find(containers: Mapping[str, Sequence[str]]) -> dict[str, tuple[Process, ..
     return _signal("0", containers)
 
 
+def at_work(node: str, container: str) -> tuple[Process, ...]:
+    """Processes of a container that have both a parent and a living child in it: a pool's, while they run something."""
+    children = parse_processes(_enter(node, _TREE, [_checked(container)]))
+    inside = {process.pid for some in children.values() for process in some}
+    of_inside = [p for parent, some in children.items() if int(parent) in inside for p in some]
+    return tuple(sorted(p for p in of_inside if str(p.pid) in children))
+
+
+def kill_one(node: str, process: Process) -> bool:
+    """SIGKILL this very process; False where it was gone."""
+    return bool(_enter(node, _SIGNAL_ONE, ["KILL", str(process.pid), str(process.started)]))
+
+
 def stopped(names: Sequence[str]) -> dict[str, tuple[Process, ...]]:
     """Every stopped process in a pod of these nodes."""
     return _stopped("0", names)
@@ -158,13 +196,18 @@ def states(processes: Mapping[str, Sequence[Process]]) -> dict[str, dict[Process
 def _signal(signal: str, containers: Mapping[str, Sequence[str]]) -> dict[str, tuple[Process, ...]]:
     wanted = {node: list(ids) for node, ids in containers.items() if ids}
     for container in (one for ids in wanted.values() for one in ids):
-        if not _CONTAINER_ID.fullmatch(container):
-            raise FaultError(f"{container!r} is no container id, so nothing was done; read the pods again")
+        _checked(container)
     answers = _side_by_side(wanted, lambda node: _enter(node, _SIGNAL, [signal, *wanted[node]]))
     hit: dict[str, tuple[Process, ...]] = {container: () for ids in wanted.values() for container in ids}
     for answer in answers.values():
         hit.update(parse_processes(answer))
     return hit
+
+
+def _checked(container: str) -> str:
+    if not _CONTAINER_ID.fullmatch(container):
+        raise FaultError(f"{container!r} is no container id, so nothing was done; read the pods again")
+    return container
 
 
 def parse_processes(answer: str) -> dict[str, tuple[Process, ...]]:

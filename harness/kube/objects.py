@@ -11,11 +11,15 @@ from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1Obje
 CLOSED_ANNOTATION = "airflow-chaos/closed"
 DATA_LABEL = "airflow-chaos/data"
 SERVICE_LABEL = "kubernetes.io/service-name"
+TASK_PODS = "kubernetes_executor=True"  # how Airflow's executor labels the pods that it makes for tasks
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod at one moment: `exit_code` of its last container that ended, `container_ids` of those that run."""
+    """A pod at one moment: `exit_code` of its last container that ended, `container_ids` of those that run.
+
+    `attempt` is what an executor made it for: DAG run, task, map index, try.
+    """
 
     namespace: str
     name: str
@@ -29,6 +33,7 @@ class Pod:
     deleting: bool
     container_ids: tuple[str, ...]
     ip: str
+    attempt: tuple[str, str, int, int] | None = None
 
     @property
     def key(self) -> str:
@@ -85,7 +90,17 @@ def pod_of(raw: V1Pod) -> Pod:
             bare_id(s.container_id) for s in statuses if s.container_id and s.state and s.state.running
         ),
         ip=(status.pod_ip if status else None) or "",
+        attempt=_attempt(meta),
     )
+
+
+def _attempt(meta: V1ObjectMeta) -> tuple[str, str, int, int] | None:
+    """From the annotations, since labels are cut and cleaned."""
+    label, wanted = TASK_PODS.split("=")
+    said = meta.annotations or {}
+    if (meta.labels or {}).get(label) != wanted or not {"run_id", "task_id", "try_number"} <= said.keys():
+        return None
+    return said["run_id"], said["task_id"], int(said.get("map_index", -1)), int(said["try_number"])
 
 
 def _exit_code(statuses: Iterable[V1ContainerStatus]) -> int | None:

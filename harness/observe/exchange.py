@@ -41,12 +41,16 @@ class Connection(asyncio.Protocol):
         self._bodiless = False
         self._until_close = True
 
+    @property
+    def open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
     def send(self, request: bytes) -> asyncio.Future[Answer]:
         """Write a request; the future has status and body once the answer is whole.
 
         Raises `ConnectionResetError`, here or from the future, where the connection is or becomes closed.
         """
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():  # `open`, as a type checker reads it
             raise ConnectionResetError("the connection was closed while it was idle")
         self.reusable, self.status = False, None
         self._bodiless = request.startswith(b"HEAD ")
@@ -120,7 +124,8 @@ class Connection(asyncio.Protocol):
 class Client:
     """Sends one prepared request again and again to one address: each on a new connection, or on kept ones.
 
-    A kept connection that turns out to be closed fails the request that finds it so: nobody asks twice.
+    A kept connection that is known to be closed before anything is sent on it is passed over, as every client does: a
+    server may close what is idle. One that breaks from then on fails the request that it carries: nobody asks twice.
     """
 
     def __init__(self, host: str, port: int, request: bytes, *, keep: bool, status: int, contains: bytes) -> None:
@@ -135,7 +140,7 @@ class Client:
 
     async def once(self, timeout_s: float) -> Reply:
         """One request, `timeout_s` seconds at most from connecting to the last byte. Never raises."""
-        connection = self._idle.popleft() if self._idle else None
+        connection = self._kept()
         try:
             async with asyncio.timeout(timeout_s):
                 if connection is None:
@@ -155,6 +160,14 @@ class Client:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+    def _kept(self) -> Connection | None:
+        """The connection that has been idle for longest and is still open."""
+        while self._idle:
+            connection = self._idle.popleft()
+            if connection.open:
+                return connection
+        return None
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()

@@ -77,6 +77,8 @@ class Watcher:
             "exit_code": pod.exit_code,
             "deleting": pod.deleting,
         }
+        if pod.attempt:
+            value["attempt"] = list(pod.attempt)
         if self._changed(("pod", pod.uid), what, value):
             self._write("pod", pod.key, pod.uid, what, value)
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from harness.errors import CommandFailed, StackError, UsageError
-from harness.kube import STACK_LABEL, Kube
+from harness.kube import DATA_LABEL, STACK_LABEL, TASK_PODS, Kube
 from harness.process import run
 from harness.settings import ROOT, Settings
 from harness.stack import gobuild, recipes
@@ -24,9 +24,8 @@ from harness.wait import until
 READY_SECONDS = 600
 REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
-# What overlays differ in, and how the executor labels the pods that it makes for tasks.
+# What overlays differ in.
 KINDS = "deployments,statefulsets,poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
-TASK_PODS = "kubernetes_executor=True"
 POOL_SIZE = 20
 Say = Callable[[str], None]
 
@@ -135,7 +134,13 @@ def _ensure_pool(settings: Settings) -> None:
             "metadata": metadata,
             "spec": {"addresses": [f"{first}-{last}"]},
         },
-        {"apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement", "metadata": metadata, "spec": {}},
+        # The node with the databases is never broken, so it must not be the one that answers for the address.
+        {
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": "L2Advertisement",
+            "metadata": metadata,
+            "spec": {"nodeSelectors": [{"matchExpressions": [{"key": DATA_LABEL, "operator": "DoesNotExist"}]}]},
+        },
     ]
     manifests = yaml.safe_dump_all(objects)
 

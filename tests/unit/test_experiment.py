@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.experiment import CONTROL, EXTENSION, Experiment, Probe, Target, check, load, name_of
-from harness.settings import ROOT, Settings
+from harness.judge.verdict import required
+from harness.settings import ROOT
 from harness.slo import load as load_bounds
+from harness.slo import stacks
 from tests.unit.plans import experiment
 
 SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
@@ -27,8 +29,11 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     assert found.name == path.stem
     assert found.raw == json.loads(path.read_text(encoding="utf-8"))
     ensure_experiment_is_valid(found.raw)
-    stack = Settings.model_fields["stack"].default
-    assert load_bounds(ROOT / "slo.yaml", found.plan.profile, stack, found.name, frozenset())
+    there = stacks(ROOT / "slo.yaml", found.plan.profile, found.name)
+    assert there
+    for stack in there:
+        needed = required(found.plan.component, found.plan.writer is not None, found.plan.recovery, stack)
+        assert needed <= load_bounds(ROOT / "slo.yaml", found.plan.profile, stack, found.name, needed).keys()
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
 from harness.judge.checks import plain
-from harness.judge.verdict import DISRUPTION, LATER, REQUIRED_ALWAYS, judge, required
+from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, required
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
 from tests.unit.builders import (
@@ -38,7 +38,7 @@ def test_a_healthy_run_passes_every_check() -> None:
     outcome = verdict(healthy())
     assert outcome.verdict is Verdict.PASS
     assert {c.name for c in outcome.checks if c.verdict is not Verdict.PASS} == set()
-    assert {c.name for c in outcome.checks} == set(CATALOGUE) - DISRUPTION | {
+    assert {c.name for c in outcome.checks} == set(CATALOGUE) - OPTIONAL | {
         "evidence.complete",
         "evidence.fault",
         "evidence.baseline",
@@ -102,7 +102,7 @@ BREAKERS: dict[str, Callable[[], list[Record]]] = {
 
 
 def test_every_bound_has_a_breaker() -> None:
-    assert BREAKERS.keys() == CATALOGUE.keys() - DISRUPTION == LIMITS.keys()
+    assert BREAKERS.keys() == CATALOGUE.keys() - OPTIONAL == LIMITS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(BREAKERS))
@@ -208,7 +208,7 @@ def test_every_because_says_measure_limit_and_origin() -> None:
 
 
 def test_required_bounds_depend_on_what_is_broken() -> None:
-    always = set(CATALOGUE) - DISRUPTION
+    always = set(CATALOGUE) - OPTIONAL
     assert required("scheduler", writes=False) == always - {
         "availability.write.outage",
         "availability.write.errors",
@@ -218,6 +218,9 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
     assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS
     other = {"recovery.process_gone", "recovery.replacement_ready"}
     assert required("api-server", writes=False) == REQUIRED_ALWAYS | other
+    pods = {"tasks.extra_pods", "tasks.left_pods"}
+    assert required("worker", writes=False, phases=[], stack="kubernetes") == REQUIRED_ALWAYS | pods
+    assert pods < required("none", writes=False, stack="kubernetes")
     assert "rollback.time" in REQUIRED_ALWAYS
     assert not [n for n in REQUIRED_ALWAYS if n.startswith("recovery.") or ".write." in n]
 

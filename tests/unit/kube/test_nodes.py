@@ -5,11 +5,12 @@ Only their control groups are made up, in a small tree that stands for /proc, wi
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,42 @@ def alive_script(proc: Path, *some: Process) -> tuple[Process, ...]:
 
 def stopped_script(proc: Path, signal: str) -> tuple[Process, ...]:
     return parse_processes(run(["sh", "-c", nodes._STOPPED, "sh", str(proc), signal], timeout=20)).get("T", ())
+
+
+def entered(proc: Path, pid: int, cgroup: str) -> None:
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "cgroup").write_text(cgroup, encoding="utf-8")
+    (proc / str(pid) / "stat").symlink_to(f"/proc/{pid}/stat")
+
+
+def test_at_work_is_who_has_both_a_parent_and_a_child_in_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain of three and a child without children: main → pool → task, main → idle."""
+    pool_script = "sleep 60 & echo $!; echo $$; wait"
+    script = f"sh -c '{pool_script}' & sleep 60 & echo $!; wait"
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as main:
+        assert main.stdout
+        pids = [int(main.stdout.readline()) for _ in range(3)]
+        for pid in {main.pid, *pids}:
+            entered(tmp_path, pid, VERSION_2.format(id=A))
+        monkeypatch.setattr(
+            nodes, "_enter", lambda _, script, words: run(["sh", "-c", script, "sh", str(tmp_path), *words], timeout=20)
+        )
+        parents = {p: int(Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[1]) for p in pids}
+        (pool,) = {parent for parent in parents.values() if parent != main.pid}
+        try:
+            assert nodes.at_work("node", A) == (Process(pool, started(pool)),)
+            assert nodes.at_work("node", B) == ()
+            with pytest.raises(FaultError, match="no container id"):
+                nodes.at_work("node", "; rm")
+            assert not nodes.kill_one("node", Process(pool, 1))
+            assert nodes.kill_one("node", Process(pool, started(pool)))
+            until(lambda: nodes.at_work("node", A), lambda some: not some, what="the pool's end", timeout=10)
+        finally:
+            for pid in (*pids, main.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("cgroup", [VERSION_1, VERSION_2], ids=["cgroup v1", "cgroup v2"])

@@ -63,8 +63,14 @@ def ask(
     method: str = "GET",
     contains: bytes = b"",
     timeout_s: float = 5,
+    pause_s: float = 0,
 ) -> list[Reply]:
-    """What some requests at once, and then `times` in a row, come to on kept connections."""
+    """What some requests at once, and then `times` in a row with pauses, come to on kept connections."""
+
+    async def one(client: Client) -> Reply:
+        reply = await client.once(timeout_s)
+        await asyncio.sleep(pause_s)
+        return reply
 
     async def talk() -> list[Reply]:
         server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
@@ -73,7 +79,7 @@ def ask(
         client = Client("127.0.0.1", port, request, keep=True, status=200, contains=contains)
         async with server:
             replies = await asyncio.gather(*(client.once(timeout_s) for _ in range(at_once)))
-            replies += [await client.once(timeout_s) for _ in range(times)]
+            replies += [await one(client) for _ in range(times)]
             client.close()
             for ended in wire.ended:
                 await ended.wait()
@@ -145,6 +151,12 @@ def test_kept_connections_take_turns_so_that_none_is_idle_for_long() -> None:
     wire = Wire([[with_length(b"x")] for _ in range(9)], close=False)
     assert ask(wire, at_once=3, times=6) == [Reply("ok", 200)] * 9
     assert sorted(wire.asked_on[:3]) == sorted(wire.asked_on[3:6]) == sorted(wire.asked_on[6:]) == [1, 2, 3]
+
+
+def test_a_kept_connection_that_was_closed_while_idle_is_passed_over() -> None:
+    wire = Wire([[with_length(b"x")], [with_length(b"x")]], close=True)
+    assert ask(wire, times=2, pause_s=0.3) == [Reply("ok", 200)] * 2
+    assert wire.connections == 2
 
 
 def test_an_interim_answer_is_not_the_answer() -> None:

@@ -1,0 +1,36 @@
+"""One process of a pod dies while it works, and the pod lives on: what holds a task in a pool of processes."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from harness.chaos.context import Context
+from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
+from harness.errors import FaultError
+from harness.kube import Pod, nodes
+
+AT_WORK_WITHIN_S = 30.0
+KILLED_WITHIN_S = 10.0
+
+
+def kill_child(context: Context, namespace: str, selector: str) -> list[dict[str, Any]]:
+    """SIGKILL one process that has a child of its own, in one of the pods."""
+    pods = chosen(context, namespace, selector, "all")
+    strike = Strike.begin(context, "kill_child", namespace, selector)
+    deadline = time.monotonic() + AT_WORK_WITHIN_S
+    while not (busy := _busy(pods)) and time.monotonic() < deadline:
+        time.sleep(EVERY_SECONDS)
+    if not busy:
+        strike.end()
+        raise FaultError(f"no pod of {selector!r} had a process at work for {AT_WORK_WITHIN_S:g} s; nothing was killed")
+    pod, process = random.Random(context.seed).choice(busy)  # noqa: S311
+    t = context.recorder.now()
+    if nodes.kill_one(pod.node, process):
+        strike.hit(pod, [process], t, signal="SIGKILL")
+    return strike.prove_gone(KILLED_WITHIN_S, objects=False)
+
+
+def _busy(pods: list[Pod]) -> list[tuple[Pod, nodes.Process]]:
+    return [(pod, p) for pod in pods for container in pod.container_ids for p in nodes.at_work(pod.node, container)]

@@ -1,0 +1,44 @@
+"""No room: no node takes a new pod, so what is to run in one has to wait."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from harness.chaos.context import Context
+from harness.chaos.strike import EVERY_SECONDS, Strike
+from harness.errors import FaultError
+from harness.kube import Pod
+
+WAITED_S = 1.0  # every pod is without a node for a moment
+
+
+def close_nodes(context: Context, namespace: str, selector: str, hold_s: float) -> list[dict[str, Any]]:
+    """Close every node that takes pods for `hold_s`; the pods that wait for one meanwhile are hit."""
+    context.kube.require_ours()
+    context.kube.guard(namespace)
+    strike = Strike.begin(context, "close_nodes", namespace, selector)
+    for node in context.kube.nodes():
+        if not node.holds_data:
+            context.kube.change.close(node.name)
+    held_until = time.monotonic() + hold_s
+    first: dict[str, float] = {}
+    while time.monotonic() < held_until:
+        for pod in context.kube.pods(namespace, selector):
+            if _homeless(pod) and time.monotonic() - first.setdefault(pod.uid, time.monotonic()) >= WAITED_S:
+                _hit(strike, pod)
+        time.sleep(EVERY_SECONDS)
+    if not strike.victims:
+        strike.end()
+        raise FaultError(f"no pod of {selector!r} was asked for in {hold_s:g} s without room; nothing was hit")
+    return strike.end(held_s=hold_s)
+
+
+def _hit(strike: Strike, pod: Pod) -> None:
+    if pod.uid not in {victim.pod.uid for victim in strike.victims}:
+        victim = strike.hit(pod, (), strike.context.recorder.now())
+        strike.prove(victim, without_node_s=WAITED_S)
+
+
+def _homeless(pod: Pod) -> bool:
+    return pod.phase == "Pending" and not pod.node and not pod.deleting

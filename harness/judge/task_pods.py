@@ -1,0 +1,87 @@
+"""One pod a task: was one made for each attempt and no more, and did each go when its task was over?
+
+The cluster is asked, not Airflow: what is judged are the pods that were seen, by what they say that they were made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.history import NS, Event, History
+from harness.judge.checks import measured, some, unknown
+from harness.outcome import Check
+from harness.slo import Bound
+
+GRACE = 30 * NS  # an executor deletes what is over when it next looks
+OVER = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass(frozen=True)
+class _Pod:
+    """One pod and the attempt that it is for; `over` is when it was first seen ended, `there` whether it stayed."""
+
+    name: str
+    attempt: str
+    over: int | None
+    there: bool
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """The bounds that there are; only a stack with a pod a task has any."""
+    return tuple(judge(history, bounds[name]) for name, judge in CHECKS.items() if name in bounds)
+
+
+def _extra(history: History, bound: Bound) -> Check:
+    pods = _pods(history)
+    if not pods:
+        return unknown(bound, "No pod of a task was seen")
+    by_attempt: dict[str, list[str]] = {}
+    for pod in pods:
+        by_attempt.setdefault(pod.attempt, []).append(pod.name)
+    twice = {attempt: names for attempt, names in by_attempt.items() if len(names) > 1}
+    named = f" ({some(f'{a}: {some(names)}' for a, names in twice.items())})" if twice else ""
+    count = len(pods) - len(by_attempt)
+    return measured(bound, count, "Pods made beyond one per attempt:", f" of {len(pods)} pods{named}")
+
+
+def _left(history: History, bound: Bound) -> Check:
+    pods = _pods(history)
+    due = [pod for pod in pods if pod.over is not None and pod.over + GRACE <= history.last_t]
+    if not due:
+        return unknown(bound, f"No pod of a task was over {GRACE // NS} s before the history ended")
+    left = [pod.name for pod in due if pod.there]
+    named = f" ({some(left)})" if left else ""
+    before = f"Pods of tasks that were there {GRACE // NS} s after they were over and later:"
+    return measured(bound, len(left), before, f" of {len(due)}{named}", whole=history.problem is None)
+
+
+def _pods(history: History) -> list[_Pod]:
+    events: dict[str, list[Event]] = {}
+    for event in history.events:
+        if event.source == "pod" and event.uid:
+            events.setdefault(event.uid, []).append(event)
+    return [_pod(seen) for seen in events.values() if any(_attempt(e) for e in seen)]
+
+
+def _pod(seen: list[Event]) -> _Pod:
+    last = seen[-1]
+    return _Pod(
+        name=last.object,
+        attempt=next(said for e in seen if (said := _attempt(e))),
+        over=min((e.t for e in seen if e.value.get("phase") in OVER), default=None),
+        there=last.what != "deleted" and last.value.get("deleting") is not True,
+    )
+
+
+def _attempt(event: Event) -> str:
+    """What the pod says that it was made for, or nothing where it says none."""
+    said = event.value.get("attempt")
+    if not isinstance(said, list) or len(said) != 4:
+        return ""
+    run, task, index, try_ = said
+    mapped = "" if index == -1 else f"[{index}]"
+    return f"{run}/{task}{mapped} try {try_}"
+
+
+CHECKS: dict[str, Callable[[History, Bound], Check]] = {"tasks.extra_pods": _extra, "tasks.left_pods": _left}
