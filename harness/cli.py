@@ -152,6 +152,12 @@ def show_trend() -> None:
 
 
 @app.command()
+def matrix() -> None:
+    """Executor and fault: every experiment on every stack, with what its last runs measured."""
+    console.show_matrix(recorded.matrix(_settings().reports))
+
+
+@app.command()
 def catalogue(
     measured: Annotated[bool, typer.Option("--measured", help="take the figures of the recorded runs, too")] = False,
 ) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from harness.judge.calibration import Calibration
 from harness.judge.repeated import Repeated
 from harness.outcome import Outcome, Verdict
+from harness.report.matrix import Matrix
 from harness.trend import Drift
 
 out = Console()
@@ -96,6 +97,24 @@ def show_drifts(drifts: list[Drift]) -> None:
         for d in group:
             middle, high = ("" if v is None else _number(v) for v in (d.median, d.p95))
             table.add_row(escape(d.name), f"{_number(d.newest)} {d.unit}", str(d.earlier), middle, high, d.said)
+        out.print(table)
+
+
+def show_matrix(found: Matrix) -> None:
+    """A table for each stack: executor × fault would be wider than a terminal."""
+    figures = ("median", "worst", "limit", "floor")
+    for number, stack in enumerate(found.stacks):
+        table = Table("experiment", "measure", title=stack, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table.columns[0].no_wrap = True
+        for name in (*Verdict, *figures):
+            table.add_column(name, justify="right", style=COLOURS[name] if isinstance(name, Verdict) else None)
+        for row in found.rows:
+            if cell := row.cells[number]:
+                counts = dict(cell.verdicts)
+                shown = (counts.get(v, "") for v in Verdict)
+                measured = ("" if f is None else f"{f:.3g}" for f in (cell.median, cell.worst, cell.limit, cell.floor))
+                measure = f"{cell.name.split('.')[-1].replace('_', ' ')}, {cell.unit}"
+                table.add_row(escape(row.experiment), measure, *map(str, shown), *measured)
         out.print(table)
 
 

@@ -9,6 +9,8 @@ from harness.history import NAMES, History
 from harness.judge.verdict import judge
 from harness.outcome import Outcome
 from harness.report import html, index, junit
+from harness.report import matrix as matrices
+from harness.report.matrix import Matrix
 
 
 def read(named: Path) -> History:
@@ -45,11 +47,20 @@ def report(named: Path) -> Path:
     return _folder(named) / "report.html"
 
 
+def matrix(runs: Path) -> Matrix:
+    """Every experiment on every stack. Raises `UsageError` where there is no such folder."""
+    return matrices.matrix(row.outcome for row in index.rows(_runs(runs)) if row.outcome)
+
+
 def overview(runs: Path) -> Path:
     """Write the page over all runs in a folder; returns its path. Raises `UsageError` where there is no such folder."""
+    return index.write(_runs(runs))
+
+
+def _runs(runs: Path) -> Path:
     if not runs.is_dir():
         raise UsageError(f"{runs} is no folder with recorded runs; run an experiment first")
-    return index.write(runs)
+    return runs
 
 
 def _folder(named: Path) -> Path:

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from harness.errors import FaultError
 from harness.history import Fault, Recorder
-from harness.kube import Kube
+from harness.kube import Kube, Pod
 from harness.settings import Settings
 
 
 @dataclass
 class Context:
-    """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault."""
+    """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault.
+
+    `alone` are components whose pods nothing keeps but their node, with their namespace.
+    """
 
     settings: Settings
     kube: Kube
@@ -23,6 +26,7 @@ class Context:
     namespaces: tuple[str, ...]
     begun: dict[str, str] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
+    alone: dict[str, str] = field(default_factory=dict)
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""
@@ -35,6 +39,14 @@ class Context:
         self.begun[fault] = action
         self.record(fault, action, "begin", target=target)
         return fault
+
+    def expect(self, pod: Pod) -> None:
+        """Take in what was hit and belongs to no Deployment: a node's own pod must be back, that of a task never is."""
+        if pod.component in self.expected:
+            return
+        self.expected[pod.component] = 0 if pod.attempt else 1
+        if not pod.attempt:
+            self.alone[pod.component] = pod.namespace
 
 
 _open: list[Context] = []

@@ -59,6 +59,7 @@ class Strike:
     def hit(self, pod: Pod, processes: Sequence[nodes.Process], t: int, **evidence: object) -> Victim:
         """Record that this pod was hit at `t`."""
         victim = Victim(pod, tuple(processes))
+        self.context.expect(pod)
         self.victims.append(victim)
         pids = {"pids": [p.pid for p in processes]} if processes else {}
         self.context.record(

@@ -76,7 +76,10 @@ def _whole_since(context: Context) -> int:
 def ready_pods(context: Context) -> dict[str, int]:
     """Ready pods per component, as they are now."""
     found = {c: r for name in context.namespaces for c, r in context.kube.ready_replicas(name).items()}
-    return {component: found[component].ready if component in found else 0 for component in context.expected}
+    ready = {component: found[component].ready if component in found else 0 for component in context.expected}
+    for component, namespace in context.alone.items():
+        ready[component] = sum(pod.ready for pod in context.kube.pods(namespace, f"component={component}"))
+    return ready
 
 
 def missing(context: Context) -> dict[str, int]:

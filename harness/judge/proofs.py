@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from harness.history import NS, Event, History
@@ -67,6 +68,17 @@ def _cut_doubt(target: Target, history: History) -> str | None:
     return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
 
 
+def _child_doubt(target: Target, history: History) -> str | None:
+    """The process of a task that is over already holds nothing: some task must have been under way on that pod."""
+    if why := _crash_doubt(target, history):
+        return why
+    here = [mark for mark in history.marks if mark.executor_host == target.pod and mark.t <= target.injected]
+    under_way = Counter(mark.mark for mark in here)
+    if under_way["start"] > under_way["end"]:
+        return None
+    return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
+
+
 def _room_doubt(target: Target, history: History) -> str | None:
     waited = target.said.get("without_node_s")
     met = isinstance(waited, int | float) and not isinstance(waited, bool) and waited > 0
@@ -78,7 +90,7 @@ _PROOFS: dict[str, Callable[[Target, History], str | None]] = {
     "hang_pods": _hang_doubt,
     "stop_node": _node_doubt,
     "cut_off": _cut_doubt,
-    "kill_child": _crash_doubt,
+    "kill_child": _child_doubt,
     "close_nodes": _room_doubt,
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to

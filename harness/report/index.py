@@ -16,6 +16,7 @@ from harness.history import MOST_LINE, NAMES
 from harness.outcome import Check, Outcome, Verdict
 from harness.records import ADAPTER, Meta
 from harness.report import pages
+from harness.report.matrix import matrix
 from harness.report.spark import Spark, spark
 from harness.slo import CATALOGUE
 
@@ -70,6 +71,7 @@ def write(runs: Path) -> Path:
         counts=[(word, counts[word]) for word in (*Verdict, UNJUDGED) if counts[word]],
         measures=[name for name in MAIN if any(row.check(name) for row in found)],
         trends=trends(found),
+        matrix=matrix(row.outcome for row in found if row.outcome),
     )
     fresh = path.with_suffix(f".{os.getpid()}")
     fresh.write_text(page, encoding="utf-8")

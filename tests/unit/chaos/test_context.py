@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,10 @@ from harness.chaos import actions, probes
 from harness.chaos.context import Context, bind, current
 from harness.errors import FaultError
 from harness.history import History, Recorder
-from harness.kube import Kube
+from harness.kube import Kube, Pod
 from tests.unit.kube.cluster import settings_for
+
+OF_NOBODY: dict[str, Any] = {"container_ids": (), "ip": ""}
 
 
 @pytest.fixture
@@ -42,6 +45,21 @@ def test_the_open_run_is_the_one_that_was_bound_and_the_only_one(context: Contex
     unbind()
     with pytest.raises(FaultError, match="no run is open"):
         current()
+
+
+def pod(name: str, component: str, **more: Any) -> Pod:
+    standing = {"node": "n", "phase": "Running", "ready": True, "restarts": 0, "exit_code": None, "deleting": False}
+    return Pod(**{"namespace": "x", "name": name, "uid": name, "component": component, **standing, **OF_NOBODY, **more})
+
+
+def test_what_is_hit_and_belongs_to_no_deployment_must_be_back_unless_it_was_a_task(context: Context) -> None:
+    context.expect(pod("scheduler-1", "scheduler"))
+    assert (context.expected, context.alone) == ({"scheduler": 2}, {})
+    for name in ("task-1", "task-2"):
+        context.expect(pod(name, "worker", attempt=("run", "task", -1, 1)))
+    context.expect(pod("server-on-n", "server"))
+    assert context.expected == {"scheduler": 2, "worker": 0, "server": 1}
+    assert context.alone == {"server": "x"}
 
 
 def test_every_fault_gets_an_id_of_its_own(context: Context) -> None:

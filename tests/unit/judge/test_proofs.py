@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.history import Event, Fault, Record
+from harness.history import Event, Fault, Mark, Record
 from harness.judge.faults import targets
 from harness.judge.proofs import doubts
-from tests.unit.builders import at, job, pod, whole
+from tests.unit.builders import at, job, mark, pod, whole
 
 WORKER = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
 SCHEDULER = {"kind": "Pod", "name": "airflow/scheduler-a", "uid": "ua", "node": "n2", "component": "scheduler"}
@@ -37,13 +37,16 @@ GOOD: dict[str, dict[str, Any]] = {
     "hang_pods": {"stopped": True, "process_gone": False},
     "stop_node": {"node_off": True, "node": "n2"},
     "cut_off": {"dropped_packets": 3},
+    "kill_child": {"process_gone": True, "uid_gone": False},
+    "close_nodes": {"without_node_s": 1.0},
     "a kind that is not known": {"uid_gone": True, "process_gone": True},
 }
 
 
 @pytest.mark.parametrize("action", GOOD)
 def test_what_it_owes_is_believed(action: str) -> None:
-    assert doubted(action, WORKER, GOOD[action], node(12, "not-ready")) == ()
+    at_work = mark(9, "start", host="worker-1")
+    assert doubted(action, WORKER, GOOD[action], at_work, node(12, "not-ready")) == ()
 
 
 @pytest.mark.parametrize("action", GOOD)
@@ -52,6 +55,26 @@ def test_a_proof_that_does_not_say_so_is_none(action: str, said: Any) -> None:
     owed = next(iter(GOOD[action]))
     assert doubted(action, WORKER, {**GOOD[action], owed: said}, node(12, "not-ready"))
     assert doubted(action, WORKER, {}, node(12, "not-ready"))
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        [],
+        [mark(9, "start", host="worker-2")],
+        [mark(8, "start", host="worker-1"), mark(9, "end", host="worker-1")],
+        [mark(10.5, "start", host="worker-1")],
+    ],
+    ids=["none", "elsewhere", "over", "too late"],
+)
+def test_a_process_that_held_no_task_is_no_loss(marks: list[Mark]) -> None:
+    (why,) = doubted("kill_child", WORKER, GOOD["kill_child"], *marks)
+    assert why.startswith("no task was under way on airflow/worker-1")
+
+
+def test_a_task_that_ends_after_the_kill_was_under_way() -> None:
+    marks = [mark(9, "start", host="worker-1"), mark(10.2, "end", host="worker-1")]
+    assert doubted("kill_child", WORKER, GOOD["kill_child"], *marks) == ()
 
 
 def test_what_is_not_counted_was_not_dropped() -> None:

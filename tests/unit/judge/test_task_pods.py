@@ -30,7 +30,7 @@ def life(name: str, start: float, *, gone: bool = True, try_: int = 1, index: in
 
 
 def check(name: str, *records: Record, last: float = 100.0) -> Check:
-    history = History.of([*records, End(t=at(last), complete=True)])
+    history = History.of([meta(), *records, End(t=at(last), complete=True)])
     (found,) = task_pods.check(history, {name: Bound(name, 0, "count", "origin")})
     return found
 
@@ -96,7 +96,7 @@ def test_what_is_beyond_one_an_attempt_is_counted(attempts: list[tuple[int, int]
 
 
 def test_a_history_that_is_cut_short_does_not_show_that_nothing_is_left() -> None:
-    cut = History.of([*life("a", 1), pod(90, "other", "other")])
+    cut = History.of([meta(), *life("a", 1), pod(90, "other", "other")])
     (found,) = task_pods.check(cut, {LEFT: Bound(LEFT, 0, "count", "origin")})
     assert found.verdict is Verdict.INVALID
 
