@@ -20,6 +20,7 @@ RESULTS = pytest.StashKey[list[tuple[Path, Outcome, str]]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos", "experiments on the real cluster")
     group.addoption("--stack", action="append", default=[], metavar="NAME", help="on this stack; may be given again")
+    group.addoption("--profile", choices=("tuned", "defaults"), help="of settings, and of bounds")
     group.addoption("--repeat", type=int, default=1, metavar="N", help="each experiment so many times")
     group.addoption("--seed", type=int, metavar="S", help="of each experiment's first run")
 
@@ -31,8 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def settings(pytestconfig: pytest.Config) -> Settings:
     """The settings of the standing stack, as every command reads them."""
-    seed = pytestconfig.getoption("--seed")
-    return Settings() if seed is None else Settings(seed=seed)
+    said = {name: pytestconfig.getoption(f"--{name}") for name in ("profile", "seed")}
+    return Settings.model_validate({name: value for name, value in said.items() if value is not None})
 
 
 @pytest.fixture

@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from harness import experiment as experiments
 from harness.errors import UsageError
-from harness.experiment import Experiment
+from harness.experiment import Experiment, Plan
 from harness.judge.checks import amount
 from harness.judge.verdict import required
 from harness.outcome import Outcome, Verdict
+from harness.settings import Profile, Settings
 from harness.slo import CATALOGUE, Bound, load, stacks
 
 LAST_RUNS = 5
@@ -107,20 +108,22 @@ def page(folder: Path, slo_file: Path, measured: Measured) -> str:
 
 def _section(one: Experiment, slo_file: Path, measured: dict[str, Figures]) -> list[str]:
     plan, raw = one.plan, one.raw
-    phases = plan.phases
-    load = f"a run of `{plan.workload.dag}` every {plan.workload.every_s:g} s"
-    writes = f", a write every {plan.writer.every_s:g} s" if plan.writer else ""
     lines = [f"## {one.name}", "", f"**{raw['title']}.** {raw['description']}", ""]
     lines += [f"- Breaks: {_step(step)}" for step in raw["method"]] or ["- Breaks: nothing"]
-    lines += [
-        f"- Lives: {phases.baseline_s:g} s of baseline, the fault, {phases.recovery_s:g} s of recovery,"
-        f" {phases.cooldown_s:g} s at most for what is in flight",
-        f"- Load: {load}{writes}, {plan.probe.rate_hz:g} requests/s",
-        "",
-    ]
-    for stack in stacks(slo_file, plan.profile, one.name):
-        lines += _bounds(one, slo_file, stack, measured.get(stack))
+    lines += [_lives(plan), *(f"{_lives(plan.at(name))}, on `{name}`" for name in plan.on), ""]
+    for profile in get_args(Profile):
+        for stack in stacks(slo_file, profile, one.name):
+            lines += _bounds(one, slo_file, Settings(stack=stack, profile=profile), measured)
     return lines
+
+
+def _lives(plan: Plan) -> str:
+    phases = plan.phases
+    writes = f", a write every {plan.writer.every_s:g} s" if plan.writer else ""
+    return (
+        f"- Lives: {phases.baseline_s:g} s of baseline, the fault, {phases.recovery_s:g} s of recovery; a run of"
+        f" `{plan.workload.dag}` every {plan.workload.every_s:g} s{writes}, {plan.probe.rate_hz:g} requests/s"
+    )
 
 
 def _step(step: dict[str, Any]) -> str:
@@ -129,14 +132,14 @@ def _step(step: dict[str, Any]) -> str:
     return f"{step['name']} (`{provider['func']}`: {aims}); proof: {PROOFS[provider['func']]}"
 
 
-def _bounds(one: Experiment, slo_file: Path, stack: str, seen: Figures | None) -> list[str]:
-    plan = one.plan
-    needed = required(plan.component, plan.writer is not None, plan.recovery, stack)
-    bounds = load(slo_file, plan.profile, stack, one.name, needed)
+def _bounds(one: Experiment, slo_file: Path, there: Settings, measured: dict[str, Figures]) -> list[str]:
+    plan, seen = one.plan, measured.get(there.deployment)
+    needed = required(plan.component, plan.writer is not None, plan.recovery, there.stack)
+    bounds = load(slo_file, there.profile, there.stack, one.name, needed)
     runs = ", ".join(f"{count} {verdict}" for verdict, count in seen.verdicts.items()) if seen else "not run yet"
     since = f" (the last: {seen.last_run})" if seen else ""
-    head = f"| `{stack}`, {plan.profile} | limit | median | worst | origin of the limit |"
-    lines = [f"Last runs on `{stack}`: {runs}{since}.", "", head, "| --- | --- | --- | --- | --- |"]
+    head = f"| `{there.stack}`, {there.profile} | limit | median | worst | origin of the limit |"
+    lines = [f"Last runs on `{there.deployment}`: {runs}{since}.", "", head, "| --- | --- | --- | --- | --- |"]
     return [*lines, *(_row(bound, seen) for _, bound in sorted(bounds.items())), ""]
 
 

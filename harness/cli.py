@@ -30,6 +30,7 @@ INTERRUPTED = 130  # as shells count Ctrl-C
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
 Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/")]
+Profile = Annotated[str, typer.Option("--profile", help="tuned, or defaults: Airflow's own settings")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
 
 
@@ -47,9 +48,9 @@ class Progress:
 
 
 @app.command()
-def up(step: Only = None, stack: Stack = "", images: Images = "", yes: Yes = False) -> None:
+def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Images = "", yes: Yes = False) -> None:
     """Come from a bare machine to a steady stack; skips what is already true, and takes another stack away."""
-    settings = _settings(images=images, stack=stack)
+    settings = _settings(images=images, stack=stack, profile=profile)
     if step is not None and step not in {s.name for s in steps.STEPS}:
         raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
     _ask_for_engine(settings, yes)
@@ -110,11 +111,12 @@ def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = 
 def run(
     experiment: Annotated[Path, typer.Argument(help="a file below experiments/")],
     stack: Stack = "",
+    profile: Profile = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
 ) -> None:
     """Run one experiment on the standing stack and judge it."""
-    settings = _settings(stack=stack)
+    settings = _settings(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if repeat != 1:
         folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)

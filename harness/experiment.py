@@ -82,22 +82,38 @@ class Probe(Strict):
         return sum(t.rate_hz * len(t.conn) for t in self.targets)
 
 
+class Elsewhere(Strict):
+    """What differs on a stack, or in a profile: the phases, and the seconds between two runs of the workload."""
+
+    phases: Phases | None = None
+    every_s: float | None = Field(default=None, ge=0.2, le=60)
+
+
 class Plan(Strict):
     """The extension block. `writer` is the workload whose triggers count as write requests.
 
     `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
-    cut off for a while is not replaced.
+    cut off for a while is not replaced. `on` is what differs on a stack, or in a profile, of this name.
     """
 
     name: Literal["airflow-chaos"]
     component: str
-    profile: str = "tuned"
     seed: int = 0
     phases: Phases
     recovery: tuple[Recovery, ...] | None = None
     workload: Workload
     writer: Workload | None = None
     probe: Probe
+    on: dict[str, Elsewhere] = Field(default_factory=dict)
+
+    def at(self, *names: str) -> Plan:
+        """The plan on the stack, and in the profile, of these names."""
+        found = self
+        for there in (self.on[name] for name in names if name in self.on):
+            pace = {} if there.every_s is None else {"every_s": there.every_s}
+            changed = {"phases": there.phases or found.phases, "workload": found.workload.model_copy(update=pace)}
+            found = found.model_copy(update=changed)
+        return found
 
 
 class Experiment(BaseModel):
@@ -108,6 +124,10 @@ class Experiment(BaseModel):
     name: str
     raw: dict[str, Any]
     plan: Plan
+
+    def at(self, *names: str) -> Experiment:
+        """The same as it runs on the stack, and in the profile, of these names."""
+        return self.model_copy(update={"plan": self.plan.at(*names)})
 
     def seeded(self, seed: int | None) -> Experiment:
         """The same with another seed, where one is given."""

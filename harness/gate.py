@@ -9,6 +9,11 @@ from harness.stack import steps, teardown
 from harness.stack.steps import Display
 
 
+def stands(settings: Settings) -> bool:
+    """Whether it is this stack that stands, steady or not. Raises `UsageError` where no cluster answers."""
+    return Kube(settings).stack(settings.namespace) == settings.deployment
+
+
 def ensure(settings: Settings, display: Display) -> str:
     """Switch stacks where another one stands, and wait for the steady state.
 
@@ -16,7 +21,7 @@ def ensure(settings: Settings, display: Display) -> str:
     not what the last experiment should have left. Raises what the second attempt raises.
     """
     try:
-        if Kube(settings).stack(settings.namespace) != settings.stack:
+        if not stands(settings):
             steps.climb(settings, display, "airflow")
         steps.climb(settings, display, "steady")
     except HarnessError as cause:

@@ -68,7 +68,7 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         format=FORMAT,
         run_id=run_id,
         experiment=experiment.name,
-        stack=settings.stack,
+        stack=settings.deployment,
         component=experiment.plan.component,
         wall=wall_now(),
         versions={**libraries, "python": platform.python_version(), **ground.versions},
@@ -87,10 +87,10 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
 
 def _right_stack(kube: Kube, settings: Settings) -> None:
     standing = kube.stack(settings.namespace)
-    if standing not in (None, settings.stack):
-        raise UsageError(
-            f"the stack {standing} stands, and the run is for {settings.stack}; run harness up --stack {settings.stack}"
-        )
+    wanted = settings.deployment
+    if standing not in (None, wanted):
+        up = f"harness up --stack {settings.stack} --profile {settings.profile}"
+        raise UsageError(f"the stack {standing} stands, and the run is for {wanted}; run {up}")
 
 
 def _whole(kube: Kube, settings: Settings) -> dict[str, int]:

@@ -39,7 +39,7 @@ def repeat(path: Path, settings: Settings, count: int, say: Callable[[str], None
         if results[-1].interrupted:
             break
     made = [result.outcome for result in results]
-    repeated = summed_up(made, seeds[: len(made)], count, experiment.name, settings.stack)
+    repeated = summed_up(made, seeds[: len(made)], count, experiment.name, settings.deployment)
     return _save(repeated, settings, count), repeated
 
 

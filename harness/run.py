@@ -47,7 +47,7 @@ class Run:
     """One run of one experiment. Nothing is touched before `open`, which refuses first and starts then."""
 
     def __init__(self, experiment: Experiment, settings: Settings, remade: str = "") -> None:
-        self._experiment = experiment
+        self._experiment = experiment.at(settings.stack, settings.profile)
         self._remade = remade
         self._settings = settings
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -63,7 +63,8 @@ class Run:
         """Raises `UsageError`, with nothing changed, where the run cannot be made."""
         plan, settings = self._experiment.plan, self._settings
         needed = required(plan.component, plan.writer is not None, plan.recovery, settings.stack)
-        bounds = slo.load(settings.slo_file, plan.profile, settings.stack, self._experiment.name, needed)
+        bounds = slo.load(settings.slo_file, settings.profile, settings.stack, self._experiment.name, needed)
+        self._patience_s = max(plan.phases.cooldown_s, bounds["tasks.run_duration"].limit)
         self._lock = only_one(settings)
         try:
             ground = check_ground(self._experiment, settings)
@@ -95,7 +96,7 @@ class Run:
         time.sleep(self._experiment.plan.phases.baseline_s)
 
     def recover(self) -> None:
-        """Live on under load, then let the runs in flight finish."""
+        """Live on under load, then let the runs in flight finish: none is lost before a run has had its time."""
         phases = self._experiment.plan.phases
         self.enter("recovery")
         until_t = time.monotonic() + phases.recovery_s
@@ -104,7 +105,7 @@ class Run:
         time.sleep(max(0.0, until_t - time.monotonic()))
         self.enter("cooldown")
         if self._rig:
-            self._rig.drain(phases.cooldown_s)
+            self._rig.drain(self._patience_s)
         self._complete = True
 
     def enter(self, name: PhaseName | None) -> None:

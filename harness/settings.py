@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ROOT = Path(__file__).resolve().parent.parent
 
 
+Profile = Literal["tuned", "defaults"]
+
+
 class Settings(BaseSettings):
     """Paths, names and addresses of one stack."""
 
@@ -21,11 +24,17 @@ class Settings(BaseSettings):
     slo_file: Path = ROOT / "slo.yaml"
     images: Literal["auto", "pull", "build"] = "auto"
     stack: str = "celery"
+    profile: Profile = "tuned"
     cluster: str = "airflow-chaos"
     namespace: str = "airflow"
     ledger_namespace: str = "airflow-chaos-ledger"
     http_port: int = 18080
     ledger_port: int = 16379
+
+    @property
+    def deployment(self) -> str:
+        """What stands, by the name of its overlay: a stack with Airflow's own settings is not the one that we tuned."""
+        return self.stack if self.profile == "tuned" else f"{self.stack}-{self.profile}"
 
     @property
     def context(self) -> str:

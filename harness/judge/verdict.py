@@ -42,7 +42,7 @@ def required(component: str, writes: bool, phases: Sequence[str] | None = None, 
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     """
-    more = (WRITES if writes else frozenset()) | (TASK_PODS if stack == PER_TASK else frozenset())
+    more = (WRITES if writes else frozenset()) | (TASK_PODS if stack.startswith(PER_TASK) else frozenset())
     if component == NULL:
         return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}

@@ -32,10 +32,10 @@ Say = Callable[[str], None]
 
 def ensure(settings: Settings, say: Say) -> None:
     """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
-    overlay = ROOT / "deploy" / "overlays" / settings.stack
+    overlay = ROOT / "deploy" / "overlays" / settings.deployment
     if not overlay.is_dir():
         known = ", ".join(sorted(p.name for p in overlay.parent.iterdir() if p.is_dir()))
-        raise UsageError(f"no stack is called {settings.stack!r}; there are: {known}")
+        raise UsageError(f"no stack is called {settings.deployment!r}; there are: {known}")
     _apply(settings, _metallb(settings))
     _ensure_secret(settings)
     say("applying the manifests")
@@ -76,7 +76,7 @@ def _remove_others(settings: Settings) -> None:
     Its pods get little grace: a worker that is asked to end waits for its broker, which goes with it.
     """
     where = f"--namespace={settings.namespace}"
-    of_others = (where, f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.stack}")
+    of_others = (where, f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.deployment}")
     owners = kubectl(settings, "get", "deployments,statefulsets", *of_others, "--output=name").split()
     kubectl(settings, "delete", KINDS, *of_others, "--wait=true", f"--timeout={REMOVE_SECONDS}s", timeout=PATIENCE)
     gone = [f"component in ({','.join(name.split('/')[-1] for name in owners)})"] if owners else []

@@ -43,13 +43,12 @@ class Case:
         return f"{self.path.stem}-on-{self.stack}"
 
 
-def cases() -> list[Case]:
-    """All of them."""
+def cases(profile: str = "tuned") -> list[Case]:
+    """All that have bounds in this profile."""
     found = []
     for path in sorted((ROOT / "experiments").glob("*.json")):
         raw = json.loads(path.read_text(encoding="utf-8"))
-        (plan,) = [e for e in raw["extensions"] if e["name"] == "airflow-chaos"]
-        stacks = slo.stacks(ROOT / "slo.yaml", plan["profile"], path.stem)
+        stacks = slo.stacks(ROOT / "slo.yaml", profile, path.stem)
         found += [Case(path, stack, tuple(raw["tags"])) for stack in stacks]
     return sorted(found, key=lambda case: (STACKS.index(case.stack), case.path.stem))
 

@@ -11,7 +11,7 @@ from harness.cli import Progress
 from harness.outcome import Outcome, Verdict
 from harness.run import conduct
 from harness.settings import ROOT, Settings
-from tests.chaos.selection import DEFAULT, STACKS, Case, cases, offered
+from tests.chaos.selection import STACKS, Case, cases, offered
 
 KNOWN = ROOT / "known.yaml"
 
@@ -21,7 +21,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stacks = said.getoption("--stack")
     if strange := sorted(set(stacks) - set(STACKS)):
         raise pytest.UsageError(f"--stack {strange[0]}: no stack is called so; there are: {', '.join(STACKS)}")
-    chosen = offered(cases(), stacks, said.getoption("-m"), said.getoption("-k"))
+    chosen = offered(cases(said.getoption("--profile") or "tuned"), stacks, said.getoption("-m"), said.getoption("-k"))
     runs = [
         pytest.param(case, number, id=f"{case.name}-{number + 1}", marks=[getattr(pytest.mark, m) for m in case.marks])
         for case in chosen
@@ -34,14 +34,15 @@ class Ground:
     """What the last experiment left: the next one goes on from there, or through the gate."""
 
     def __init__(self) -> None:
-        self.steady_as = DEFAULT
+        self.steady = True
 
     def prepare(self, settings: Settings) -> str:
         """Why the stack had to be made anew for this experiment, or nothing."""
-        return "" if self.steady_as == settings.stack else gate.ensure(settings, Progress())
+        passed, self.steady = self.steady and gate.stands(settings), False
+        return "" if passed else gate.ensure(settings, Progress())
 
     def left(self, outcome: Outcome) -> None:
-        self.steady_as = outcome.stack if outcome.verdict is Verdict.PASS else ""
+        self.steady = outcome.verdict is Verdict.PASS
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +60,10 @@ def test_experiment(
     """A FAIL that is known, and not ours, is expected to fail, and no longer failing is a failure."""
     here = settings.model_copy(update={"stack": case.stack})
     remade = ground.prepare(here)
-    ground.steady_as = ""
     seeded = here if here.seed is None else here.model_copy(update={"seed": here.seed + number})
     result = conduct(case.path, seeded, remade)
     ground.left(result.outcome)
-    expected = known.load(KNOWN, case.path.stem, case.stack)
+    expected = known.load(KNOWN, case.path.stem, here.deployment)
     as_known = expected is not None and expected.explains(result.outcome)
     remark = f"known: {expected.because} {expected.issue}" if expected and as_known else ""
     chaos_results.append((result.folder, result.outcome, remark))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from chaoslib.experiment import ensure_experiment_is_valid
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.errors import UsageError
 from harness.experiment import CONTROL, EXTENSION, Experiment, Probe, Target, check, load, name_of
 from harness.judge.verdict import required
-from harness.settings import ROOT
+from harness.settings import ROOT, Profile
 from harness.slo import load as load_bounds
 from harness.slo import stacks
 from tests.unit.plans import experiment
@@ -29,11 +29,12 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     assert found.name == path.stem
     assert found.raw == json.loads(path.read_text(encoding="utf-8"))
     ensure_experiment_is_valid(found.raw)
-    there = stacks(ROOT / "slo.yaml", found.plan.profile, found.name)
-    assert there
-    for stack in there:
-        needed = required(found.plan.component, found.plan.writer is not None, found.plan.recovery, stack)
-        assert needed <= load_bounds(ROOT / "slo.yaml", found.plan.profile, stack, found.name, needed).keys()
+    assert stacks(ROOT / "slo.yaml", "tuned", found.name)
+    for profile in get_args(Profile):
+        for stack in stacks(ROOT / "slo.yaml", profile, found.name):
+            needed = required(found.plan.component, found.plan.writer is not None, found.plan.recovery, stack)
+            assert needed <= load_bounds(ROOT / "slo.yaml", profile, stack, found.name, needed).keys()
+    assert found.plan.on.keys() <= {path.name for path in (ROOT / "deploy" / "overlays").iterdir()} | {"defaults"}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -48,9 +49,21 @@ def test_titles_are_not_given_twice() -> None:
 
 def test_the_plan_is_what_the_block_says() -> None:
     plan = check("x", experiment(seed=7)).plan
-    assert (plan.component, plan.profile, plan.seed, plan.writer) == ("scheduler", "tuned", 7, None)
+    assert (plan.component, plan.seed, plan.writer) == ("scheduler", 7, None)
     assert plan.workload.tasks == (("extract", -1),)
     assert plan.probe.targets[0].conn == ("new", "reused")
+
+
+def test_what_differs_elsewhere_differs_there_alone() -> None:
+    longer = {"baseline_s": 5, "recovery_s": 400, "cooldown_s": 5}
+    found = check("x", experiment(on={"kubernetes": {"every_s": 20}, "defaults": {"phases": longer}}))
+    paces = {name: found.at(name).plan.workload.every_s for name in ("celery", "kubernetes", "defaults")}
+    lengths = {name: found.at(name).plan.phases.recovery_s for name in ("celery", "kubernetes", "defaults")}
+    assert paces == {"celery": 1, "kubernetes": 20, "defaults": 1}
+    assert lengths == {"celery": 5, "kubernetes": 5, "defaults": 400}
+    both = found.at("kubernetes", "defaults").plan
+    assert (both.workload.every_s, both.phases.recovery_s) == (20, 400)
+    assert both.workload.model_copy(update={"every_s": 1}) == found.plan.workload
 
 
 @pytest.mark.parametrize(
@@ -110,6 +123,8 @@ def without(field: str) -> dict[str, Any]:
             experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1}] * 2}),
             r"probe\.targets: .*several targets are called 'n'",
         ),
+        (experiment(on={"local": {"dag": "other"}}), r"on\.local\.dag: "),
+        (experiment(on={"local": {"every_s": 0}}), r"on\.local\.every_s: "),
         (experiment(workload={"dag": "d", "every_s": 0, "accept_within_s": 1}), r"workload\.every_s: "),
     ],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import get_args
 
-from harness.settings import ROOT
+from harness.settings import ROOT, Profile, Settings
 from tests.chaos.selection import STACKS, Case, cases, offered
 
 ALL = cases()
@@ -15,7 +16,8 @@ def names(chosen: list[Case]) -> list[str]:
 
 
 def test_the_stacks_are_those_that_can_be_stood_up() -> None:
-    assert sorted(STACKS) == sorted(path.name for path in (ROOT / "deploy" / "overlays").iterdir())
+    there = {Settings(stack=stack, profile=profile).deployment for stack in STACKS for profile in get_args(Profile)}
+    assert there == {path.name for path in (ROOT / "deploy" / "overlays").iterdir()}
 
 
 def test_stacks_switch_as_seldom_as_can_be() -> None:
@@ -34,6 +36,11 @@ def test_nightly_and_a_pattern_offer_all() -> None:
     assert offered(ALL, [], "chaos and nightly", "") == ALL
     assert offered(ALL, [], "chaos", "worker") == ALL
     assert len(offered(ALL, [], "fortnightly", "")) < len(ALL)
+
+
+def test_a_profile_offers_what_has_bounds_in_it() -> None:
+    of_defaults = names(cases("defaults"))
+    assert {"null-on-celery", "scheduler-kill-on-celery", "worker-kill-on-celery"} <= set(of_defaults) < set(names(ALL))
 
 
 def test_a_stack_offers_all_of_its_own() -> None:

@@ -29,7 +29,8 @@ def test_the_defaults_are_those_of_this_project() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_can_be_set_by_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     default = getattr(Settings(), name)
-    value = {"images": "build", "seed": "7"}.get(name, "12345" if isinstance(default, int) else "somewhere-else")
+    chosen = {"images": "build", "seed": "7", "profile": "defaults"}
+    value = chosen.get(name, "12345" if isinstance(default, int) else "somewhere-else")
     monkeypatch.setenv(f"AIRFLOW_CHAOS_{name.upper()}", value)
     assert str(getattr(Settings(), name)) == value
     if default is not None:
@@ -41,6 +42,11 @@ def test_what_cannot_be_is_refused(name: str, value: str, monkeypatch: pytest.Mo
     monkeypatch.setenv(f"AIRFLOW_CHAOS_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
+
+
+def test_what_stands_is_named_by_its_stack_and_its_profile() -> None:
+    assert Settings(stack="local").deployment == "local"
+    assert Settings(stack="local", profile="defaults").deployment == "local-defaults"
 
 
 def test_the_users_own_kubeconfig_is_never_ours(tmp_path: Path) -> None:

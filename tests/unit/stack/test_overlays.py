@@ -28,10 +28,18 @@ def environment(path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("stack", OVERLAYS)
-def test_every_object_of_a_stack_bears_its_name_and_every_stack_has_one_executor(stack: str) -> None:
+def test_every_object_of_a_stack_bears_its_name(stack: str) -> None:
     overlay = read(DEPLOY / "overlays" / stack / "kustomization.yaml")
     assert {STACK_LABEL: stack} in [labels["pairs"] for labels in overlay["labels"]]
-    parts = [Path(part).name for part in overlay["components"]]
+
+
+@pytest.mark.parametrize("stack", [name for name in OVERLAYS if not name.endswith("-defaults")])
+def test_a_stack_is_airflows_own_settings_and_ours_on_top(stack: str) -> None:
+    overlay = read(DEPLOY / "overlays" / stack / "kustomization.yaml")
+    assert overlay["resources"] == [f"../{stack}-defaults"]
+    assert overlay["components"] == ["../../components/tuned"]
+    below = read(DEPLOY / "overlays" / f"{stack}-defaults" / "kustomization.yaml")
+    parts = [Path(part).name for part in below["components"]]
     assert len([part for part in parts if part in EXECUTORS]) == 1
     assert parts[-1] == "images"
 
