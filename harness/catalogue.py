@@ -31,6 +31,7 @@ PROOFS = {
     "evict_pods": f"the API's answer to each eviction; {GONE}",
     "drain_node": f"the API's answer to each eviction; {GONE}",
     "renew_pods": GONE,
+    "load_at": GONE,
     "scale_pods": f"replicas Ready; {GONE}, for those that go",
     "crash_pods": "process gone",
     "hang_pods": "every process seen stopped",

@@ -90,7 +90,7 @@ class Elsewhere(Strict):
 
 
 class Plan(Strict):
-    """The extension block. `writer` is the workload whose triggers count as write requests.
+    """The extension block. `writer` is the workload whose triggers count as write requests; actions ask for `surge`.
 
     `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
     cut off for a while is not replaced. `on` is what differs on a stack, or in a profile, of this name.
@@ -103,6 +103,7 @@ class Plan(Strict):
     recovery: tuple[Recovery, ...] | None = None
     workload: Workload
     writer: Workload | None = None
+    surge: Workload | None = None
     probe: Probe
     on: dict[str, Elsewhere] = Field(default_factory=dict)
 

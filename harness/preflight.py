@@ -117,10 +117,11 @@ def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> 
 
 
 def _dags_known(experiment: Experiment, access: Access) -> dict[str, str]:
+    plan = experiment.plan
     door = access.airflow(10)
     try:
         known = {dag.dag_id: dag for dag in door.dags()}
-        for load in (experiment.plan.workload, experiment.plan.writer):
+        for load in (plan.workload, plan.writer, plan.surge):
             if load is None:
                 continue
             if load.dag not in known:

@@ -35,13 +35,14 @@ class Rig:
             Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s)
             for url, targets in _targets(plan, access).items()
         ]
-        self._loads = [self._load(plan.workload, "workload", f"{run_id}-w", access)]
+        self._access = access
+        self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
         if plan.writer:
-            self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t", access))
+            self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t"))
 
-    def _load(self, load: Load, process: str, prefix: str, access: Access) -> Workload:
+    def _load(self, load: Load, process: str, prefix: str) -> Workload:
         return Workload(
-            lambda: access.airflow(CALL_S),
+            lambda: self._access.airflow(CALL_S),
             self._recorder,
             dag=load.dag,
             tasks=load.tasks,
@@ -61,6 +62,16 @@ class Rig:
             *(w.start for w in self._loads),
         ]:
             start()
+
+    def surge(self, runs: int, within_s: float) -> None:
+        """Ask for so many runs of the plan's surge; wait for them, `within_s` seconds at most, where that is not 0."""
+        assert self._plan.surge is not None
+        load = self._load(self._plan.surge, "workload", f"{self._recorder.path.parent.name}-s{len(self._loads)}")
+        self._loads.append(load)
+        load.start(runs)
+        load.join()
+        if within_s:
+            load.stop(within_s)
 
     def drain(self, seconds: float) -> None:
         """Trigger no more, and wait for the runs in flight, `seconds` at most in all."""

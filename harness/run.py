@@ -74,11 +74,11 @@ class Run:
         self._recorder = Recorder.create(self.folder / "history.jsonl")
         meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
         self._recorder.write(meta.model_copy(update={"remade": self._remade}))
-        self._bind(ground)
         self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder)
+        self._bind(ground, self._rig)
         self._rig.start()
 
-    def _bind(self, ground: Ground) -> None:
+    def _bind(self, ground: Ground, rig: Rig) -> None:
         assert self._recorder is not None
         self._context = fault_context.Context(
             self._settings,
@@ -87,6 +87,7 @@ class Run:
             self._experiment.plan.seed,
             ground.replicas,
             ground.namespaces,
+            surge=rig.surge if self._experiment.plan.surge else None,
         )
         self._unbind = fault_context.bind(self._context)
 

@@ -53,6 +53,7 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight"),
     "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
     "disruption.ready": Kind("count", "at least", "fewest pods Ready at once of a component that was hit"),
+    "scaling.gain": Kind("times", "at least", "throughput at its best level over that at the least"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

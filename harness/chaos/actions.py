@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from chaoslib.exceptions import ActivityFailed
 
-from harness.chaos import child, hang, machines, network, pods, room, scale, undoing
+from harness.chaos import child, hang, levels, machines, network, pods, room, scale, undoing
 from harness.chaos.context import Context, current
 from harness.errors import HarnessError
 
@@ -82,6 +82,12 @@ def close_nodes(selector: str, hold_s: float, namespace: str = "") -> Hits:
 def cut_off(selector: str, peers: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
     """Drop all packets between the pods and those that `peers` selects for `hold_s`; the undo ends it."""
     return _act(namespace, lambda context, where: network.cut_off(context, where, selector, pick, peers, hold_s))
+
+
+def load_at(selector: str, variable: str, value: int, runs: int, within_s: float, namespace: str = "") -> Hits:
+    """Replace the pods by such that have an environment variable set so, then ask for DAG runs and wait for them."""
+    level = levels.Level(variable, value, runs, within_s)
+    return _act(namespace, lambda context, where: levels.load_at(context, where, selector, level))
 
 
 def undo() -> list[str]:

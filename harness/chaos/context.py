@@ -15,7 +15,8 @@ from harness.settings import Settings
 class Context:
     """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault.
 
-    `alone` are components whose pods nothing keeps but their node, with their namespace.
+    `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
+    DAG runs at once, and waits so many seconds at most until they are over.
     """
 
     settings: Settings
@@ -27,6 +28,7 @@ class Context:
     begun: dict[str, str] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     alone: dict[str, str] = field(default_factory=dict)
+    surge: Callable[[int, float], None] | None = None
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.kube import Kube, Scaled, firewall, nodes, power
+from harness.kube import Changed, Kube, firewall, nodes, power
 from harness.settings import Settings
 from harness.wait import until
 
@@ -17,7 +17,7 @@ NODES_BACK_WITHIN_S = 120.0
 
 def find(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[str]:
     """What is left, in words; nothing where all is as it should be."""
-    found = [f"{s.namespace}/{s.name} is not at its {s.replicas} replicas" for s in _scaled(kube, namespaces)]
+    found = [f"{changed.namespace}/{changed.name} is not what it was" for changed in _changed(kube, namespaces)]
     if not kube.ours:
         return found
     found += [f"node {node.name} is closed" for node in kube.nodes() if node.closed]
@@ -33,8 +33,8 @@ def repair(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[st
     found = find(kube, settings, namespaces)
     if not found:
         return []
-    for scaled in _scaled(kube, namespaces):
-        kube.change.unscale(scaled)
+    for changed in _changed(kube, namespaces):
+        kube.change.put_back(changed)
     if not kube.ours:
         return found
     for name in power.off(settings.cluster):
@@ -56,5 +56,5 @@ def repair(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[st
     return found
 
 
-def _scaled(kube: Kube, namespaces: Sequence[str]) -> list[Scaled]:
-    return [scaled for name in namespaces for scaled in kube.change.scaled(name)]
+def _changed(kube: Kube, namespaces: Sequence[str]) -> list[Changed]:
+    return [changed for name in namespaces for changed in kube.change.changed(name)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from harness.errors import UsageError
 from harness.history import History
-from harness.judge import availability, disruption, evidence, recovery, rollback, task_pods, tasks
+from harness.judge import availability, disruption, evidence, recovery, rollback, scaling, task_pods, tasks
 from harness.judge.checks import plain
 from harness.judge.faults import NULL, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
@@ -21,6 +21,7 @@ CHECKERS: dict[str, Checker] = {
     "task pods": task_pods.check,
     "recovery": recovery.check,
     "disruption": disruption.check,
+    "scaling": scaling.check,
     "rollback": rollback.check,
 }
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write."))
@@ -30,7 +31,9 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 # Only where each task has a pod of its own.
 TASK_PODS = frozenset(task_pods.CHECKS)
 PER_TASK = "kubernetes"
-OPTIONAL = DISRUPTION | TASK_PODS
+# Only where the same load is asked for at several levels.
+SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
+OPTIONAL = DISRUPTION | TASK_PODS | SCALING
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"})
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL

@@ -1,6 +1,6 @@
 """The only door to Kubernetes: its API (`client`, `changes`), and its nodes: processes, power, packets on the way."""
 
-from harness.kube.changes import EVICTED, REFUSED, Scaled
+from harness.kube.changes import EVICTED, REFUSED, Changed
 from harness.kube.client import ALLOW_LABEL, STACK_LABEL, Kube
 from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.source import Change, KubeError, Listing, Source
@@ -13,6 +13,7 @@ __all__ = [
     "STACK_LABEL",
     "TASK_PODS",
     "Change",
+    "Changed",
     "EndpointSlice",
     "Kube",
     "KubeError",
@@ -20,7 +21,6 @@ __all__ = [
     "Node",
     "Pod",
     "Replicas",
-    "Scaled",
     "Source",
     "containers_by_node",
 ]

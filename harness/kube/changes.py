@@ -6,6 +6,7 @@ find it and put it back without knowing what went on before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,19 +17,19 @@ from harness.errors import FaultError
 from harness.kube.objects import CLOSED_ANNOTATION, Pod
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
 
-REPLICAS = "airflow-chaos/replicas"
+BACK = "airflow-chaos/back"
 RESTARTED = "airflow-chaos/restarted"
 EVICTED = 201
 REFUSED = 429
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """A Deployment whose replicas were changed, and how many it had."""
+class Changed:
+    """A Deployment that was changed; `back` is the patch of its spec that makes it what it was."""
 
     namespace: str
     name: str
-    replicas: int
+    back: dict[str, Any]
 
 
 class Changes:
@@ -73,31 +74,40 @@ class Changes:
         self._patch(namespace, name, {"spec": {"template": template}})
 
     def scale(self, namespace: str, component: str, by: int) -> int:
-        """Change the replicas of a component's Deployment, keep in it what they were, and return what they are now."""
+        """Change the replicas of a component's Deployment, and return what they are now."""
         found = self._deployment(namespace, component)
         before = found.spec.replicas or 0
-        kept = (found.metadata.annotations or {}).get(REPLICAS, str(before))
         wanted = max(0, before + by)
-        self._patch(
-            namespace,
-            found.metadata.name,
-            {"metadata": {"annotations": {REPLICAS: kept}}, "spec": {"replicas": wanted}},
-        )
+        self._change(found, {"replicas": wanted}, back={"replicas": before})
         return wanted
 
-    def scaled(self, namespace: str) -> list[Scaled]:
-        """The Deployments whose replicas we changed, with those that they had."""
+    def set_variable(self, namespace: str, component: str, name: str, value: str) -> None:
+        """Give a component's container an environment variable that its manifest does not; its pods are replaced."""
+        found = self._deployment(namespace, component)
+        container = found.spec.template.spec.containers[0]
+        if any(entry.name == name for entry in container.env or ()) and not _back(found):
+            raise FaultError(f"{component} in {namespace} has {name} from its manifest already; nothing was changed")
+        set_, back = ({"name": name, "value": value}, {"name": name, "$patch": "delete"})
+        self._change(found, _environment(container.name, set_), back=_environment(container.name, back))
+
+    def changed(self, namespace: str) -> list[Changed]:
+        """The Deployments that we changed, with the way back."""
         self._guard(namespace)
         with reaching():
             listed = self._apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items
-        found = [d.metadata for d in listed if d.metadata]
-        kept = [(meta.name or "", (meta.annotations or {}).get(REPLICAS, "")) for meta in found]
-        return [Scaled(namespace, name, int(text)) for name, text in kept if text.isdigit()]
+        found: list[tuple[Any, dict[str, Any]]] = [(d.metadata, _back(d)) for d in listed]
+        return [Changed(namespace, meta.name, back) for meta, back in found if back]
 
-    def unscale(self, scaled: Scaled) -> None:
-        """Give a Deployment the replicas back that it had."""
-        back = {"metadata": {"annotations": {REPLICAS: None}}, "spec": {"replicas": scaled.replicas}}
-        self._patch(scaled.namespace, scaled.name, back)
+    def put_back(self, changed: Changed) -> None:
+        """Make a Deployment what it was."""
+        body = {"metadata": {"annotations": {BACK: None}}, "spec": changed.back}
+        self._patch(changed.namespace, changed.name, body)
+
+    def _change(self, found: Any, spec: dict[str, Any], back: dict[str, Any]) -> None:
+        """Change a Deployment, and keep the way back in it; where there is one already, that one leads further back."""
+        meta = found.metadata
+        kept = json.dumps({**back, **_back(found)}, sort_keys=True)
+        self._patch(meta.namespace, meta.name, {"metadata": {"annotations": {BACK: kept}}, "spec": spec})
 
     def _deployment(self, namespace: str, component: str) -> Any:
         self._guard(namespace)
@@ -118,3 +128,20 @@ class Changes:
         self._require_ours()  # a node belongs to everybody in its cluster
         with reaching():
             self._core.patch_node(name, body, _request_timeout=CALL_TIMEOUT_S)
+
+
+def _back(found: Any) -> dict[str, Any]:
+    """The way back that is kept in a Deployment; nothing where it was not changed."""
+    text = (found.metadata.annotations or {}).get(BACK, "{}")
+    try:
+        back = json.loads(text)
+    except ValueError:
+        back = None
+    if not isinstance(back, dict):
+        name = f"{found.metadata.namespace}/{found.metadata.name}"
+        raise FaultError(f"{name} has an annotation {BACK} that is not ours ({text!r}); remove it, and run harness up")
+    return back
+
+
+def _environment(container: str, entry: dict[str, str]) -> dict[str, Any]:
+    return {"template": {"spec": {"containers": [{"name": container, "env": [entry]}]}}}

@@ -80,6 +80,7 @@ class Workload:
         self._tasks = [[task, index] for task, index in tasks]
         self._process = process
         self._every_ns = round(every_s * NS)
+        self._most: int | None = None
         self._prefix = prefix
         self._accept_within_s = accept_within_s
         self._stopping = threading.Event()
@@ -91,8 +92,9 @@ class Workload:
         self._ticker = threading.Thread(target=self._tick, name=f"workload {prefix}", daemon=True)
         self._problems = Problems(recorder, process)
 
-    def start(self) -> None:
-        """Log in and begin; the first trigger is due at once. Raises the errors of `Airflow.login`."""
+    def start(self, most: int | None = None) -> None:
+        """Log in and begin; the first trigger is due at once, and `most` are asked for. Raises as `Airflow.login`."""
+        self._most = most
         self._door = self._airflow_factory()
         # Now, and not within the first trigger, whose time is measured.
         self._door.login()
@@ -110,6 +112,10 @@ class Workload:
     def halt(self) -> None:
         """Trigger no more; returns at once. With several workloads, halt each before the first is stopped."""
         self._stopping.set()
+
+    def join(self) -> None:
+        """Where only so many runs are asked for: wait until the last of them was."""
+        self._ticker.join()
 
     def stop(self, wait_runs_s: float = 0.0) -> None:
         """Trigger no more; wait `wait_runs_s` seconds at most for open triggers and for accepted runs to end.
@@ -134,7 +140,7 @@ class Workload:
     def _tick(self) -> None:
         began = self._recorder.now()
         number = 0
-        while True:
+        while self._most is None or number < self._most:
             due = began + number * self._every_ns
             if self._stopping.wait(max(0, due - self._recorder.now()) / NS):
                 return

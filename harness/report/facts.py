@@ -22,6 +22,8 @@ QUESTIONS = {
     "availability": "Did every target answer, all through the fault?",
     "tasks": "Was every accepted run done in time, and each of its tasks exactly once?",
     "recovery": "How long after the fault did each phase of the recovery come?",
+    "disruption": "Did the budgets refuse what they must, and did enough pods stay?",
+    "scaling": "What did more of it bring?",
     "rollback": "Is the cluster as it was?",
 }
 

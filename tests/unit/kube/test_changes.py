@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import FaultError, UsageError
-from harness.kube import EVICTED, Kube, KubeError, Scaled
+from harness.kube import EVICTED, Changed, Kube, KubeError
 from tests.unit.kube.cluster import deployment, listing, pod, settings_for
 from tests.unit.kube.test_client import PODS, labelled, status
 from tests.unit.loopback import Reply, Request, Server, serving
@@ -55,33 +56,71 @@ def patched(tmp_path: Path, replicas: int, annotations: dict[str, str], by: int)
 
 
 @pytest.mark.parametrize(("by", "wanted"), [(1, 3), (-1, 1), (-2, 0), (-5, 0)])
-def test_a_change_of_scale_keeps_what_it_was_and_never_falls_below_none(tmp_path: Path, by: int, wanted: int) -> None:
-    body = {"metadata": {"annotations": {"airflow-chaos/replicas": "2"}}, "spec": {"replicas": wanted}}
+def test_a_change_of_scale_keeps_the_way_back_and_never_falls_below_none(tmp_path: Path, by: int, wanted: int) -> None:
+    body = {"metadata": {"annotations": {"airflow-chaos/back": '{"replicas": 2}'}}, "spec": {"replicas": wanted}}
     assert patched(tmp_path, 2, {}, by) == (wanted, body)
 
 
-def test_a_second_change_of_scale_keeps_what_it_was_first(tmp_path: Path) -> None:
-    _, body = patched(tmp_path, 3, {"airflow-chaos/replicas": "2"}, -1)
-    assert body["metadata"]["annotations"] == {"airflow-chaos/replicas": "2"}
+def test_a_second_change_of_scale_keeps_the_way_back_to_the_first(tmp_path: Path) -> None:
+    _, body = patched(tmp_path, 3, {"airflow-chaos/back": '{"replicas": 2}'}, -1)
+    assert body["metadata"]["annotations"] == {"airflow-chaos/back": '{"replicas": 2}'}
     assert body["spec"] == {"replicas": 2}
 
 
-def test_what_was_scaled_is_found_and_put_back(tmp_path: Path) -> None:
+def test_what_was_changed_is_found_and_put_back(tmp_path: Path) -> None:
     ours = deployment("api", "api-server", ready=3, desired=3)
-    ours["metadata"]["annotations"] = {"airflow-chaos/replicas": "2"}
-    other, odd = (deployment(name, name, ready=1, desired=1) for name in ("worker", "odd"))
-    odd["metadata"]["annotations"] = {"airflow-chaos/replicas": "many"}
+    ours["metadata"]["annotations"] = {"airflow-chaos/back": '{"replicas": 2}'}
+    other = deployment("worker", "worker", ready=1, desired=1)
 
     def answer(request: Request) -> Reply:
-        return Reply(200, ours if request.method == "PATCH" else listing("Deployment", [ours, other, odd]))
+        return Reply(200, ours if request.method == "PATCH" else listing("Deployment", [ours, other]))
 
     with serving(answer) as server:
         change = Kube(settings_for(tmp_path, server.url)).change
-        found = change.scaled("airflow")
-        assert found == [Scaled("airflow", "api", 2)]
-        change.unscale(found[0])
+        found = change.changed("airflow")
+        assert found == [Changed("airflow", "api", {"replicas": 2})]
+        change.put_back(found[0])
     (asked,) = server.asked_for("PATCH", f"{DEPLOYMENTS}/api")
-    assert asked.body == {"metadata": {"annotations": {"airflow-chaos/replicas": None}}, "spec": {"replicas": 2}}
+    assert asked.body == {"metadata": {"annotations": {"airflow-chaos/back": None}}, "spec": {"replicas": 2}}
+
+
+@pytest.mark.parametrize("text", ["many", "[]", "3", "null"])
+def test_a_way_back_that_is_not_ours_is_named(tmp_path: Path, text: str) -> None:
+    odd = deployment("odd", "odd", ready=1, desired=1)
+    odd["metadata"]["annotations"] = {"airflow-chaos/back": text}
+    with serving(lambda _: Reply(200, listing("Deployment", [odd]))) as server:
+        change = Kube(settings_for(tmp_path, server.url)).change
+        with pytest.raises(FaultError, match=r"airflow/odd has an annotation airflow-chaos/back that is not ours"):
+            change.changed("airflow")
+
+
+def with_variable(tmp_path: Path, annotations: dict[str, str], *entries: dict[str, str]) -> Any:
+    found = deployment("scheduler", "scheduler", ready=1, desired=1)
+    found["metadata"]["annotations"] = annotations
+    found["spec"]["template"]["spec"]["containers"][0]["env"] = list(entries)
+
+    def answer(request: Request) -> Reply:
+        return Reply(200, found if request.method == "PATCH" else listing("Deployment", [found]))
+
+    with serving(answer) as server:
+        Kube(settings_for(tmp_path, server.url)).change.set_variable("airflow", "scheduler", "SLOTS", "2")
+    (asked,) = server.asked_for("PATCH", f"{DEPLOYMENTS}/scheduler")
+    return asked.body
+
+
+def test_a_variable_is_set_and_the_way_back_takes_it_out(tmp_path: Path) -> None:
+    body = with_variable(tmp_path, {}, {"name": "OTHER", "value": "1"})
+    (container,) = body["spec"]["template"]["spec"]["containers"]
+    assert container == {"name": "main", "env": [{"name": "SLOTS", "value": "2"}]}
+    (kept,) = json.loads(body["metadata"]["annotations"]["airflow-chaos/back"])["template"]["spec"]["containers"]
+    assert kept == {"name": "main", "env": [{"name": "SLOTS", "$patch": "delete"}]}
+    again = with_variable(tmp_path, body["metadata"]["annotations"], {"name": "SLOTS", "value": "1"})
+    assert again == body
+
+
+def test_a_variable_of_the_manifest_is_not_ours_to_change(tmp_path: Path) -> None:
+    with pytest.raises(FaultError, match="scheduler in airflow has SLOTS from its manifest already"):
+        with_variable(tmp_path, {}, {"name": "SLOTS", "value": "1"})
 
 
 def test_a_roll_changes_the_template_alone(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The same load at one setting after another: what more of it brings, and where it brings no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.chaos.context import Context
+from harness.chaos.strike import Strike, chosen
+from harness.errors import FaultError
+from harness.kube import containers_by_node, nodes
+
+ROLLED_WITHIN_S = 180.0
+
+
+@dataclass(frozen=True)
+class Level:
+    """An environment variable's value, and the load at it: so many DAG runs, waited for so many seconds at most."""
+
+    variable: str
+    value: int
+    runs: int
+    within_s: float
+
+
+def load_at(context: Context, namespace: str, selector: str, level: Level) -> list[dict[str, Any]]:
+    """Replace the pods, which are the fault's targets, by such that have the variable set so; then ask for the load.
+
+    Raises `FaultError` where the experiment has no such load.
+    """
+    if context.surge is None:
+        raise FaultError("the experiment has no `surge`, so there is no load to ask for; add it to its extension block")
+    pods = chosen(context, namespace, selector, "all")
+    strike = Strike.begin(context, "load_at", namespace, selector)
+    found = nodes.find(containers_by_node(pods))
+    t = context.recorder.now()
+    context.kube.change.set_variable(namespace, pods[0].component, level.variable, str(level.value))
+    for pod in pods:
+        strike.hit(
+            pod, [p for c in pod.container_ids for p in found.get(c, ())], t, how=f"{level.variable}={level.value}"
+        )
+    strike.watch(ROLLED_WITHIN_S, objects=True)
+    for victim in strike.victims:
+        strike.prove(victim)
+    since = context.recorder.now()
+    context.surge(level.runs, level.within_s)
+    return strike.end(level=level.value, since=since, until=context.recorder.now())
