@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
 from pydantic import ValidationError
 
 from harness.errors import HistoryError
 from harness.records import ADAPTER, KINDS, NS, End, Event, Fault, Mark, Meta, Op, Phase, Record, Sample
-from harness.samples import Intake, Samples
+from harness.samples import Intake, Request, Samples
 
 __all__ = [
     "FORMAT", "NAMES", "NS", "End", "Event", "Fault", "History", "Mark", "Meta", "Op", "Phase", "Record", "Recorder",
@@ -108,9 +108,12 @@ class History:
         if problem is None and not pile.ended:
             problem = "its last line is not an end record with complete: true, so the run was cut short"
         ordered = sorted(pile.others, key=lambda r: r.t)
+        kinds: dict[type[Record], list[Record]] = {}
+        for record in ordered:
+            kinds.setdefault(type(record), []).append(record)
 
         def only(kind: type[R]) -> tuple[R, ...]:
-            return tuple(r for r in ordered if isinstance(r, kind))
+            return cast("tuple[R, ...]", tuple(kinds.get(kind, ())))
 
         return cls(
             meta=pile.meta,
@@ -158,8 +161,7 @@ class Pile:
     def add(self, record: Record) -> None:
         """Raises `ValueError` or `OverflowError` where it cannot be held."""
         if isinstance(record, Sample):
-            s = record
-            self.sample(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
+            self.sample(record)
             return
         if len(self.others) == MOST_OTHERS:
             raise ValueError(f"it holds more than {MOST_OTHERS} records that are no samples")
@@ -168,10 +170,10 @@ class Pile:
         self.others.append(record)
         self._empty, self.ended = False, isinstance(record, End) and record.complete
 
-    def sample(self, *fields: Any) -> None:
-        """A sample by its fields, in the order in which `Intake.add` takes them."""
-        self.intake.add(*fields)
-        self._empty, self.ended = False, False
+    def sample(self, sample: Request) -> None:
+        """As `add`, for a sample, however it was read."""
+        self.intake.add(sample)
+        self._empty = self.ended = False
 
 
 class _Damaged(Exception):
@@ -220,11 +222,10 @@ def _take(line: bytes, number: int, pile: Pile) -> None:
     try:
         if b'"sample"' in line:
             try:
-                s = _SAMPLE.decode(line)
+                pile.sample(_SAMPLE.decode(line))
             except msgspec.ValidationError:
                 pass  # the words stand in a record of another kind; or it is no sample, which is said below
             else:
-                pile.sample(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
                 return
         if _ANY.decode(line).kind in KINDS:
             pile.add(ADAPTER.validate_json(line))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS, UsageError
 
@@ -37,7 +37,10 @@ class Window(BaseModel):
 
 
 class Check(BaseModel):
-    """One thing that was measured against one limit. `measure` and `limit` are None where there is none."""
+    """One thing that was measured against one limit. `measure` and `limit` are None where there is none.
+
+    `curve` is (setting, measure) where it rests on measures at several settings; it is left out where it does not.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +52,7 @@ class Check(BaseModel):
     origin: str
     windows: tuple[Window, ...] = ()
     because: str
+    curve: tuple[tuple[float, float], ...] = Field(default=(), exclude_if=lambda curve: not curve)
 
 
 class Outcome(BaseModel):

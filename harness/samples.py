@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,8 +116,8 @@ class Samples:
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> Samples:
         intake = Intake()
-        for s in samples:
-            intake.add(s.target, s.conn, s.method, s.path, s.t, s.due, s.end, s.outcome, s.status, s.error)
+        for sample in samples:
+            intake.add(sample)
         return intake.samples()
 
     def __len__(self) -> int:
@@ -133,41 +133,57 @@ class Samples:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Request(Protocol):
+    """A sample, however it was read."""
+
+    @property
+    def t(self) -> int: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def conn(self) -> Conn: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def due(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def error(self) -> str | None: ...
+
+
 class Intake:
     """Takes samples one at a time, in the order in which they were recorded."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, Conn, str, str], _Open] = {}
-        self.last_t = 0
 
-    def add(  # noqa: PLR0913, PLR0917 # once for every line of a history: a record for it would cost as much as the rest
-        self,
-        target: str,
-        conn: Conn,
-        method: str,
-        path: str,
-        t: int,
-        due: int,
-        end: int,
-        outcome: Outcome,
-        status: int | None,
-        error: str | None,
-    ) -> None:
+    @property
+    def last_t(self) -> int:
+        """When the last of them started; 0 where there is none."""
+        return max((max(column.t, default=0) for column in self._open.values()), default=0)
+
+    def add(self, sample: Request) -> None:
         """Raises `OverflowError` or `ValueError` where a column cannot hold it."""
-        key = (target, conn, method, path)
+        key = (sample.target, sample.conn, sample.method, sample.path)
         column = self._open.get(key)
         if column is None:
             if len(self._open) == MOST_COLUMNS:
                 raise ValueError(f"there are more than {MOST_COLUMNS} kinds of requests")
             column = self._open[key] = _Open()
-        column.t.append(t)
-        column.due.append(due)
-        column.end.append(end)
-        column.outcome.append(_CODES[outcome])
-        column.status.append(NO_STATUS if status is None else status)
-        if error is not None and len(column.errors) < MOST_ERRORS:
-            column.errors[len(column.status) - 1] = error
-        self.last_t = max(self.last_t, t)
+        column.t.append(sample.t)
+        column.due.append(sample.due)
+        column.end.append(sample.end)
+        column.outcome.append(_CODES[sample.outcome])
+        column.status.append(NO_STATUS if sample.status is None else sample.status)
+        if sample.error is not None and len(column.errors) < MOST_ERRORS:
+            column.errors[len(column.status) - 1] = sample.error
 
     def samples(self) -> Samples:
         """What was taken so far."""

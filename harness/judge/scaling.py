@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import HistoryError
@@ -54,11 +53,9 @@ def _gain(history: History, bound: Bound) -> Check:
     best = max(found, key=lambda level: level.throughput)
     windows = [Window(start=level.since, end=level.until, what=f"{level.tasks} tasks, {level}") for level in found]
     gain = best.throughput / found[0].throughput
-    return measured(bound, gain, "Throughput at its best over that of the least level:", _curve(found), windows=windows)
-
-
-def _curve(found: Sequence[Level]) -> str:
-    return f" (tasks: {', '.join(map(str, found))})"
+    each = f" (tasks: {', '.join(map(str, found))})"
+    judged = measured(bound, gain, "Throughput at its best over that of the least level:", each, windows=windows)
+    return judged.model_copy(update={"curve": tuple((level.level, level.throughput) for level in found)})
 
 
 def _is_level(fault: Fault) -> bool:

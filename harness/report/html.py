@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from harness.history import NS, History
 from harness.outcome import Outcome, Verdict
-from harness.report import facts, pages, timeline
+from harness.report import curve, facts, pages, timeline
 
 MEANINGS = {
     Verdict.PASS: "Every promise held, and the evidence for it is complete.",
@@ -35,6 +35,8 @@ def write(history: History, outcome: Outcome, path: Path) -> None:
         faults=facts.fault_rows(history),
         floor=facts.floor_rows(history),
         intervals=facts.intervals(history),
+        curves=curve.curves(outcome),
+        frame=curve,
         bounds=facts.bound_rows(history.meta.slo if history.meta else {}),
         lasted=history.last_t / NS,
         views=_views(history, outcome),

@@ -53,6 +53,7 @@ def test_the_gain_is_that_of_the_best_level_over_the_least() -> None:
     found = judged(*level(8, 20, 30, 4, 2), *level(2, 0, 10, 4, 8), *level(4, 40, 50, 4, 4))
     assert (found.verdict, found.measure) == (Verdict.PASS, 4)
     assert "0.50/s at 2, 1.00/s at 4, 2.00/s at 8" in found.because
+    assert found.curve == ((2, 0.5), (4, 1.0), (8, 2.0))
     assert [(w.start, w.end) for w in found.windows] == [(0, at(8)), (at(40), at(44)), (at(20), at(22))]
 
 
