@@ -54,6 +54,9 @@ CATALOGUE: dict[str, Kind] = {
     "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
     "disruption.ready": Kind("count", "at least", "fewest pods Ready at once of a component that was hit"),
     "scaling.gain": Kind("times", "at least", "throughput at its best level over that at the least"),
+    "scaling.out": Kind("s", "at most", "load → a pod more than before is Ready"),
+    "scaling.backlog": Kind("s", "at most", "load → the first task of the last of its runs has begun"),
+    "scaling.in": Kind("s", "at most", "end of the load → as many pods as before"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from chaoslib.exceptions import ActivityFailed
 
-from harness.chaos import child, hang, levels, machines, network, pods, room, scale, undoing
+from harness.chaos import backlog, child, hang, levels, machines, network, pods, room, scale, undoing
 from harness.chaos.context import Context, current
 from harness.errors import HarnessError
 
@@ -88,6 +88,12 @@ def load_at(selector: str, variable: str, value: int, runs: int, within_s: float
     """Replace the pods by such that have an environment variable set so, then ask for DAG runs and wait for them."""
     level = levels.Level(variable, value, runs, within_s)
     return _act(namespace, lambda context, where: levels.load_at(context, where, selector, level))
+
+
+def overload(selector: str, runs: int, queue_time_s: float, within_s: float, namespace: str = "") -> Hits:
+    """Ask for so many DAG runs at once that tasks wait; then wait until pods were added for them, and went again."""
+    surge = backlog.Surge(runs, queue_time_s, within_s)
+    return _act(namespace, lambda context, where: backlog.overload(context, where, selector, surge))
 
 
 def undo() -> list[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from harness.history import NS, Event, History
+from harness.judge.backlog import backlog
 from harness.judge.faults import SCHEDULER, Target, jobs_before, targets
 
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
@@ -79,6 +80,15 @@ def _child_doubt(target: Target, history: History) -> str | None:
     return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
 
 
+def _overload_doubt(target: Target, history: History) -> str | None:
+    """The ledger says how long tasks waited; the fault's own record only how long they were to wait."""
+    wanted = target.said.get("queue_time_s")
+    if not isinstance(wanted, int | float) or isinstance(wanted, bool):
+        return f"the record does not say how long tasks were to wait for {target.name}"
+    waited = backlog(history, target).longest_wait / NS
+    return None if waited >= wanted else f"no task waited {wanted:g} s for {target.name}: {waited:.1f} s at most"
+
+
 def _room_doubt(target: Target, history: History) -> str | None:
     waited = target.said.get("without_node_s")
     met = isinstance(waited, int | float) and not isinstance(waited, bool) and waited > 0
@@ -92,6 +102,7 @@ _PROOFS: dict[str, Callable[[Target, History], str | None]] = {
     "cut_off": _cut_doubt,
     "kill_child": _child_doubt,
     "close_nodes": _room_doubt,
+    "overload": _overload_doubt,
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
 # end says so itself, some time after it was asked.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from harness.errors import UsageError
 from harness.history import History
-from harness.judge import availability, disruption, evidence, recovery, rollback, scaling, task_pods, tasks
+from harness.judge import availability, backlog, disruption, evidence, recovery, rollback, scaling, task_pods, tasks
 from harness.judge.checks import plain
 from harness.judge.faults import NULL, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
@@ -24,6 +24,7 @@ CHECKERS: dict[str, Checker] = {
     "recovery": recovery.check,
     "disruption": disruption.check,
     "scaling": scaling.check,
+    "backlog": backlog.check,
     "rollback": rollback.check,
 }
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write."))
@@ -33,7 +34,7 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 # Only where each task has a pod of its own.
 TASK_PODS = frozenset(task_pods.CHECKS)
 PER_TASK = "kubernetes"
-# Only where the same load is asked for at several levels.
+# Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
 OPTIONAL = DISRUPTION | TASK_PODS | SCALING
 # Histories that were recorded before it came to be have no bound for it, and are judged without.

@@ -34,6 +34,14 @@ def make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> Non
         _make(node, images, result, unpack=False)
 
 
+def load(container: str, images: dict[str, str]) -> None:
+    """Import `images` (published reference → local reference) into a running node, but for what it has already."""
+    there = run(["docker", "exec", container, *CTR, "images", "list", "--quiet"], timeout=60).split()
+    absent = {p: local for p, local in images.items() if _canonical(local.split("@", maxsplit=1)[0]) not in there}
+    if absent:
+        _import(container, absent, unpack=True)
+
+
 def _make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> None:
     """The container is removed whatever happens, and the result is named last: an interruption leaves no half image."""
     name = f"airflow-chaos-bundle-{uuid.uuid4().hex[:8]}"

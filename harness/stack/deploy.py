@@ -7,7 +7,6 @@ import ipaddress
 import json
 import secrets
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,9 +15,9 @@ from harness.errors import CommandFailed, StackError, UsageError
 from harness.kube import DATA_LABEL, STACK_LABEL, TASK_PODS, Kube
 from harness.process import run
 from harness.settings import ROOT, Settings
-from harness.stack import gobuild, recipes
+from harness.stack import autoscaler, gobuild, recipes
 from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, USER
-from harness.stack.kubectl import kubectl
+from harness.stack.kubectl import apply, kubectl, kustomize
 from harness.wait import until
 
 READY_SECONDS = 600
@@ -36,11 +35,17 @@ def ensure(settings: Settings, say: Say) -> None:
     if not overlay.is_dir():
         known = ", ".join(sorted(p.name for p in overlay.parent.iterdir() if p.is_dir()))
         raise UsageError(f"no stack is called {settings.deployment!r}; there are: {known}")
-    _apply(settings, _metallb(settings))
+    apply(settings, _metallb(settings))
     _ensure_secret(settings)
+    manifests = kustomize(settings, overlay)
+    scales = autoscaler.wanted(manifests)
+    if scales:
+        autoscaler.ensure(settings, say)
     say("applying the manifests")
-    _apply(settings, _kustomize(settings, overlay))
+    apply(settings, manifests)
     _remove_others(settings)
+    if not scales:
+        autoscaler.remove(settings)
     say("waiting for every component to be Ready")
     kube = Kube(settings)
     until(
@@ -59,15 +64,6 @@ def ensure(settings: Settings, say: Say) -> None:
         what="an address of the load balancer",
         timeout=120,
     )
-
-
-def _apply(settings: Settings, manifests: str) -> None:
-    kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests, timeout=120)
-
-
-def _kustomize(settings: Settings, overlay: Path) -> str:
-    program = gobuild.build(settings, recipes.load(), "kustomize") / "bin" / "kustomize"
-    return run([str(program), "build", "--load-restrictor=LoadRestrictionsNone", str(overlay)], timeout=60)
 
 
 def _remove_others(settings: Settings) -> None:
@@ -146,7 +142,7 @@ def _ensure_pool(settings: Settings) -> None:
 
     def attempt() -> str:
         try:
-            _apply(settings, manifests)
+            apply(settings, manifests)
         except CommandFailed as cause:
             return str(cause)[-300:]
         return ""

@@ -6,6 +6,7 @@ compiler's and modules' caches are shared between rows, kept until all rows stan
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -54,6 +55,21 @@ def build(settings: Settings, table: Table, name: str) -> Path:
     return result
 
 
+def published(settings: Settings, table: Table, name: str) -> Path:
+    """The files that the modules of one row publish, without compiling anything."""
+    if stands(settings, table, name):
+        return folder(settings, table, name) / "files"
+    result = settings.cache / "programs" / f"{name}.files-{table.program_key(name)}"
+    if not result.is_dir():
+        for old in result.parent.glob(f"{name}.files-*"):
+            shutil.rmtree(old)
+        fresh = result.with_name(result.name + ".new")
+        fresh.mkdir(parents=True)
+        _publish(table, name, fresh, _env(settings))
+        fresh.rename(result)
+    return result / "files"
+
+
 def drop_caches(settings: Settings) -> None:
     """Remove what the compiler kept; module caches are written read-only, hence the change of mode."""
     work = settings.cache / "go"
@@ -66,9 +82,9 @@ def drop_caches(settings: Settings) -> None:
 
 def _publish(table: Table, name: str, into: Path, env: dict[str, str]) -> None:
     for wanted in table.programs[name].files:
-        query = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", wanted.module]
-        module = run(query, timeout=300, env=env, cwd=FOLDER / name).strip()
-        shutil.copytree(Path(module) / wanted.path, into / "files" / Path(wanted.path).name)
+        query = ["go", "mod", "download", "-json", wanted.module]
+        module = json.loads(run(query, timeout=300, env=env, cwd=FOLDER / name))
+        shutil.copytree(Path(module["Dir"]) / wanted.path, into / "files" / Path(wanted.path).name)
         for path in (into / "files").rglob("*"):
             path.chmod(path.stat().st_mode | 0o200)
 

@@ -61,6 +61,21 @@ def ensure(settings: Settings, table: Table, say: Say) -> str:
     return todo.node
 
 
+def ensure_addon(settings: Settings, table: Table, names: tuple[str, ...], node: str, say: Say) -> None:
+    """Come to images that the node image does not carry, and put them into one node of the cluster."""
+    how = plan(settings, table).how
+    local = {table.images[name].published: _local(table, name, how) for name in names}
+    absent = [name for name in names if not _present(_local(table, name, how))]
+    if absent:
+        (_build_addon if how == "build" else _pull)(settings, table, absent, say)
+    bundle.load(node, local)
+
+
+def _build_addon(settings: Settings, table: Table, names: list[str], say: Say) -> None:
+    _compile(settings, table, list(dict.fromkeys(p for n in names for p in table.images[n].programs)), say)
+    _build(settings, table, names, say)
+
+
 def _prune(table: Table, node: str) -> None:
     """Remove what newer recipes replaced. An image that a standing cluster runs on stays until that is replaced too."""
     wanted = {node, f"{PREFIX}/base:{table.base_key()}", *(_local(table, n, "build") for n in table.images)}
@@ -122,7 +137,11 @@ def _build_one(settings: Settings, table: Table, name: str, base: str) -> None:
 
 
 def _pull_all(settings: Settings, table: Table, say: Say) -> None:
-    for name in _wanted(table, "pull"):
+    _pull(settings, table, list(_wanted(table, "pull")), say)
+
+
+def _pull(_settings: Settings, table: Table, names: list[str], say: Say) -> None:
+    for name in names:
         reference = table.images[name].pinned
         if not _present(reference):
             say(f"pulling {reference}")
@@ -130,7 +149,7 @@ def _pull_all(settings: Settings, table: Table, say: Say) -> None:
 
 
 def _wanted(table: Table, how: str) -> tuple[str, ...]:
-    return tuple(n for n, image in table.images.items() if how == "build" or not image.node)
+    return tuple(n for n, image in table.images.items() if not image.addon and (how == "build" or not image.node))
 
 
 def _carried(table: Table, how: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
 from harness.settings import ROOT
@@ -48,6 +48,7 @@ class Image(Strict):
     target: str = ""
     programs: tuple[str, ...] = ()
     node: bool = False
+    addon: bool = Field(default=False, exclude_if=lambda addon: not addon)  # else it would change every row's key
 
     @property
     def pinned(self) -> str:

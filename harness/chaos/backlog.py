@@ -1,0 +1,53 @@
+"""More than there is room for is asked for at once: tasks wait, until whoever adds pods has added some."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from harness.chaos.context import Context
+from harness.chaos.strike import Strike, chosen
+from harness.errors import FaultError
+
+EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Surge:
+    """So many DAG runs; a task is to wait `queue_time_s` seconds, and pods come and go within `within_s`."""
+
+    runs: int
+    queue_time_s: float
+    within_s: float
+
+
+def overload(context: Context, namespace: str, selector: str, surge: Surge) -> list[dict[str, Any]]:
+    """Ask for the runs; the pods, which are the fault's targets, have more to do than they can. Wait for others.
+
+    How long tasks waited, the ledger says. Raises `FaultError` where the experiment has no such load.
+    """
+    if context.surge is None:
+        raise FaultError("the experiment has no `surge`, so there is no load to ask for; add it to its extension block")
+    pods = chosen(context, namespace, selector, "all")
+    strike = Strike.begin(context, "overload", namespace, selector)
+    since = context.recorder.now()
+    for pod in pods:
+        strike.hit(pod, [], since, runs=surge.runs)
+    context.surge(surge.runs, 0)
+    asked = {"since": since, "until": context.recorder.now(), "queue_time_s": surge.queue_time_s}
+    for victim in strike.victims:
+        strike.prove(victim, **asked)
+    return strike.end(most=_come_and_gone(context, namespace, selector, len(pods), surge.within_s))
+
+
+def _come_and_gone(context: Context, namespace: str, selector: str, before: int, within_s: float) -> int:
+    """Wait until there were more pods than before, and are no longer; returns how many there were at most."""
+    most, deadline = before, time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        count = len(context.kube.pods(namespace, selector))
+        most = max(most, count)
+        if most > before >= count:
+            break
+        time.sleep(EVERY_SECONDS)
+    return most

@@ -1,0 +1,147 @@
+"""More was asked for than the pods had room for: were there more of them in time, and fewer again afterwards?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.errors import HistoryError
+from harness.history import NS, Event, History
+from harness.judge.checks import measured, some, unknown, when
+from harness.judge.faults import Target, targets
+from harness.judge.runs import Run, runs
+from harness.outcome import Check, Window
+from harness.slo import Bound
+
+ACTION = "overload"
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The runs that were asked for at once, by their ids, and when the first task of each began; times in ns."""
+
+    since: int
+    asked: dict[str, Run]
+    began: dict[str, int]
+
+    @property
+    def longest_wait(self) -> int:
+        """From a run's acceptance to its first task."""
+        waits = (began - answered for name, began in self.began.items() if (answered := self.asked[name].answered))
+        return max(waits, default=0)
+
+
+def backlog(history: History, target: Target) -> Backlog:
+    """What was asked for while this pod was overloaded. Raises `HistoryError` where the record does not say."""
+    try:
+        since, until = int(target.said["since"]), int(target.said["until"])
+    except (KeyError, TypeError, ValueError) as cause:
+        raise HistoryError(f"an overload must say since and until; it is {target.said!r}") from cause
+    asked = {n: r for n, r in runs(history).items() if since <= r.invoked < until and r.tasks and r.answer != "fail"}
+    began: dict[str, int] = {}
+    for mark in history.marks:
+        if mark.mark == "start" and mark.dag_run in asked:
+            began[mark.dag_run] = min(mark.t, began.get(mark.dag_run, mark.t))
+    return Backlog(since, asked, began)
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """The bounds that there are; most experiments have none. Raises `HistoryError` where the record is damaged."""
+    judges: dict[str, Callable[[_Scene, Bound], Check]] = {
+        "scaling.out": _out,
+        "scaling.backlog": _cleared,
+        "scaling.in": _in,
+    }
+    wanted = {name: judge for name, judge in judges.items() if name in bounds}
+    if not wanted:
+        return ()
+    hit = next((target for target in targets(history) if target.action == ACTION), None)
+    if hit is None:
+        return tuple(unknown(bounds[name], "No pod was overloaded") for name in wanted)
+    scene = _Scene(history, hit, backlog(history, hit))
+    return tuple(judge(scene, bounds[name]) for name, judge in wanted.items())
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """How many pods of a component there are from `t` on, and how many of them are Ready."""
+
+    t: int
+    there: int
+    ready: int
+
+
+@dataclass(frozen=True)
+class _Scene:
+    history: History
+    hit: Target
+    backlog: Backlog
+
+    @property
+    def t(self) -> int:
+        return self.backlog.since
+
+    @property
+    def before(self) -> int:
+        """How many pods there were when the load came."""
+        return sum(target.action == ACTION for target in targets(self.history))
+
+    def fleet(self) -> list[_Moment]:
+        """Every change of the component's pods from the load on."""
+        there: set[str | None] = set()
+        ready: set[str | None] = set()
+        found = []
+        for event in self.history.events:
+            if event.source == "pod" and event.value.get("component") == self.hit.component:
+                (there.discard if event.what == "deleted" else there.add)(event.uid)
+                (ready.add if _serves(event) else ready.discard)(event.uid)
+                if event.t >= self.t:
+                    found.append(_Moment(event.t, len(there), len(ready)))
+        return found
+
+    def never(self, bound: Bound, what: str, since: int) -> Check:
+        """It was looked for until the history ends, and did not come."""
+        if self.history.problem is not None:
+            return unknown(bound, f"{what} never came, but the history is not whole")
+        lasted = max(0, self.history.last_t - since) / NS
+        before = f"{what} never came while the history lasted,"
+        return measured(bound, lasted, before, f" after {when(since, None)}", whole=False)
+
+    def came(self, bound: Bound, what: str, since: int, t: int) -> Check:
+        window = Window(start=since, end=t, what=what)
+        return measured(bound, (t - since) / NS, f"{what} came", f" after {when(since, None)}", windows=[window])
+
+
+def _out(scene: _Scene, bound: Bound) -> Check:
+    what = f"A {scene.hit.component} pod more than the {scene.before} that there were, and Ready,"
+    more = [moment.t for moment in scene.fleet() if moment.ready > scene.before]
+    return scene.came(bound, what, scene.t, more[0]) if more else scene.never(bound, what, scene.t)
+
+
+def _cleared(scene: _Scene, bound: Bound) -> Check:
+    if not scene.backlog.asked:
+        return unknown(bound, "No run was asked for in the overload")
+    what = f"The first task of the last of {len(scene.backlog.asked)} runs"
+    waiting = scene.backlog.asked.keys() - scene.backlog.began.keys()
+    if waiting:
+        return scene.never(bound, f"{what} ({some(sorted(waiting))})", scene.t)
+    return scene.came(bound, what, scene.t, max(scene.backlog.began.values()))
+
+
+def _in(scene: _Scene, bound: Bound) -> Check:
+    ends = [run.ended for run in scene.backlog.asked.values()]
+    if not ends or None in ends:
+        return unknown(bound, "Not every run of the overload was seen to end")
+    fleet = scene.fleet()
+    if all(moment.there <= scene.before for moment in fleet):
+        return unknown(bound, f"No {scene.hit.component} pod was added, so none could be taken away")
+    over = max(end for end in ends if end is not None)
+    what = f"The last {scene.hit.component} pod that had been added went, which"
+    if fleet[-1].there > scene.before:
+        return scene.never(bound, what, over)
+    last = max(place for place, moment in enumerate(fleet) if moment.there > scene.before)
+    return scene.came(bound, what, over, max(over, fleet[last + 1].t))
+
+
+def _serves(event: Event) -> bool:
+    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
