@@ -114,8 +114,9 @@ class Workload:
         self._stopping.set()
 
     def join(self) -> None:
-        """Where only so many runs are asked for: wait until the last of them was."""
+        """Where only so many runs are asked for: wait until the last of them was, and what became of it is known."""
         self._ticker.join()
+        wait(self._asked)
 
     def stop(self, wait_runs_s: float = 0.0) -> None:
         """Trigger no more; wait `wait_runs_s` seconds at most for open triggers and for accepted runs to end.

@@ -241,6 +241,11 @@ def stopped(**value: int) -> list[Record]:
     return changed(healthy(), Event, lambda e: e.what == "stopped", lambda _: {"value": value})
 
 
+def test_what_another_observer_counted_is_not_the_probers() -> None:
+    other = Event(t=at(50), source="probe", object="machine", what="stopped", value={"recorded": 10**6, "marks": 10**6})
+    assert evidence([*healthy(), other], "schedule").verdict is Verdict.PASS
+
+
 def dags(since: float, until: float) -> list[Record]:
     """The healthy run without the samples of dags that are due in (since, until)."""
     return without(healthy(), Sample, lambda s: s.target == "dags" and at(since) < s.due < at(until))

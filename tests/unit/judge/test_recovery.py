@@ -13,6 +13,7 @@ from harness.outcome import Check, Verdict
 from harness.slo import Bound
 from tests.unit.builders import (
     FAULT,
+    KILLED,
     LIMITS,
     at,
     changed,
@@ -28,6 +29,8 @@ from tests.unit.builders import (
     whole,
     without,
 )
+
+HOSTS = dict(enumerate(KILLED, start=1))
 
 
 def phase(records: list[Record], name: str) -> Check:
@@ -191,8 +194,10 @@ def test_a_job_that_had_ended_before_is_not_an_orphan(t: float) -> None:
 
 
 def test_what_a_job_said_last_by_the_fault_counts() -> None:
-    said = [job(FAULT, 1, "scheduler-a", "state", state) for state in ("failed", "running")]
+    said = [job(FAULT, n, host, "state", s) for n, host in HOSTS.items() for s in ("failed", "running")]
     assert phase([*healthy(), *said], "orphans_handled").measure == pytest.approx(14.7)
+    over = [job(0.3, 7, "scheduler-a"), job(FAULT, 7, "scheduler-a", "state", "failed")]
+    assert phase([*healthy(), *over], "orphans_handled").measure == pytest.approx(14.7)
 
 
 def test_no_run_in_flight_is_invalid() -> None:
@@ -323,6 +328,7 @@ def test_what_is_called_ready_before_it_was_looked_at_is_not_back() -> None:
     assert restarted("hang_pods", early, unready, back, **good).measure == 15.0
     assert restarted("hang_pods", early, unready, **good).verdict is Verdict.FAIL
     assert restarted("hang_pods", early, **good).measure == 2.0
+    assert restarted("hang_pods", early, back, **good).measure == 2.0
 
 
 def test_restarts_that_were_not_counted_are_none() -> None:

@@ -52,6 +52,7 @@ def test_without_a_bound_nothing_is_judged() -> None:
 def test_the_gain_is_that_of_the_best_level_over_the_least() -> None:
     found = judged(*level(8, 20, 30, 4, 2), *level(2, 0, 10, 4, 8), *level(4, 40, 50, 4, 4))
     assert (found.verdict, found.measure) == (Verdict.PASS, 4)
+    assert found.because.startswith("Throughput at its best over that of the least level: 4 times (tasks: ")
     assert "0.50/s at 2, 1.00/s at 4, 2.00/s at 8" in found.because
     assert found.curve == ((2, 0.5), (4, 1.0), (8, 2.0))
     assert [(w.start, w.end) for w in found.windows] == [(0, at(8)), (at(40), at(44)), (at(20), at(22))]
@@ -70,7 +71,7 @@ def test_more_of_it_may_bring_less_and_the_least_is_still_what_is_compared_with(
 def test_one_level_is_no_curve(count: int) -> None:
     found = judged(*[record for i in range(count) for record in level(2, 0, 10, 4)])
     assert (found.verdict, found.measure) == (Verdict.INVALID, None)
-    assert "not asked for at two levels" in found.because
+    assert found.because.startswith("The load was not asked for at two levels or more;")
 
 
 def broken(how: str) -> list[Record]:
@@ -87,6 +88,17 @@ def test_a_level_that_did_not_end_is_not_judged(how: str) -> None:
     found = judged(*level(2, 0, 10, 4), *level(8, 40, 50, 4), *broken(how))
     assert (found.verdict, found.measure) == (Verdict.INVALID, None)
     assert "Of 3 levels, 1 did not see" in found.because
+
+
+def test_a_level_whose_work_took_no_time_is_none() -> None:
+    found = judged(*level(2, 0, 10, 4), *level(4, 20, 30, 4, 0))
+    assert "Of 2 levels, 1 did not see" in found.because
+
+
+def test_other_faults_are_no_levels() -> None:
+    other = Fault(t=at(50), id="o", action="kill_pods", phase="ended", evidence={"unproved": {}})
+    begun = Fault(t=at(1), id="b", action="load_at", phase="begin", evidence={"level": 16})
+    assert judged(*level(2, 0, 10, 4), *level(4, 20, 30, 4), other, begun).verdict is not Verdict.INVALID
 
 
 def test_what_was_asked_for_elsewhere_does_not_count() -> None:

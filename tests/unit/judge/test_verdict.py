@@ -192,7 +192,9 @@ def test_of_two_checks_of_one_name_that_are_alike_the_first_is_kept() -> None:
 
 
 def test_no_checkers_at_all_is_invalid() -> None:
-    assert judge(whole(healthy()), {}).verdict is Verdict.INVALID
+    outcome = judge(whole(healthy()), {})
+    assert outcome.verdict is Verdict.INVALID
+    assert named(outcome, "tasks.lost").because == "No checker judged this bound."
 
 
 def test_a_failure_outweighs_what_is_unknown() -> None:

@@ -251,6 +251,20 @@ def test_a_halted_workload_triggers_no_more_and_still_sees_its_runs_to_the_end(t
     assert Counter(o.type for o in ops(History.read(recorder.path), "run")) == {"invoke": quiet, "ok": quiet}
 
 
+def test_so_many_are_asked_for_and_no_more_and_joined_once_each_is_answered(tmp_path: Path) -> None:
+    airflow = LittleAirflow()
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with serving(airflow) as server:
+        load = workload(server, recorder, every_s=0.05)
+        load.start(3)
+        load.join()
+        asked = Counter(o.type for o in ops(History.read(recorder.path), "trigger"))
+        load.stop(10)
+    recorder.close()
+    assert asked == {"invoke": 3, "ok": 3}
+    assert sorted(airflow.states) == ["p-0000", "p-0001", "p-0002"]
+
+
 def test_a_refused_login_is_known_at_the_start(tmp_path: Path) -> None:
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with serving(lambda _: Reply(401, {})) as server:
