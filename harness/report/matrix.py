@@ -13,9 +13,10 @@ from harness.slo import CATALOGUE
 LAST_RUNS = 5
 FLOOR = "null"
 STACKS = ("celery", "celery-single", "celery-keda", "kubernetes", "local")  # others follow in the order of the alphabet
-# Whoever schedules: when new tasks start again. Whoever is on the way of requests, which writes are tried against: the
-# outage. All others: how long a run takes.
+# A backlog: when it is gone. Whoever schedules: when new tasks start again. Whoever is on the way of requests, which
+# writes are tried against: the outage. All others: how long a run takes.
 MAIN = (
+    ("scaling.backlog", "scaling.backlog"),
     ("recovery.first_new_task", "recovery.first_new_task"),
     ("availability.write.outage", "availability.read.outage"),
     ("tasks.run_duration", "tasks.run_duration"),

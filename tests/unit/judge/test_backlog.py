@@ -73,7 +73,11 @@ def test_each_is_measured_from_what_was_seen() -> None:
         "scaling.backlog": (Verdict.PASS, 40),
         "scaling.in": (Verdict.PASS, 18),
     }
-    assert "the last of 2 runs" in found["scaling.backlog"].because
+    assert {name: c.because.split("; the limit")[0] for name, c in found.items()} == {
+        "scaling.out": "A worker pod more than the 2 that there were, and Ready, came 25 s after 10.0 s into the run",
+        "scaling.backlog": "The first task of the last of 2 runs came 40 s after 10.0 s into the run",
+        "scaling.in": "The last worker pod that had been added went, which came 18 s after 70.0 s into the run",
+    }
     assert all(c.verdict is Verdict.FAIL for c in judged(good(), 17).values())
     windows = {name: (c.windows[0].start, c.windows[0].end) for name, c in found.items()}
     assert windows["scaling.in"] == (at(70), at(88))
@@ -84,7 +88,8 @@ def test_a_worker_that_takes_the_place_of_another_is_not_one_more() -> None:
     records = [*struck(), *run("r1", 11, 12, 30), worker(20, 1, "deleted"), worker(25, 3), worker(99, 2)]
     found = judged(records, 10)
     assert found["scaling.out"].verdict is Verdict.FAIL
-    assert "never came" in found["scaling.out"].because
+    never = "Ready, never came while the history lasted, at least 89 s after 10.0 s into the run;"
+    assert never in found["scaling.out"].because
     assert found["scaling.in"].verdict is Verdict.INVALID
     assert "No worker pod was added" in found["scaling.in"].because
 
@@ -105,14 +110,35 @@ def test_a_run_that_never_begins_fails_once_the_bound_has_run_out_and_is_unknown
     early = judged(records, 100)
     assert early["scaling.backlog"].verdict is Verdict.INVALID
     assert "(r2)" in early["scaling.backlog"].because
-    assert early["scaling.in"].verdict is Verdict.INVALID
-    assert judged(records, 80, "cut")["scaling.backlog"].verdict is Verdict.INVALID
+    assert early["scaling.in"].because.startswith("Not every run of the overload was seen to end;")
+    cut = judged(records, 80, "cut")["scaling.backlog"]
+    assert cut.verdict is Verdict.INVALID
+    assert "runs (r2) never came, but the history is not whole;" in cut.because
 
 
 def test_workers_that_stay_fail_once_the_bound_has_run_out() -> None:
     stay = [r for r in good() if not (getattr(r, "what", "") == "deleted" and getattr(r, "uid", "") == "w4")]
-    assert judged(stay, 20)["scaling.in"].verdict is Verdict.FAIL
+    late = judged(stay, 20)["scaling.in"]
+    assert late.verdict is Verdict.FAIL
+    assert late.because.startswith("The last worker pod that had been added went, which never came")
     assert judged(stay, 50)["scaling.in"].verdict is Verdict.INVALID
+
+
+def test_what_is_on_its_way_out_and_what_is_of_another_component_is_not_one_more() -> None:
+    leaving = worker(20, 3, deleting=True)
+    others = [pod(21, f"api-{n}", f"a{n}", component="api-server") for n in range(4)]
+    records = [*struck(), *run("r1", 11, 12, 30), leaving, *others, worker(30, 3, "deleted")]
+    found = judged(records, 5)
+    assert found["scaling.out"].verdict is Verdict.FAIL
+    assert (found["scaling.in"].verdict, found["scaling.in"].measure) == (Verdict.PASS, 0)
+
+
+def test_only_what_was_asked_for_meanwhile_and_not_refused_counts_from_its_first_attempt_on() -> None:
+    refused = [op(12, "trigger", "invoke", "no", tasks=[["work", -1]]), op(12.1, "trigger", "fail", "no")]
+    edges = [*run("first", LOAD, 20, 40), *run("late", LOAD + 5, 60, 70), mark(30, "start", "first", "work", try_=2)]
+    history = whole([*struck(), *refused, *edges])
+    found = backlog(history, targets(history)[0])
+    assert (set(found.asked), found.began) == ({"first"}, {"first": at(20)})
 
 
 def test_those_that_went_before_the_load_was_over_took_no_time() -> None:
@@ -123,7 +149,7 @@ def test_those_that_went_before_the_load_was_over_took_no_time() -> None:
 def test_nothing_asked_or_nothing_hit_is_unknown() -> None:
     nothing = judged([worker(0, 1), *run("r1", 11, 12, 30)])
     assert {c.verdict for c in nothing.values()} == {Verdict.INVALID}
-    assert "No pod was overloaded" in nothing["scaling.out"].because
+    assert nothing["scaling.out"].because.startswith("No pod was overloaded;")
     unasked = judged([*struck(), worker(20, 3), worker(90, 3, "deleted")])
     assert unasked["scaling.backlog"].because.startswith("No run was asked for")
     assert unasked["scaling.in"].verdict is Verdict.INVALID
