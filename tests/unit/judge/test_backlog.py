@@ -128,8 +128,9 @@ def test_what_is_on_its_way_out_and_what_is_of_another_component_is_not_one_more
     leaving = worker(20, 3, deleting=True)
     others = [pod(21, f"api-{n}", f"a{n}", component="api-server") for n in range(4)]
     records = [*struck(), *run("r1", 11, 12, 30), leaving, *others, worker(30, 3, "deleted")]
-    found = judged(records, 5)
+    found = judged(records, 15)
     assert found["scaling.out"].verdict is Verdict.FAIL
+    assert judged([*struck(), worker(LOAD, 3)])["scaling.out"].measure == 0
     assert (found["scaling.in"].verdict, found["scaling.in"].measure) == (Verdict.PASS, 0)
 
 
