@@ -7,7 +7,7 @@ the three is made of recorded runs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, get_args
@@ -45,7 +45,7 @@ PROOFS = {
 
 
 class Figures(BaseModel):
-    """What the last runs of one experiment on one stack came to; of each measure the median and the worst."""
+    """What one run came to, or some that were summed up together; of each measure the median and the worst."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,37 +54,61 @@ class Figures(BaseModel):
     measures: dict[str, tuple[float, float]]
 
 
-class Measured(RootModel[dict[str, dict[str, Figures]]]):
-    """Experiment → stack → figures."""
+class Measured(RootModel[dict[str, dict[str, tuple[Figures, ...]]]]):
+    """Experiment → stack → figures of its last runs, the oldest first."""
+
+    def seen(self, experiment: str, stack: str) -> Figures | None:
+        """The last runs of one experiment on one stack as one; those that were summed up count with their median."""
+        some = self.root.get(experiment, {}).get(stack, ())
+        return _together(some) if some else None
 
 
-def figures(outcomes: Iterable[Outcome]) -> Measured:
-    """Sum up the last runs of each experiment on each stack, the newest by the time in their ids."""
-    cells: dict[str, dict[str, list[Outcome]]] = {}
-    for outcome in sorted(outcomes, key=lambda o: o.run_id):
-        cells.setdefault(outcome.experiment, {}).setdefault(outcome.stack, []).append(outcome)
-    return Measured({name: {s: _sum(runs[-LAST_RUNS:]) for s, runs in of.items()} for name, of in cells.items()})
+def added(known: Measured, outcomes: Iterable[Outcome]) -> Measured:
+    """Take in runs, each once; of each experiment on each stack the last ones stay, by the time in their ids."""
+    cells: dict[str, dict[str, dict[str, Figures]]] = {}
+    for name, of in known.root.items():
+        cells[name] = {stack: {one.last_run: one for one in some} for stack, some in of.items()}
+    for outcome in outcomes:
+        cell = cells.setdefault(outcome.experiment, {}).setdefault(outcome.stack, {})
+        cell[outcome.run_id] = _figures(outcome)
+    last = {name: {stack: _last(cell) for stack, cell in sorted(of.items())} for name, of in sorted(cells.items())}
+    return Measured(last)
 
 
-def _sum(runs: list[Outcome]) -> Figures:
-    found: dict[str, list[float]] = {}
-    for check in (c for run in runs for c in run.checks if c.measure is not None and c.name in CATALOGUE):
-        found.setdefault(check.name, []).append(check.measure or 0.0)
-    pick = {name: max if CATALOGUE[name].sense == "at most" else min for name in found}
-    measures = {name: (round(median(some), 3), round(pick[name](some), 3)) for name, some in sorted(found.items())}
-    return Figures(last_run=runs[-1].run_id, verdicts=Counter(run.verdict for run in runs), measures=measures)
+def _last(cell: dict[str, Figures]) -> tuple[Figures, ...]:
+    return tuple(cell[run] for run in sorted(cell)[-LAST_RUNS:])
 
 
-def collect(reports: Path, known: Iterable[str]) -> Measured:
-    """The figures of all judged runs of these experiments in a folder; what cannot be read is passed over."""
+def _figures(run: Outcome) -> Figures:
+    known = {c.name: round(c.measure, 3) for c in run.checks if c.measure is not None and c.name in CATALOGUE}
+    measures = {name: (value, value) for name, value in sorted(known.items())}
+    return Figures(last_run=run.run_id, verdicts={run.verdict: 1}, measures=measures)
+
+
+def _together(some: Sequence[Figures]) -> Figures:
+    middles: dict[str, list[float]] = {}
+    worst: dict[str, float] = {}
+    verdicts: Counter[Verdict] = Counter()
+    for one in some:
+        verdicts.update(one.verdicts)
+        for name, (middle, most) in one.measures.items():
+            middles.setdefault(name, []).extend([middle] * sum(one.verdicts.values()))
+            pick = max if CATALOGUE[name].sense == "at most" else min
+            worst[name] = pick(worst.get(name, most), most)
+    measures = {name: (round(median(of), 3), worst[name]) for name, of in middles.items()}
+    return Figures(last_run=some[-1].last_run, verdicts=verdicts, measures=measures)
+
+
+def collect(known: Measured, reports: Path, names: Iterable[str]) -> Measured:
+    """Take in all judged runs of these experiments in a folder; what cannot be read is passed over."""
     outcomes = []
     for path in sorted(reports.glob("*/verdict.json")):
         try:
             outcomes.append(Outcome.load(path))
         except UsageError:
             continue
-    names = set(known)
-    return figures(o for o in outcomes if o.experiment in names)
+    there = set(names)
+    return added(known, (o for o in outcomes if o.experiment in there))
 
 
 def read(path: Path) -> Measured:
@@ -104,11 +128,11 @@ def page(folder: Path, slo_file: Path, measured: Measured) -> str:
     found = [experiments.load(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)]
     lines = ["# Experiments", "", "Made by `harness catalogue`; not to be edited.", ""]
     for one in found:
-        lines += _section(one, slo_file, measured.root.get(one.name, {}))
+        lines += _section(one, slo_file, measured)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(one: Experiment, slo_file: Path, measured: dict[str, Figures]) -> list[str]:
+def _section(one: Experiment, slo_file: Path, measured: Measured) -> list[str]:
     plan, raw = one.plan, one.raw
     lines = [f"## {one.name}", "", f"**{raw['title']}.** {raw['description']}", ""]
     lines += [f"- Breaks: {_step(step)}" for step in raw["method"]] or ["- Breaks: nothing"]
@@ -134,8 +158,8 @@ def _step(step: dict[str, Any]) -> str:
     return f"{step['name']} (`{provider['func']}`: {aims}); proof: {PROOFS[provider['func']]}"
 
 
-def _bounds(one: Experiment, slo_file: Path, there: Settings, measured: dict[str, Figures]) -> list[str]:
-    plan, seen = one.plan, measured.get(there.deployment)
+def _bounds(one: Experiment, slo_file: Path, there: Settings, measured: Measured) -> list[str]:
+    plan, seen = one.plan, measured.seen(one.name, there.deployment)
     needed = required(plan.component, plan.writer is not None, plan.recovery, there.stack)
     bounds = load(slo_file, there.profile, there.stack, one.name, needed)
     runs = ", ".join(f"{count} {verdict}" for verdict, count in seen.verdicts.items()) if seen else "not run yet"

@@ -161,14 +161,16 @@ def matrix() -> None:
 
 @app.command()
 def catalogue(
-    measured: Annotated[bool, typer.Option("--measured", help="take the figures of the recorded runs, too")] = False,
+    measured: Annotated[bool, typer.Option("--measured", help="add the figures of the recorded runs first")] = False,
 ) -> None:
     """Write docs/experiments.md, the page of all experiments."""
     settings, docs, experiments = _settings(), ROOT / "docs", ROOT / "experiments"
+    figures = catalogues.read(docs / "measured.json")
     if measured:
         names = [path.stem for path in experiments.glob("*.json")]
-        catalogues.keep(catalogues.collect(settings.reports, names), docs / "measured.json")
-    page = catalogues.page(experiments, settings.slo_file, catalogues.read(docs / "measured.json"))
+        figures = catalogues.collect(figures, settings.reports, names)
+        catalogues.keep(figures, docs / "measured.json")
+    page = catalogues.page(experiments, settings.slo_file, figures)
     (docs / "experiments.md").write_text(page, encoding="utf-8")
     out.print(docs / "experiments.md", highlight=False, markup=False, soft_wrap=True)
 
