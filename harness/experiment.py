@@ -21,7 +21,13 @@ CONTROL = "harness.control"
 
 
 Recovery = Literal[
-    "process_gone", "replacement_ready", "first_heartbeat", "first_new_task", "orphans_handled", "last_delayed_run"
+    "process_gone",
+    "replacement_ready",
+    "first_heartbeat",
+    "first_new_task",
+    "orphans_handled",
+    "last_delayed_run",
+    "workers_consume",
 ]
 
 

@@ -51,6 +51,9 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.first_new_task": Kind("s", "at most", "fault → start of the first task of a run triggered after it"),
     "recovery.orphans_handled": Kind("s", "at most", "fault → dead schedulers' tasks adopted or reset"),
     "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight"),
+    "recovery.workers_consume": Kind(
+        "s", "at most", "fault → each worker has begun a task of a run triggered after it"
+    ),
     "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
     "disruption.ready": Kind("count", "at least", "fewest pods Ready at once of a component that was hit"),
     "scaling.gain": Kind("times", "at least", "throughput at its best level over that at the least"),

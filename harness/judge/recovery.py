@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.history import NS, Event, History
+from harness.history import NS, Event, History, Mark
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import IN_PLACE, Target, fault_time, jobs_before, targets
 from harness.judge.proofs import doubts
@@ -13,9 +13,15 @@ from harness.judge.runs import Run, Task, runs
 from harness.outcome import Check, Window
 from harness.slo import Bound
 
+WORKER = "worker"
+
 
 class _UnknowableError(Exception):
     """The history cannot say when this phase came; the message says why."""
+
+
+class _NeverError(Exception):
+    """The phase did not come while the history lasted; the message says of whom."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
         came = find(_Scene(history, t, targets(history), t + bound.limit * NS))
     except _UnknowableError as why:
         return unknown(bound, f"{what}: {why}")
+    except _NeverError as whose:
+        came, what = None, f"{what} ({whose})"
     if came is None and (doubtful or history.problem is not None):
         return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
     if came is None:
@@ -89,11 +97,14 @@ def _replaced(scene: _Scene, component: str) -> int | None:
             continue
         if event.uid in old and not (event.uid in again and _lasts(event, pods, old[event.uid])):
             continue
-        up = event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
-        (ready.add if up else ready.discard)(event.uid)
+        (ready.add if _up(event) else ready.discard)(event.uid)
         if len(ready) >= len(killed):
             return event.t
     return None
+
+
+def _up(event: Event) -> bool:
+    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
 
 
 def _lasts(event: Event, pods: list[Event], before: int) -> bool:
@@ -119,16 +130,34 @@ def _first_heartbeat(scene: _Scene) -> int | None:
 
 
 def _first_new_task(scene: _Scene) -> int | None:
+    return min((mark.t for mark in _new_tasks(scene)), default=None)
+
+
+def _workers_consume(scene: _Scene) -> int | None:
+    """A worker that is up and eats nothing is one that no start mark names, though its peers do all the work."""
+    last = {e.uid: e for e in scene.history.events if e.source == "pod" and e.value.get("component") == WORKER}
+    workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if _up(e)}
+    if not workers:
+        raise _UnknowableError("no worker was Ready at the end")
+    first: dict[str, int] = {}
+    for mark in _new_tasks(scene):
+        first[mark.executor_host] = min(mark.t, first.get(mark.executor_host, mark.t))
+    if idle := sorted(workers - first.keys()):
+        raise _NeverError(f"{some(idle)} did not begin any")
+    return max(first[worker] for worker in workers)
+
+
+def _new_tasks(scene: _Scene) -> list[Mark]:
+    """The starts of tasks of runs that were triggered after the fault."""
     late = [
         r for r in runs(scene.history).values() if r.invoked > scene.t and r.answer != "fail" and r.tasks != frozenset()
     ]
     if not late:
         raise _UnknowableError("no run with tasks was triggered after the fault")
-    names = {r.dag_run for r in late}
-    came = min((m.t for m in scene.history.marks if m.mark == "start" and m.dag_run in names), default=None)
     if min(r.invoked for r in late) > scene.deadline:
         raise _UnknowableError("the first run after the fault was triggered only after the bound had run out")
-    return came
+    names = {r.dag_run for r in late}
+    return [mark for mark in scene.history.marks if mark.mark == "start" and mark.dag_run in names]
 
 
 def _orphans_handled(scene: _Scene) -> int | None:
@@ -177,6 +206,7 @@ _PHASES: dict[str, tuple[str, Callable[[_Scene], int | None]]] = {
     "recovery.replacement_ready": ("The last replacement's readiness", _replacement_ready),
     "recovery.first_heartbeat": ("The first heartbeat of a new scheduler", _first_heartbeat),
     "recovery.first_new_task": ("The first task of a run triggered after the fault", _first_new_task),
+    "recovery.workers_consume": ("Each worker's first task of a run triggered after the fault", _workers_consume),
     "recovery.orphans_handled": ("The adoption or reset of the dead schedulers' tasks", _orphans_handled),
     "recovery.last_delayed_run": ("The success of the last run in flight", _last_delayed_run),
 }

@@ -28,7 +28,9 @@ CHECKERS: dict[str, Checker] = {
     "rollback": rollback.check,
 }
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write."))
-RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery."))
+# Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
+CONSUMING = frozenset({"recovery.workers_consume"})
+RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))
 # Only where each task has a pod of its own.
@@ -36,7 +38,7 @@ TASK_PODS = frozenset(task_pods.CHECKS)
 PER_TASK = "kubernetes"
 # Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
-OPTIONAL = DISRUPTION | TASK_PODS | SCALING
+OPTIONAL = CONSUMING | DISRUPTION | TASK_PODS | SCALING
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"})
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL

@@ -21,6 +21,7 @@ from tests.unit.builders import (
     fault,
     healthy,
     job,
+    mark,
     meta,
     named,
     pod,
@@ -178,6 +179,48 @@ def test_a_run_that_was_triggered_too_late_says_nothing_of_airflow() -> None:
     records = without(records, Op, lambda o: o.value["dag_run"] == "r42")
     just = dag_run("just", FAULT + LIMITS["recovery.first_new_task"][0], 42, 45)
     assert phase([*records, *just], "first_new_task").verdict is Verdict.FAIL
+
+
+def consuming(*more: Record, records: list[Record] | None = None, limit: float = 20) -> Check:
+    """The check of `recovery.workers_consume`; in the healthy run worker-0 does everything, from 31 s on."""
+    bound = Bound("recovery.workers_consume", limit, "s", "origin")
+    everything = sorted([*(healthy() if records is None else records), *more], key=lambda r: r.t)
+    (found,) = check(whole(everything), {bound.name: bound})
+    return found
+
+
+def worker(number: int, t: float = 1, **value: Any) -> Event:
+    return pod(t, f"worker-{number}", f"uid-w{number}", component="worker", **value)
+
+
+def test_the_last_worker_to_begin_a_new_task_counts() -> None:
+    both = (worker(0), worker(1), mark(34, "start", "r24", "more", host="worker-1"))
+    assert consuming(worker(0)).measure == pytest.approx(10.5)
+    assert consuming(*both, mark(36, "start", "r24", "again", host="worker-1")).measure == pytest.approx(13.5)
+
+
+def test_a_worker_that_eats_nothing_is_a_failure_though_its_peer_does_all() -> None:
+    """It answers pings, so it is Ready (airflow issue 63580); what it did before the fault is not new."""
+    old = mark(FAULT + 1, "start", "r18", "more", host="worker-1")
+    found = consuming(worker(0), worker(1), old)
+    assert found.verdict is Verdict.FAIL
+    assert "worker-1 did not begin any" in found.because
+    assert "worker-0" not in found.because
+    assert consuming(worker(0), worker(1), limit=60).verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("value", [{"ready": False}, {"deleting": True}, {"what": "deleted"}])
+def test_a_worker_that_is_not_up_in_the_end_owes_nothing(value: dict[str, Any]) -> None:
+    assert consuming(worker(0), worker(1), worker(1, 40, **value)).measure == pytest.approx(10.5)
+    assert consuming(worker(0), worker(0, 40, **value)).verdict is Verdict.INVALID
+    assert consuming(worker(0), worker(1, **value), worker(1, 40)).verdict is Verdict.FAIL
+
+
+def test_without_workers_or_new_runs_nobody_can_say_that_all_consume() -> None:
+    assert consuming().verdict is Verdict.INVALID
+    late = {"r24", "r30", "r36", "r42"}
+    none = without(without(healthy(), Mark, lambda m: m.dag_run in late), Op, lambda o: o.value["dag_run"] in late)
+    assert consuming(worker(0), records=none).verdict is Verdict.INVALID
 
 
 def test_every_dead_scheduler_must_be_noticed() -> None:
