@@ -65,13 +65,21 @@ class TaskState(_Answer):
     hostname: str | None
 
 
-class SchedulerJob(_Answer):
-    """A scheduler as it enters itself in the database; `latest_heartbeat` is RFC 3339."""
+class Job(_Answer):
+    """A scheduler or triggerer as it enters itself in the database; `latest_heartbeat` is RFC 3339."""
 
     id: int
     hostname: str | None
     state: str | None
     latest_heartbeat: str | None
+
+
+class DeferredTask(_Answer):
+    """A task that waits in a triggerer; `triggerer` is None before one has taken it."""
+
+    run_id: str = Field(alias="dag_run_id")
+    task_id: str
+    triggerer: Job | None = Field(alias="triggerer_job")
 
 
 A = TypeVar("A", bound=_Answer)
@@ -172,10 +180,15 @@ class Airflow:
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances"
         return list(self._every(path, "task_instances", TaskState, {}))
 
-    def scheduler_jobs(self) -> list[SchedulerJob]:
+    def scheduler_jobs(self) -> list[Job]:
         """The latest schedulers, dead ones too, newest first."""
         query = {"job_type": "SchedulerJob", "order_by": "-id"}
-        return next(self._pages("/api/v2/jobs", "jobs", SchedulerJob, query, NEWS_PAGE), [])
+        return next(self._pages("/api/v2/jobs", "jobs", Job, query, NEWS_PAGE), [])
+
+    def deferred(self) -> list[DeferredTask]:
+        """Every task that waits in a triggerer, or for one."""
+        path = "/api/v2/dags/~/dagRuns/~/taskInstances"
+        return list(self._every(path, "task_instances", DeferredTask, {"state": ["deferred"]}))
 
     def _every(self, path: str, key: str, kind: type[A], query: Json) -> Iterator[A]:
         for page in self._pages(path, key, kind, query, PAGE):

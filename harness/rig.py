@@ -17,6 +17,7 @@ from harness.observe.workload import Workload
 from harness.settings import Settings
 from harness.stack.access import INGRESS_NAMESPACE, Access
 
+TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where it is what is broken
 QUICK_S = 2.0
 CALL_S = 5.0
 
@@ -28,7 +29,10 @@ class Rig:
         self._plan = plan
         self._recorder = recorder
         run_id = recorder.path.parent.name
-        self._watcher = Watcher(kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE])
+        waits = plan.component == TRIGGERER
+        self._watcher = Watcher(
+            kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE], waits=waits
+        )
         self._machine = Machine(recorder)
         self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
         self._probers = [
@@ -72,6 +76,10 @@ class Rig:
         load.join()
         if within_s:
             load.stop(within_s)
+
+    def at_work(self) -> frozenset[str]:
+        """The pods that hold tasks now: in which attempts are under way, or deferred ones wait."""
+        return self._ledger.at_work() | self._watcher.holders()
 
     def drain(self, seconds: float) -> None:
         """Trigger no more, and wait for the runs in flight, `seconds` at most in all."""

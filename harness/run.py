@@ -88,6 +88,7 @@ class Run:
             ground.replicas,
             ground.namespaces,
             surge=rig.surge if self._experiment.plan.surge else None,
+            at_work=rig.at_work,
         )
         self._unbind = fault_context.bind(self._context)
 

@@ -1,7 +1,8 @@
 """Actions for experiments. Each records that it began, what it hit and the proof, and can be undone twice.
 
-A selector is a label selector; `pick` is all, one that the run's seed chooses, or all-but-one; `namespace` is Airflow's
-own where none is given. Each returns one entry a pod, and fails where nothing was hit.
+A selector is a label selector; `pick` is all, one that the run's seed chooses, one-at-work of those that hold a task,
+or all-but-one; `namespace` is Airflow's own where none is given. Each returns one entry a pod, and fails where nothing
+was hit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from harness.chaos import backlog, child, hang, levels, machines, network, pods,
 from harness.chaos.context import Context, current
 from harness.errors import HarnessError
 
-Pick = Literal["all", "one", "all-but-one"]
+Pick = Literal["all", "one", "all-but-one", "one-at-work"]
 Hits = list[dict[str, Any]]
 
 
@@ -64,9 +65,9 @@ def scale_pods(selector: str, by: int, namespace: str = "") -> Hits:
     return _act(namespace, lambda context, where: scale.scale(context, where, selector, by))
 
 
-def stop_node(selector: str, hold_s: float, namespace: str = "") -> Hits:
+def stop_node(selector: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
     """Switch off the node of one of the pods for `hold_s`; the undo switches it on."""
-    return _act(namespace, lambda context, where: machines.switch_off(context, where, selector, hold_s))
+    return _act(namespace, lambda context, where: machines.switch_off(context, where, selector, pick, hold_s))
 
 
 def stop_announcing_node(service: str, hold_s: float, namespace: str = "") -> Hits:

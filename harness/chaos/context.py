@@ -16,7 +16,7 @@ class Context:
     """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault.
 
     `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
-    DAG runs at once, and waits so many seconds at most until they are over.
+    DAG runs at once, and waits so many seconds at most until they are over. `at_work` names the pods that hold tasks.
     """
 
     settings: Settings
@@ -29,6 +29,7 @@ class Context:
     undone: set[str] = field(default_factory=set)
     alone: dict[str, str] = field(default_factory=dict)
     surge: Callable[[int, float], None] | None = None
+    at_work: Callable[[], frozenset[str]] = frozenset
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""

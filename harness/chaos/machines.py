@@ -6,22 +6,22 @@ import time
 from typing import Any
 
 from harness.chaos.context import Context
-from harness.chaos.strike import EVERY_SECONDS, Strike, choose, chosen
+from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
 from harness.errors import FaultError
 from harness.kube import power
 
 OFF_WITHIN_S = 20.0
 
 
-def switch_off(context: Context, namespace: str, selector: str, hold_s: float) -> list[dict[str, Any]]:
-    """Switch off the node of one of the pods, prove it, and keep it off for `hold_s`. All pods on it are hit."""
+def switch_off(context: Context, namespace: str, selector: str, pick: str, hold_s: float) -> list[dict[str, Any]]:
+    """Switch off the node of one of the pods, prove it, and keep it off for `hold_s`. All pods on it are hit.
+
+    The node that holds the databases is spared.
+    """
     context.kube.require_ours()
     kept = {node.name for node in context.kube.nodes() if node.holds_data}
-    could = [pod for pod in chosen(context, namespace, selector, "all") if pod.node not in kept]
-    if not could:
-        raise FaultError(f"every pod of {selector!r} is on a node that holds the databases; nothing was switched off")
-    strike = Strike.begin(context, "stop_node", namespace, selector)
-    return _switch_off(strike, choose(could, "one", context.seed)[0].node, hold_s)
+    node = chosen(context, namespace, selector, pick, spared=kept)[0].node
+    return _switch_off(Strike.begin(context, "stop_node", namespace, selector), node, hold_s)
 
 
 def switch_off_announcer(context: Context, namespace: str, service: str, hold_s: float) -> list[dict[str, Any]]:

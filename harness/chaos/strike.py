@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from harness.kube import TASK_PODS, Pod, nodes
 
 EVERY_SECONDS = 0.2
 ARISES_WITHIN_S = 30.0
-PICKS = ("all", "one", "all-but-one")
+AT_WORK = "one-at-work"
+PICKS = ("all", "one", "all-but-one", AT_WORK)
 
 
 @dataclass
@@ -128,17 +129,30 @@ def choose(found: list[Pod], pick: str, seed: int) -> list[Pod]:
     if pick not in PICKS:
         raise FaultError(f"pick must be one of {', '.join(PICKS)}, not {pick!r}; nothing was done")
     one = random.Random(seed).choice(running)  # noqa: S311
-    return [one] if pick == "one" else [pod for pod in running if pod is not one]
+    return [one] if pick in ("one", AT_WORK) else [pod for pod in running if pod is not one]
 
 
-def chosen(context: Context, namespace: str, selector: str, pick: str) -> list[Pod]:
-    """The pods to hit; those of tasks are waited for. Raises `FaultError` where there is none."""
+def chosen(
+    context: Context, namespace: str, selector: str, pick: str, *, spared: Container[str] = frozenset()
+) -> list[Pod]:
+    """The pods to hit, none on a node that is `spared`; those of tasks, or at work on some, are waited for.
+
+    Raises `FaultError` where there is none.
+    """
     context.kube.guard(namespace)
-    deadline = time.monotonic() + (ARISES_WITHIN_S if selector == TASK_PODS else 0)
-    while not (found := choose(context.kube.pods(namespace, selector), pick, context.seed)):
+    deadline = time.monotonic() + (ARISES_WITHIN_S if selector == TASK_PODS or pick == AT_WORK else 0)
+    while not (found := choose(_candidates(context, namespace, selector, pick, spared), pick, context.seed)):
         if time.monotonic() >= deadline:
             break
         time.sleep(EVERY_SECONDS)
     if not found:
         raise FaultError(f"the selector {selector!r} with pick {pick} leaves no running pod in {namespace} to hit")
     return found
+
+
+def _candidates(context: Context, namespace: str, selector: str, pick: str, spared: Container[str]) -> list[Pod]:
+    pods = [pod for pod in context.kube.pods(namespace, selector) if pod.node not in spared]
+    if pick != AT_WORK:
+        return pods
+    busy = context.at_work()
+    return [pod for pod in pods if pod.name in busy]

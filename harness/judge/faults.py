@@ -9,6 +9,7 @@ from harness.history import Fault, History
 
 NULL = "none"
 SCHEDULER = "scheduler"
+PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
 IN_PLACE = frozenset({"crash_pods", "hang_pods"})  # the pod stays, and its container is started again
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from harness.history import NS, Event, History
 from harness.judge.backlog import backlog
-from harness.judge.faults import SCHEDULER, Target, jobs_before, targets
+from harness.judge.checks import some
+from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, targets
 
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 
@@ -29,7 +30,7 @@ def doubts(history: History) -> tuple[str, ...]:
     hit = targets(history)
     if not hit:
         return ("no target was hit: the selector matched nothing, or the fault never began",)
-    return tuple(why for why in (doubt(t, history) for t in hit) if why)
+    return tuple(why for why in (doubt(t, history) for t in hit) if why) or _nothing_at_stake(history, hit)
 
 
 def _gone_doubt(target: Target, history: History) -> str | None:
@@ -73,11 +74,39 @@ def _child_doubt(target: Target, history: History) -> str | None:
     """The process of a task that is over already holds nothing: some task must have been under way on that pod."""
     if why := _crash_doubt(target, history):
         return why
-    here = [mark for mark in history.marks if mark.executor_host == target.pod and mark.t <= target.injected]
-    under_way = Counter(mark.mark for mark in here)
-    if under_way["start"] > under_way["end"]:
+    if _tasks_under_way(target, history):
         return None
     return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
+
+
+def _tasks_under_way(target: Target, history: History) -> bool:
+    here = [mark for mark in history.marks if mark.executor_host == target.pod and mark.t <= target.injected]
+    under_way = Counter(mark.mark for mark in here)
+    return under_way["start"] > under_way["end"]
+
+
+def _tasks_waiting(target: Target, history: History) -> bool:
+    """Whether deferred tasks waited in this triggerer, as Airflow said last before the fault."""
+    said = [e.value for e in history.events if e.what == "waits" and e.source == "job" and e.t <= target.injected]
+    mine = [value.get("tasks") for value in said if value.get("hostname") == target.pod]
+    return bool(mine and mine[-1])
+
+
+# What is lost with a pod of these is tasks: one that held none proves nothing by its death.
+_STAKES: dict[str, Callable[[Target, History], bool]] = {"worker": _tasks_under_way, "triggerer": _tasks_waiting}
+_LOADS = frozenset({"overload", "load_at"})
+
+
+def _nothing_at_stake(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
+    """Why it was no fault: none of the pods that it is about held a task. A pod that is a task's own always does."""
+    meta = history.meta
+    held = _STAKES.get(meta.component or "") if meta and not meta.stack.startswith(PER_TASK) else None
+    if meta is None or held is None:
+        return ()
+    mine = [t for t in hit if t.component == meta.component and t.action not in _LOADS]
+    if not mine or any(held(target, history) for target in mine):
+        return ()
+    return (f"{some(t.name for t in mine)} held no task when the fault came, so that nothing was at stake",)
 
 
 def _overload_doubt(target: Target, history: History) -> str | None:

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.history import History
 from harness.judge import availability, backlog, disruption, evidence, recovery, rollback, scaling, task_pods, tasks
 from harness.judge.checks import plain
-from harness.judge.faults import NULL, SCHEDULER, planned
+from harness.judge.faults import NULL, PER_TASK, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.slo import CATALOGUE, Bound, bound_of
 
@@ -35,7 +35,6 @@ RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery."))
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))
 # Only where each task has a pod of its own.
 TASK_PODS = frozenset(task_pods.CHECKS)
-PER_TASK = "kubernetes"
 # Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
 OPTIONAL = CONSUMING | DISRUPTION | TASK_PODS | SCALING

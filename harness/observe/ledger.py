@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,6 +71,7 @@ class LedgerReader:
         self._place: bytes = b"0-0"
         self._ids: set[str] = set()
         self._repeated = 0
+        self._under_way: Counter[str] = Counter()
         self._problems = Problems(recorder, "ledger")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="ledger", daemon=True)
@@ -85,6 +87,10 @@ class LedgerReader:
         self._place = last[0][0] if last else b"0-0"
         self._thread.start()
         self._problems.write("started", {"after": self._place.decode()})
+
+    def at_work(self) -> frozenset[str]:
+        """The hosts on which more attempts have begun than ended, as far as it is read."""
+        return frozenset(host for host, number in self._under_way.copy().items() if number > 0)
 
     def stop(self) -> None:
         """Read what is left, and record whether all of it could be read: event `stopped`, value `complete`."""
@@ -142,3 +148,5 @@ class LedgerReader:
             return
         self._ids.add(mark_id)
         self._recorder.write(mark)
+        if not mark.resumed:
+            self._under_way[mark.executor_host] += 1 if mark.mark == "start" else -1

@@ -1,4 +1,4 @@
-"""What is seen of the cluster and of Airflow's schedulers during a run, as events: one each time that it changes."""
+"""What is seen of the cluster and of Airflow's jobs during a run, as events: one each time that it changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from harness.airflow import Airflow, SchedulerJob
+from harness.airflow import Airflow, Job
 from harness.history import Event, Recorder
 from harness.kube import EndpointSlice, Kube, Node, Pod
 from harness.observe.follow import Follower
@@ -22,12 +22,16 @@ Value = dict[str, Any]
 class Watcher:
     """Follows pods and endpoints of some namespaces, all nodes, and the scheduler jobs.
 
-    `airflow` is used by a thread of the watcher's own: give it a door that nobody else uses, with a timeout of 2 s
+    `waits` has it ask for what waits in triggerers, too. `airflow` is used by a thread of the watcher's own: give it a door that nobody else uses, with a timeout of 2 s
     or less, so that it cannot hold up the end.
     """
 
-    def __init__(self, kube: Kube, airflow: Airflow, recorder: Recorder, namespaces: Sequence[str]) -> None:
+    def __init__(
+        self, kube: Kube, airflow: Airflow, recorder: Recorder, namespaces: Sequence[str], *, waits: bool = False
+    ) -> None:
         self._airflow = airflow
+        self._waits = waits
+        self._waiting: dict[str, list[str]] = {}
         self._recorder = recorder
         self._seen: dict[tuple[str, str], Value] = {}
         self._slices: dict[str, EndpointSlice] = {}
@@ -48,6 +52,10 @@ class Watcher:
             follower.start()
         self._jobs.start()
         self._problems.write("started", {})
+
+    def holders(self) -> frozenset[str]:
+        """The hosts of the triggerers in which tasks wait, as they were seen last."""
+        return frozenset(host for host, tasks in self._waiting.items() if tasks)
 
     def stop(self) -> None:
         """End every thread, within 3 s; one that does not end is recorded."""
@@ -105,17 +113,32 @@ class Watcher:
             try:
                 for job in reversed(self._airflow.scheduler_jobs()):
                     self._job(job)
+                if self._waits:
+                    self._look_at_triggerers()
                 self._problems.report("scheduler jobs", None)
             except Exception as problem:
                 self._problems.report("scheduler jobs", f"{type(problem).__name__}: {problem}")
             self._stopping.wait(max(0.0, begun + JOBS_EVERY_S - time.monotonic()))
 
-    def _job(self, job: SchedulerJob) -> None:
+    def _look_at_triggerers(self) -> None:
+        found: dict[str, list[str]] = {host: [] for host in self._waiting}
+        for task in self._airflow.deferred():
+            if task.triggerer:
+                found.setdefault(_host(task.triggerer), []).append(f"{task.run_id}/{task.task_id}")
+        for host, tasks in found.items():
+            if self._waiting.get(host) != tasks:
+                self._write("job", f"TriggererJob/{host}", None, "waits", {"hostname": host, "tasks": tasks})
+        self._waiting = found
+
+    def _job(self, job: Job) -> None:
         key = ("job", str(job.id))
         before = self._seen.get(key, {})
-        # Airflow enters the host's full name where it has one; the pod's name is its first part.
-        host = (job.hostname or "").split(".")[0]
-        value = {"id": job.id, "hostname": host, "state": job.state or "", "latest_heartbeat": job.latest_heartbeat}
+        value = {
+            "id": job.id,
+            "hostname": _host(job),
+            "state": job.state or "",
+            "latest_heartbeat": job.latest_heartbeat,
+        }
         if not before or before["state"] != value["state"]:
             self._write("job", f"SchedulerJob/{job.id}", None, "state", value)
         if before and before["latest_heartbeat"] != value["latest_heartbeat"]:
@@ -134,3 +157,8 @@ class Watcher:
         self, source: Literal["pod", "endpoint", "node", "job"], name: str, uid: str | None, what: str, value: Value
     ) -> None:
         self._recorder.write(Event(t=self._recorder.now(), source=source, object=name, uid=uid, what=what, value=value))
+
+
+def _host(job: Job) -> str:
+    """The pod's name: Airflow enters the host's full name where it has one, and the pod's is its first part."""
+    return (job.hostname or "").split(".")[0]

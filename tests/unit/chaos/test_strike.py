@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.chaos.strike import choose
+from harness.chaos import strike
+from harness.chaos.strike import choose, chosen
 from harness.errors import FaultError
 from harness.kube import Pod
 
@@ -55,6 +57,60 @@ def test_all_but_one_are_the_others(found: list[Pod], seed: int) -> None:
     spared = choose(found, "one", seed)
     rest = choose(found, "all-but-one", seed)
     assert sorted([*spared, *rest], key=lambda p: p.name) == running(found)
+
+
+@given(some_pods, seeds)
+def test_of_those_at_work_the_seed_picks_as_of_all(found: list[Pod], seed: int) -> None:
+    assert choose(found, "one-at-work", seed) == choose(found, "one", seed)
+
+
+class Cluster:
+    """Of Kubernetes, what is asked for here."""
+
+    def __init__(self, *pods: Pod) -> None:
+        self._pods = pods
+
+    def guard(self, namespace: str) -> None:
+        assert namespace == "airflow"
+
+    def pods(self, namespace: str, selector: str) -> list[Pod]:
+        assert (namespace, selector) == ("airflow", "component=worker")
+        return list(self._pods)
+
+
+def hit(pick: str, *busy: frozenset[str], spared: frozenset[str] = frozenset()) -> set[str]:
+    """The names of what is chosen of worker-a on node n and worker-b on node m, while `busy` hold tasks, in turn."""
+    pods = [replace(BASE, name="worker-a", node="n"), replace(BASE, name="worker-b", node="m")]
+    turns = iter(busy)
+    found = {
+        pod.name
+        for seed in range(20)
+        for context in [SimpleNamespace(kube=Cluster(*pods), seed=seed, at_work=lambda: next(turns, busy[-1]))]
+        for pod in chosen(context, "airflow", "component=worker", pick, spared=spared)  # type: ignore[arg-type]
+    }
+    assert found
+    return found
+
+
+def test_only_what_holds_a_task_is_at_work() -> None:
+    assert hit("one", frozenset()) == {"worker-a", "worker-b"}
+    assert hit("one-at-work", frozenset({"worker-b", "worker-c"})) == {"worker-b"}
+
+
+def test_a_task_is_waited_for() -> None:
+    assert hit("one-at-work", frozenset(), frozenset({"worker-b"})) == {"worker-b"}
+
+
+def test_what_is_on_a_spared_node_is_left_out() -> None:
+    assert hit("all", frozenset(), spared=frozenset({"n"})) == {"worker-b"}
+    with pytest.raises(FaultError, match="with pick one leaves no running pod in airflow to hit"):
+        hit("one", frozenset(), spared=frozenset({"n", "m"}))
+
+
+def test_nobody_at_work_in_time_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strike, "ARISES_WITHIN_S", 0.3)
+    with pytest.raises(FaultError, match="with pick one-at-work leaves no running pod in airflow to hit"):
+        hit("one-at-work", frozenset({"worker-c"}))
 
 
 def test_another_pick_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 from harness.history import Event, Fault, Mark, Record
 from harness.judge.faults import targets
 from harness.judge.proofs import doubts
-from tests.unit.builders import at, job, mark, pod, whole
+from tests.unit.builders import at, job, mark, meta, pod, whole
 
 WORKER = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
 SCHEDULER = {"kind": "Pod", "name": "airflow/scheduler-a", "uid": "ua", "node": "n2", "component": "scheduler"}
@@ -140,3 +140,53 @@ def test_a_pod_that_lives_on_after_its_proof_was_not_killed() -> None:
     alive = pod(20, "worker-1", "u1", component="worker")
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], alive) != ()
     assert doubted("crash_pods", WORKER, GOOD["crash_pods"], alive) == ()
+
+
+def staked(
+    component: str, target: dict[str, Any], *more: Record, action: str = "kill_pods", stack: str = "celery"
+) -> str:
+    """Why a fault in an experiment on this component is not believed, in one line; nothing where it is."""
+    steps = [step(10, action, "injected", target), step(11, action, "proved", target, **GOOD[action])]
+    about = meta(component=component, stack=stack)
+    return " and ".join(doubts(whole([about, *sorted([*steps, *more], key=lambda r: r.t)])))
+
+
+def waits(t: float, host: str, *tasks: str) -> Event:
+    value = {"hostname": host, "tasks": list(tasks)}
+    return Event(t=at(t), source="job", object=f"TriggererJob/{host}", what="waits", value=value)
+
+
+@pytest.mark.parametrize("action", ["kill_pods", "delete_pods", "hang_pods", "stop_node", "cut_off"])
+def test_a_worker_that_held_no_task_proves_nothing_by_its_death(action: str) -> None:
+    """It passed: nothing is lost where there was nothing to lose."""
+    away = node(12, "not-ready")
+    why = "airflow/worker-1 held no task when the fault came, so that nothing was at stake"
+    over = (mark(8, "start", host="worker-1"), mark(9, "end", host="worker-1"))
+    assert staked("worker", WORKER, away, action=action) == why
+    assert staked("worker", WORKER, away, *over, mark(9, "start", host="worker-2"), action=action) == why
+    assert staked("worker", WORKER, away, mark(10.5, "start", host="worker-1"), action=action) == why
+    assert staked("worker", WORKER, away, mark(9, "start", host="worker-1"), action=action) == ""
+
+
+def test_what_the_experiment_is_not_about_need_not_hold_a_task() -> None:
+    assert staked("ingress", WORKER) == ""
+    assert staked("worker", WORKER, stack="kubernetes") == ""
+    assert staked("worker", SCHEDULER, *BEATS) == ""
+
+
+def test_one_worker_of_several_that_held_a_task_is_enough() -> None:
+    other = {**WORKER, "name": "airflow/worker-2", "uid": "u2"}
+    second = [step(10, "kill_pods", "injected", other), step(11, "kill_pods", "proved", other, **GOOD["kill_pods"])]
+    assert "airflow/worker-1, airflow/worker-2 held no task" in staked("worker", WORKER, *second)
+    assert staked("worker", WORKER, *second, mark(9, "start", host="worker-2")) == ""
+
+
+def test_a_triggerer_in_which_no_task_waited_proves_nothing_by_its_death() -> None:
+    triggerer = {**WORKER, "name": "airflow/triggerer-1", "component": "triggerer"}
+    why = "airflow/triggerer-1 held no task when the fault came, so that nothing was at stake"
+    assert staked("triggerer", triggerer) == why
+    assert staked("triggerer", triggerer, waits(9, "triggerer-2", "r/wait")) == why
+    assert staked("triggerer", triggerer, waits(8, "triggerer-1", "r/wait"), waits(9, "triggerer-1")) == why
+    assert staked("triggerer", triggerer, waits(10.5, "triggerer-1", "r/wait")) == why
+    assert staked("triggerer", triggerer, waits(9, "triggerer-1", "r/wait")) == ""
+    assert staked("triggerer", triggerer, waits(9, "triggerer-1", "r/wait"), waits(10.5, "triggerer-1")) == ""

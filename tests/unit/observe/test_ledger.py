@@ -113,6 +113,28 @@ def test_every_mark_since_the_start_is_recorded_once_and_those_of_others_are_not
     assert [e.what for e in history.events] == ["started", *(["error", "recovered"] if breaks else []), "stopped"]
 
 
+def test_those_are_at_work_on_whom_more_began_than_ended(tmp_path: Path) -> None:
+    ids = (str(number).encode() for number in range(99))
+
+    def entry(host: bytes, mark: bytes, **more: bytes) -> dict[bytes, bytes]:
+        fields = {name.encode(): value for name, value in more.items()}
+        return GOOD | {b"executor_host": host, b"mark": mark, b"mark_id": next(ids), **fields}
+
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with streaming() as stream:
+        reader = LedgerReader(recorder, port=stream.port, prefix="p-")
+        reader.start()
+        assert reader.at_work() == frozenset()
+        stream.add(entry(b"a", b"start", dag_run=b"q-other"))
+        for host, mark in ((b"a", b"start"), (b"a", b"end"), (b"b", b"start"), (b"b", b"start"), (b"b", b"end")):
+            stream.add(entry(host, mark))
+        stream.add(entry(b"b", b"end", resumed=b"1"))  # it began elsewhere
+        until(lambda: recorder.path.read_bytes().count(b'"kind":"ledger"'), lambda n: n == 6, what="marks", timeout=20)
+        assert reader.at_work() == {"b"}
+        reader.stop()
+    recorder.close()
+
+
 def test_an_entry_that_is_no_mark_is_told_and_those_after_it_are_read(tmp_path: Path) -> None:
     history = read(tmp_path, before=[], during=[GOOD | {b"try": b"x"}, GOOD], breaks=0)
     assert len(history.marks) == 1

@@ -111,16 +111,22 @@ class Scene:
 
 
 @contextmanager
-def scene(tmp_path: Path, cluster: Cluster, jobs: list[Json]) -> Iterator[Scene]:
+def scene(tmp_path: Path, cluster: Cluster, jobs: list[Json], deferred: list[Json] | None = None) -> Iterator[Scene]:
     def airflow_like(request: Request) -> Reply:
         if request.path == "/auth/token":
             return Reply(201, {"access_token": "T"})
+        if request.path == "/api/v2/dags/~/dagRuns/~/taskInstances":
+            assert request.query["state"] == ["deferred"]
+            assert deferred is not None
+            return Reply(200, {"task_instances": deferred, "total_entries": len(deferred)})
         return Reply(200, {"jobs": list(reversed(jobs)), "total_entries": len(jobs)})
 
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with serving(cluster) as server, serving(airflow_like) as airflow:
         kube = Kube(settings_for(tmp_path, server.url))
-        watcher = Watcher(kube, Airflow(airflow.url, "admin", "pw", timeout=2), recorder, ["airflow"])
+        watcher = Watcher(
+            kube, Airflow(airflow.url, "admin", "pw", timeout=2), recorder, ["airflow"], waits=deferred is not None
+        )
         watcher.start()
         try:
             yield Scene(cluster, jobs, recorder.path, watcher)
@@ -265,6 +271,34 @@ def test_a_schedulers_state_and_heartbeats_are_told_when_they_move(tmp_path: Pat
     ]
     first = play.events("job")[1].value
     assert first == {"id": 2, "hostname": "s-2", "state": "running", "latest_heartbeat": "2026-01-01T00:00:01Z"}
+
+
+def waiting(run: str, host: str | None) -> Json:
+    triggerer = None if host is None else job(9, "running", 0, host)
+    return {"dag_run_id": run, "task_id": "wait", "triggerer_job": triggerer}
+
+
+def test_what_triggerers_hold_is_told_when_it_changes_where_it_is_asked_for(tmp_path: Path) -> None:
+    tasks = [waiting("r1", "t-1.airflow.svc"), waiting("r2", None)]
+    with scene(tmp_path, Cluster(), [], tasks) as play:
+        play.waits_for("job", 1)
+        assert play.watcher.holders() == {"t-1"}
+        tasks[:] = [waiting("r1", "t-1"), waiting("r2", "t-2")]
+        play.waits_for("job", 2)
+        tasks[:] = [waiting("r2", "t-2")]
+        play.waits_for("job", 3)
+        assert play.watcher.holders() == {"t-2"}
+    assert [(e.object, e.what, e.value["tasks"]) for e in play.events("job")] == [
+        ("TriggererJob/t-1", "waits", ["r1/wait"]),
+        ("TriggererJob/t-2", "waits", ["r2/wait"]),
+        ("TriggererJob/t-1", "waits", []),
+    ]
+
+
+def test_nobody_asks_for_what_triggerers_hold_unasked(tmp_path: Path) -> None:
+    with scene(tmp_path, Cluster(), [job(1, "running", 0)]) as play:
+        play.waits_for("job", 1)
+        assert play.watcher.holders() == frozenset()
 
 
 def test_quiet_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
