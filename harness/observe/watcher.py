@@ -22,8 +22,8 @@ Value = dict[str, Any]
 class Watcher:
     """Follows pods and endpoints of some namespaces, all nodes, and the scheduler jobs.
 
-    `waits` has it ask for what waits in triggerers, too. `airflow` is used by a thread of the watcher's own: give it a door that nobody else uses, with a timeout of 2 s
-    or less, so that it cannot hold up the end.
+    `waits` has it ask for what waits in triggerers, too. `airflow` is used by a thread of the watcher's own: give it a
+    door that nobody else uses, with a timeout of 2 s or less, so that it cannot hold up the end.
     """
 
     def __init__(
