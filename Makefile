@@ -31,8 +31,8 @@ lint: ## style, types, import contracts
 mutants: ## plant defects in the judge, and count those that no test finds
 	$(UV) run --frozen --group mutation mutmut run
 
-nightly: up ## every experiment on every stack, or on STACKS="..."
-	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) --junitxml=reports/nightly.xml
+nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one
+	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) $(PART:%=--part=%) --junitxml=reports/nightly.xml
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
 	$(RUN) pytest -m "stack or smoke"

@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos", "experiments on the real cluster")
     group.addoption("--stack", action="append", default=[], metavar="NAME", help="on this stack; may be given again")
     group.addoption("--profile", choices=("tuned", "defaults"), help="of settings, and of bounds")
+    group.addoption("--part", default="1/1", metavar="K/N", help="every N-th experiment from the K-th on")
     group.addoption("--repeat", type=int, default=1, metavar="N", help="each experiment so many times")
     group.addoption("--seed", type=int, metavar="S", help="of each experiment's first run")
 

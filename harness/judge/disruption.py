@@ -33,8 +33,16 @@ def _ready(history: History, bound: Bound) -> Check:
     t = fault_time(history)
     if t is None:
         return unknown(bound, "There was no fault")
-    components = {target.component for target in targets(history)}
+    components = {target.component for target in targets(history)} - _alone(history)
+    if not components:
+        return unknown(bound, "Nothing was hit of which there is more than one pod")
     return worst_of(_fewest(history, bound, t, component) for component in sorted(components))
+
+
+def _alone(history: History) -> set[str]:
+    """What has one pod, and no budget keeps, may be away for as long as it takes: unless the experiment is about it."""
+    meta = history.meta
+    return {name for name, pods in meta.replicas.items() if pods == 1} - {meta.component} if meta else set()
 
 
 def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:

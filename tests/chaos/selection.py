@@ -53,6 +53,15 @@ def cases(profile: str = "tuned") -> list[Case]:
     return sorted(found, key=lambda case: (STACKS.index(case.stack), case.path.stem))
 
 
+def part(chosen: list[Case], said: str) -> list[Case]:
+    """Of K/N, every N-th from the K-th on: so N machines share the work. Raises ValueError where it is not that."""
+    match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", said)
+    number, of = map(int, match.groups()) if match else (1, 0)
+    if number > of:
+        raise ValueError(f"--part {said}: it is K/N, the K-th of N parts, such as 1/2")
+    return chosen[number - 1 :: of]
+
+
 def offered(all_of_them: Iterable[Case], stacks: list[str], marks: str, words: str) -> list[Case]:
     """Those that the options of a call leave: `stacks` of --stack, `marks` of -m, `words` of -k."""
     if stacks:

@@ -11,7 +11,7 @@ from harness.cli import Progress
 from harness.outcome import Outcome, Verdict
 from harness.run import conduct
 from harness.settings import ROOT, Settings
-from tests.chaos.selection import STACKS, Case, cases, offered
+from tests.chaos.selection import STACKS, Case, cases, offered, part
 
 KNOWN = ROOT / "known.yaml"
 
@@ -22,6 +22,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if strange := sorted(set(stacks) - set(STACKS)):
         raise pytest.UsageError(f"--stack {strange[0]}: no stack is called so; there are: {', '.join(STACKS)}")
     chosen = offered(cases(said.getoption("--profile") or "tuned"), stacks, said.getoption("-m"), said.getoption("-k"))
+    try:
+        chosen = part(chosen, said.getoption("--part"))
+    except ValueError as cause:
+        raise pytest.UsageError(str(cause)) from cause
     runs = [
         pytest.param(case, number, id=f"{case.name}-{number + 1}", marks=[getattr(pytest.mark, m) for m in case.marks])
         for case in chosen

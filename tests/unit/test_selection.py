@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import get_args
 
+import pytest
+
 from harness.settings import ROOT, Profile, Settings
-from tests.chaos.selection import STACKS, Case, cases, offered
+from tests.chaos.selection import STACKS, Case, cases, offered, part
 
 ALL = cases()
 
@@ -52,3 +54,16 @@ def test_smoke_is_of_the_default_stack_alone() -> None:
     smoke = [case.name for case in ALL if "smoke" in case.marks]
     assert smoke == ["null-on-celery", "scheduler-kill-on-celery", "webserver-kill-on-celery"]
     assert all({"chaos", "nightly", case.stack} <= set(case.marks) for case in ALL)
+
+
+@pytest.mark.parametrize("of", [1, 2, 5, 100])
+def test_the_parts_are_all_of_it_each_once_and_about_as_large(of: int) -> None:
+    parts = [part(ALL, f"{number}/{of}") for number in range(1, of + 1)]
+    assert sorted(names([case for one in parts for case in one])) == sorted(names(ALL))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("said", ["", "0/2", "3/2", "1/0", "1", "1/2/3", "a/b", "-1/2", "1/2 "])
+def test_what_is_no_part_is_refused(said: str) -> None:
+    with pytest.raises(ValueError, match="it is K/N"):
+        part(ALL, said)

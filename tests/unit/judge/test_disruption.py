@@ -10,7 +10,7 @@ from harness.history import Record
 from harness.judge import disruption
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
-from tests.unit.builders import fault, job, pod, whole
+from tests.unit.builders import fault, job, meta, pod, whole
 
 TARGET = {"kind": "Pod", "name": "airflow/web-1", "uid": "u1", "node": "n1", "component": "scheduler"}
 
@@ -62,6 +62,29 @@ def test_the_first_moment_with_the_fewest_is_named_and_what_changed_with_the_fau
     assert found.because == (
         "The fewest scheduler pods Ready at once were 2, 2.0 s into the run; the limit is at least 3 (origin)."
     )
+
+
+@pytest.mark.parametrize(
+    ("about", "replicas", "verdict", "said"),
+    [
+        ("web", 2, Verdict.FAIL, "The fewest scheduler pods"),
+        ("web", 1, Verdict.INVALID, "Nothing was hit of which there is more than one pod"),
+        ("scheduler", 1, Verdict.FAIL, "The fewest scheduler pods"),
+    ],
+)
+def test_one_of_one_is_kept_by_no_budget_unless_the_experiment_is_about_it(
+    about: str, replicas: int, verdict: Verdict, said: str
+) -> None:
+    """Seen: a drained node had the only DAG processor on it, beside one of two schedulers."""
+    there = meta(component=about, replicas={"scheduler": replicas, "web": 2})
+    events = [pod(0, "s-1", "u1"), fault(1, "injected", TARGET), pod(2, "s-1", "u1", "deleted")]
+    found = check("disruption.ready", 1, there, *events)
+    assert (found.verdict, found.because[: len(said)]) == (verdict, said)
+    web = {**TARGET, "name": "airflow/w-1", "uid": "w1", "component": "web"}
+    kept = [pod(0, f"w-{n}", f"w{n}", component="web") for n in (1, 2)]
+    more = [*kept, fault(1, "injected", web), pod(3, "w-1", "w1", "deleted", component="web")]
+    both = check("disruption.ready", 1, there, *sorted([*events, *more], key=lambda r: r.t))
+    assert both.verdict is (Verdict.FAIL if verdict is Verdict.FAIL else Verdict.PASS)
 
 
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=20)
