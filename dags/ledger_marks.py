@@ -36,6 +36,7 @@ def mark_fields(context: Any, mark: str, *, resumed: bool = False) -> dict[str, 
         "try": ti.try_number,
         "mark": mark,
         "executor_host": socket.gethostname(),
+        "ti": str(ti.id),
         "mark_id": uuid.uuid4().hex,
         **({"resumed": 1} if resumed else {}),
     }

@@ -74,7 +74,8 @@ class Op(Record):
 class Mark(Record):
     """What a task wrote of itself, outside Airflow: that one attempt of it started or ended.
 
-    `resumed` on an end: the attempt was deferred in between, so it may have begun on another host.
+    `resumed` on an end: the attempt was deferred in between, so it may have begun on another host. `ti` is Airflow's
+    own id of the attempt, which its processes bear in their titles.
     """
 
     kind: Literal["ledger"] = "ledger"
@@ -85,6 +86,7 @@ class Mark(Record):
     mark: Literal["start", "end"]
     executor_host: str
     resumed: bool = False
+    ti: str = ""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, populate_by_name=True)
 

@@ -77,8 +77,8 @@ class Rig:
         if within_s:
             load.stop(within_s)
 
-    def at_work(self) -> frozenset[str]:
-        """The pods that hold tasks now: in which attempts are under way, or deferred ones wait."""
+    def at_work(self) -> dict[str, frozenset[str]]:
+        """Pod → the tasks that it holds now: attempts that are under way in it, or deferred ones that wait."""
         return self._ledger.at_work() | self._watcher.holders()
 
     def drain(self, seconds: float) -> None:

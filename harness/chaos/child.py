@@ -16,21 +16,31 @@ KILLED_WITHIN_S = 10.0
 
 
 def kill_child(context: Context, namespace: str, selector: str) -> list[dict[str, Any]]:
-    """SIGKILL one process that has a child of its own, in one of the pods."""
+    """SIGKILL the process that looks after a task in one of the pods, while by the ledger that task is under way."""
     pods = chosen(context, namespace, selector, "all")
     strike = Strike.begin(context, "kill_child", namespace, selector)
     deadline = time.monotonic() + AT_WORK_WITHIN_S
-    while not (busy := _busy(pods)) and time.monotonic() < deadline:
+    while not (busy := _busy(context, pods)) and time.monotonic() < deadline:
         time.sleep(EVERY_SECONDS)
     if not busy:
         strike.end()
         raise FaultError(f"no pod of {selector!r} had a process at work for {AT_WORK_WITHIN_S:g} s; nothing was killed")
-    pod, process = random.Random(context.seed).choice(busy)  # noqa: S311
+    pod, process, task = random.Random(context.seed).choice(busy)  # noqa: S311
     t = context.recorder.now()
     if nodes.kill_one(pod.node, process):
         strike.hit(pod, [process], t, signal="SIGKILL")
-    return strike.prove_gone(KILLED_WITHIN_S, objects=False)
+    return strike.prove_gone(KILLED_WITHIN_S, objects=False, task_instance=task)
 
 
-def _busy(pods: list[Pod]) -> list[tuple[Pod, nodes.Process]]:
-    return [(pod, p) for pod in pods for container in pod.container_ids for p in nodes.at_work(pod.node, container)]
+def _busy(context: Context, pods: list[Pod]) -> list[tuple[Pod, nodes.Process, str]]:
+    """Processes that have a child of their own and bear the id of an attempt in their title, with that id."""
+    held = context.at_work()
+    processes = [
+        (pod, process)
+        for pod in pods
+        if pod.name in held
+        for container in pod.container_ids
+        for process in nodes.at_work(pod.node, container)
+    ]
+    titled = [(pod, process, nodes.title(pod.node, process)) for pod, process in processes]
+    return [(pod, process, task) for pod, process, title in titled for task in held[pod.name] if task and task in title]

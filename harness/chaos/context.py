@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import FaultError
@@ -16,7 +16,8 @@ class Context:
     """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault.
 
     `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
-    DAG runs at once, and waits so many seconds at most until they are over. `at_work` names the pods that hold tasks.
+    DAG runs at once, and waits so many seconds at most until they are over. `at_work` says which
+    pods hold which tasks.
     """
 
     settings: Settings
@@ -29,7 +30,7 @@ class Context:
     undone: set[str] = field(default_factory=set)
     alone: dict[str, str] = field(default_factory=dict)
     surge: Callable[[int, float], None] | None = None
-    at_work: Callable[[], frozenset[str]] = frozenset
+    at_work: Callable[[], Mapping[str, frozenset[str]]] = dict
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""

@@ -78,12 +78,12 @@ class Strike:
         self.context.record(self.fault, self.action, "ended", evidence=dict(evidence))
         return [{"pod": v.pod.key, "uid": v.pod.uid, **v.evidence()} for v in self.victims]
 
-    def prove_gone(self, within_s: float, *, objects: bool = True) -> list[dict[str, Any]]:
+    def prove_gone(self, within_s: float, *, objects: bool = True, **evidence: object) -> list[dict[str, Any]]:
         """Look until every process, and every pod object, is gone or time is up; what was not seen stays unproved."""
         self.watch(within_s, objects=objects)
         proved = [v for v in self.victims if self._gone(v, objects)]
         for victim in proved:
-            self.prove(victim)
+            self.prove(victim, **evidence)
         return self.end(unproved={v.pod.key: v.evidence() for v in self.victims if v not in proved})
 
     def watch(self, within_s: float, *, objects: bool) -> None:

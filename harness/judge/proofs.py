@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from harness.history import NS, Event, History
+from harness.history import NS, Event, History, Mark
 from harness.judge.backlog import backlog
 from harness.judge.checks import some
 from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, targets
@@ -71,16 +71,22 @@ def _cut_doubt(target: Target, history: History) -> str | None:
 
 
 def _child_doubt(target: Target, history: History) -> str | None:
-    """The process of a task that is over already holds nothing: some task must have been under way on that pod."""
+    """The process of a task that is over already holds nothing: its task must have been under way on that pod."""
     if why := _crash_doubt(target, history):
         return why
-    if _tasks_under_way(target, history):
+    held = target.said.get("task_instance")
+    marks = [mark for mark in history.marks if held in (None, mark.ti)]  # older records do not say what it held
+    if _under_way(target, marks):
         return None
     return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
 
 
 def _tasks_under_way(target: Target, history: History) -> bool:
-    here = [mark for mark in history.marks if mark.executor_host == target.pod and mark.t <= target.injected]
+    return _under_way(target, history.marks)
+
+
+def _under_way(target: Target, marks: Iterable[Mark]) -> bool:
+    here = [mark for mark in marks if mark.executor_host == target.pod and mark.t <= target.injected]
     under_way = Counter(mark.mark for mark in here)
     return under_way["start"] > under_way["end"]
 

@@ -85,6 +85,8 @@ done
 """
 )
 
+_TITLE = 'tr "\\0" " " < "$1/$2/cmdline" 2> /dev/null || :'
+
 _SIGNAL_ONE = (
     _LOOK
     + r"""
@@ -152,6 +154,11 @@ def at_work(node: str, container: str) -> tuple[Process, ...]:
     inside = {process.pid for some in children.values() for process in some}
     of_inside = [p for parent, some in children.items() if int(parent) in inside for p in some]
     return tuple(sorted(p for p in of_inside if str(p.pid) in children))
+
+
+def title(node: str, process: Process) -> str:
+    """What a process says that it does, its command line; nothing where it is gone."""
+    return _enter(node, _TITLE, [str(process.pid)])
 
 
 def kill_one(node: str, process: Process) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +45,7 @@ def mark_of(fields: Fields, t: int) -> tuple[str, Mark]:
         "mark": mark,
         "executor_host": host,
         "resumed": fields.get(b"resumed") == b"1",
+        "ti": fields.get(b"ti", b"").decode(),
     }
     return mark_id, Mark.model_validate(shape)
 
@@ -71,7 +71,8 @@ class LedgerReader:
         self._place: bytes = b"0-0"
         self._ids: set[str] = set()
         self._repeated = 0
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
         self._problems = Problems(recorder, "ledger")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="ledger", daemon=True)
@@ -88,9 +89,10 @@ class LedgerReader:
         self._thread.start()
         self._problems.write("started", {"after": self._place.decode()})
 
-    def at_work(self) -> frozenset[str]:
-        """The hosts on which more attempts have begun than ended, as far as it is read."""
-        return frozenset(host for host, number in self._under_way.copy().items() if number > 0)
+    def at_work(self) -> dict[str, frozenset[str]]:
+        """Host → the attempts (`ti`) that have begun on it and not ended, as far as it is read; none is left out."""
+        with self._lock:
+            return {host: frozenset(tasks) for host, tasks in self._under_way.items() if tasks}
 
     def stop(self) -> None:
         """Read what is left, and record whether all of it could be read: event `stopped`, value `complete`."""
@@ -148,5 +150,9 @@ class LedgerReader:
             return
         self._ids.add(mark_id)
         self._recorder.write(mark)
-        if not mark.resumed:
-            self._under_way[mark.executor_host] += 1 if mark.mark == "start" else -1
+        with self._lock:
+            if mark.mark == "start":
+                self._under_way.setdefault(mark.executor_host, set()).add(mark.ti)
+            else:
+                for tasks in self._under_way.values():
+                    tasks.discard(mark.ti)

@@ -53,9 +53,9 @@ class Watcher:
         self._jobs.start()
         self._problems.write("started", {})
 
-    def holders(self) -> frozenset[str]:
-        """The hosts of the triggerers in which tasks wait, as they were seen last."""
-        return frozenset(host for host, tasks in self._waiting.items() if tasks)
+    def holders(self) -> dict[str, frozenset[str]]:
+        """Host of a triggerer → the tasks that wait in it, as they were seen last; none is left out."""
+        return {host: frozenset(tasks) for host, tasks in self._waiting.items() if tasks}
 
     def stop(self) -> None:
         """End every thread, within 3 s; one that does not end is recorded."""

@@ -125,6 +125,7 @@ def mark(
     host: str = "worker-0",
     index: int = -1,
     resumed: bool = False,
+    ti: str = "",
 ) -> Mark:
     return Mark(
         t=at(t),
@@ -135,6 +136,7 @@ def mark(
         mark=mark_,
         executor_host=host,
         resumed=resumed,
+        ti=ti,
     )
 
 

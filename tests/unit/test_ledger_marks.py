@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import socket
 from types import ModuleType, SimpleNamespace
+from uuid import UUID
 
 import pytest
 import redis
@@ -25,7 +26,7 @@ def load() -> ModuleType:
 
 marks = load()
 CONTEXT = {
-    "ti": SimpleNamespace(task_id="transform", map_index=1, try_number=2),
+    "ti": SimpleNamespace(id=UUID(int=7), task_id="transform", map_index=1, try_number=2),
     "dag_run": SimpleNamespace(run_id="p-0001"),
 }
 
@@ -53,7 +54,7 @@ def test_an_attempt_is_framed_by_two_marks_that_the_reader_understands(monkeypat
     assert len({mark_id for _, mark_id in written(stream)}) == 2
     _, mark = mark_of(stream.entries[0][1], 0)
     assert (mark.dag_run, mark.task, mark.map_index, mark.try_) == ("p-0001", "transform", 1, 2)
-    assert mark.executor_host == socket.gethostname()
+    assert (mark.executor_host, mark.ti) == (socket.gethostname(), str(UUID(int=7)))
 
 
 def test_work_that_raised_leaves_no_end(monkeypatch: pytest.MonkeyPatch) -> None:

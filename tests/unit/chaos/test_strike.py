@@ -85,7 +85,9 @@ def hit(pick: str, *busy: frozenset[str], spared: frozenset[str] = frozenset()) 
     found = {
         pod.name
         for seed in range(20)
-        for context in [SimpleNamespace(kube=Cluster(*pods), seed=seed, at_work=lambda: next(turns, busy[-1]))]
+        for context in [
+            SimpleNamespace(kube=Cluster(*pods), seed=seed, at_work=lambda: dict.fromkeys(next(turns, busy[-1])))
+        ]
         for pod in chosen(context, "airflow", "component=worker", pick, spared=spared)  # type: ignore[arg-type]
     }
     assert found

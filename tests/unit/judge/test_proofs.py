@@ -72,6 +72,17 @@ def test_a_process_that_held_no_task_is_no_loss(marks: list[Mark]) -> None:
     assert why.startswith("no task was under way on airflow/worker-1")
 
 
+def test_a_process_is_known_by_the_attempt_that_it_held() -> None:
+    """Another task under way on the same pod is not what it held."""
+    good = {**GOOD["kill_child"], "task_instance": "ti-1"}
+    mine, other = (mark(9, "start", host="worker-1", ti=f"ti-{number}") for number in (1, 2))
+    over = mark(9.5, "end", host="worker-1", ti="ti-1")
+    assert doubted("kill_child", WORKER, good, mine) == ()
+    for marks in ((other,), (mine, over), (mine, over, other)):
+        (why,) = doubted("kill_child", WORKER, good, *marks)
+        assert why.startswith("no task was under way on airflow/worker-1")
+
+
 def test_a_task_that_ends_after_the_kill_was_under_way() -> None:
     marks = [mark(9, "start", host="worker-1"), mark(10.2, "end", host="worker-1")]
     assert doubted("kill_child", WORKER, GOOD["kill_child"], *marks) == ()

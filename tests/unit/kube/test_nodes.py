@@ -90,6 +90,9 @@ def test_at_work_is_who_has_both_a_parent_and_a_child_in_the_container(
             assert nodes.at_work("node", B) == ()
             with pytest.raises(FaultError, match="no container id"):
                 nodes.at_work("node", "; rm")
+            (tmp_path / str(pool) / "cmdline").symlink_to(f"/proc/{pool}/cmdline")
+            assert nodes.title("node", Process(pool, started(pool))).startswith("sh -c sleep 60")
+            assert nodes.title("node", Process(2**30, 1)) == ""
             assert not nodes.kill_one("node", Process(pool, 1))
             assert nodes.kill_one("node", Process(pool, started(pool)))
             until(lambda: nodes.at_work("node", A), lambda some: not some, what="the pool's end", timeout=10)

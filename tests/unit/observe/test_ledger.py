@@ -113,24 +113,26 @@ def test_every_mark_since_the_start_is_recorded_once_and_those_of_others_are_not
     assert [e.what for e in history.events] == ["started", *(["error", "recovered"] if breaks else []), "stopped"]
 
 
-def test_those_are_at_work_on_whom_more_began_than_ended(tmp_path: Path) -> None:
+def test_those_are_at_work_on_whom_an_attempt_began_and_did_not_end(tmp_path: Path) -> None:
     ids = (str(number).encode() for number in range(99))
 
-    def entry(host: bytes, mark: bytes, **more: bytes) -> dict[bytes, bytes]:
+    def entry(host: bytes, mark: bytes, ti: bytes, **more: bytes) -> dict[bytes, bytes]:
         fields = {name.encode(): value for name, value in more.items()}
-        return GOOD | {b"executor_host": host, b"mark": mark, b"mark_id": next(ids), **fields}
+        return GOOD | {b"executor_host": host, b"mark": mark, b"ti": ti, b"mark_id": next(ids), **fields}
 
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with streaming() as stream:
         reader = LedgerReader(recorder, port=stream.port, prefix="p-")
         reader.start()
-        assert reader.at_work() == frozenset()
-        stream.add(entry(b"a", b"start", dag_run=b"q-other"))
-        for host, mark in ((b"a", b"start"), (b"a", b"end"), (b"b", b"start"), (b"b", b"start"), (b"b", b"end")):
-            stream.add(entry(host, mark))
-        stream.add(entry(b"b", b"end", resumed=b"1"))  # it began elsewhere
+        assert reader.at_work() == {}
+        stream.add(entry(b"a", b"start", b"0", dag_run=b"q-other"))
+        for host, mark, ti in ((b"a", b"start", b"1"), (b"a", b"end", b"1"), (b"b", b"start", b"2")):
+            stream.add(entry(host, mark, ti))
+        for ti in (b"3", b"4"):
+            stream.add(entry(b"b", b"start", ti))
+        stream.add(entry(b"c", b"end", b"3", resumed=b"1"))  # it was deferred, and ended elsewhere
         until(lambda: recorder.path.read_bytes().count(b'"kind":"ledger"'), lambda n: n == 6, what="marks", timeout=20)
-        assert reader.at_work() == {"b"}
+        assert reader.at_work() == {"b": {"2", "4"}}
         reader.stop()
     recorder.close()
 

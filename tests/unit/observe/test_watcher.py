@@ -282,12 +282,12 @@ def test_what_triggerers_hold_is_told_when_it_changes_where_it_is_asked_for(tmp_
     tasks = [waiting("r1", "t-1.airflow.svc"), waiting("r2", None)]
     with scene(tmp_path, Cluster(), [], tasks) as play:
         play.waits_for("job", 1)
-        assert play.watcher.holders() == {"t-1"}
+        assert play.watcher.holders() == {"t-1": {"r1/wait"}}
         tasks[:] = [waiting("r1", "t-1"), waiting("r2", "t-2")]
         play.waits_for("job", 2)
         tasks[:] = [waiting("r2", "t-2")]
         play.waits_for("job", 3)
-        assert play.watcher.holders() == {"t-2"}
+        assert play.watcher.holders() == {"t-2": {"r2/wait"}}
     assert [(e.object, e.what, e.value["tasks"]) for e in play.events("job")] == [
         ("TriggererJob/t-1", "waits", ["r1/wait"]),
         ("TriggererJob/t-2", "waits", ["r2/wait"]),
@@ -298,7 +298,7 @@ def test_what_triggerers_hold_is_told_when_it_changes_where_it_is_asked_for(tmp_
 def test_nobody_asks_for_what_triggerers_hold_unasked(tmp_path: Path) -> None:
     with scene(tmp_path, Cluster(), [job(1, "running", 0)]) as play:
         play.waits_for("job", 1)
-        assert play.watcher.holders() == frozenset()
+        assert play.watcher.holders() == {}
 
 
 def test_quiet_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
