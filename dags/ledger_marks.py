@@ -12,7 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -27,7 +27,7 @@ ONE_TRY_S = 3.0
 
 
 def mark_fields(context: Any, mark: str, *, resumed: bool = False) -> dict[str, str | int]:
-    """The entry of one mark (`start` or `end`), from the task's context; `resumed` if it was deferred in between."""
+    """The entry of one mark (`start`, `alive`, `end`) in the task's context; `resumed` if it was deferred meanwhile."""
     ti = context["ti"]
     return {
         "dag_run": context["dag_run"].run_id,
@@ -59,6 +59,12 @@ def write(fields: dict[str, str | int], url: str, give_up_after_s: float = GIVE_
             time.sleep(TRY_AGAIN_AFTER_S)
         finally:
             ledger.close()
+
+
+def alive(context: Any) -> None:
+    """Say that the attempt is still at work; where the ledger is out of reach, the next one says it."""
+    with suppress(redis.ConnectionError, redis.TimeoutError):
+        write(mark_fields(context, "alive"), os.environ[URL_VARIABLE], give_up_after_s=0)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ CATALOGUE: dict[str, Kind] = {
     "tasks.unknown_attempts": Kind("count", "at most", "attempts that Airflow's own record does not know"),
     "tasks.extra_pods": Kind("count", "at most", "pods made beyond one per attempt of a task"),
     "tasks.left_pods": Kind("count", "at most", "pods of tasks still there 30 s after they were over"),
+    "tasks.survival": Kind("s", "at least", "last api-server gone → end of the first task that died for want of one"),
     "tasks.run_duration": Kind("s", "at most", "longest time from an accepted trigger to the success of its run"),
     "recovery.process_gone": Kind("s", "at most", "fault → old process gone"),
     "recovery.replacement_ready": Kind("s", "at most", "fault → as many replacements Ready as were killed"),

@@ -8,7 +8,18 @@ from contextlib import contextmanager
 
 from harness.errors import UsageError
 from harness.history import History
-from harness.judge import availability, backlog, disruption, evidence, recovery, rollback, scaling, task_pods, tasks
+from harness.judge import (
+    availability,
+    backlog,
+    disruption,
+    evidence,
+    recovery,
+    rollback,
+    scaling,
+    survival,
+    task_pods,
+    tasks,
+)
 from harness.judge.checks import plain
 from harness.judge.faults import NULL, PER_TASK, SCHEDULER, planned
 from harness.outcome import Check, Outcome, Verdict, worst
@@ -21,6 +32,7 @@ CHECKERS: dict[str, Checker] = {
     "availability": availability.check,
     "tasks": tasks.check,
     "task pods": task_pods.check,
+    "survival": survival.check,
     "recovery": recovery.check,
     "disruption": disruption.check,
     "scaling": scaling.check,
@@ -37,7 +49,9 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 TASK_PODS = frozenset(task_pods.CHECKS)
 # Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
-OPTIONAL = CONSUMING | DISRUPTION | TASK_PODS | SCALING
+# Only where nobody is left to hear of running tasks.
+SURVIVAL = frozenset({survival.NAME})
+OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"})
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL

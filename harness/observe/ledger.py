@@ -15,10 +15,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from harness.errors import UsageError
-from harness.history import Mark, Recorder
+from harness.history import Event, Mark, Recorder
 from harness.observe.problems import Problems
 
 STREAM = "ledger"
+ALIVE = b"alive"
 BATCH = 500
 BLOCK_MS = 200
 SOCKET_TIMEOUT_S = 2.0
@@ -138,8 +139,12 @@ class LedgerReader:
         return len(entries)
 
     def _take(self, entry_id: bytes, fields: Fields) -> None:
+        now = self._recorder.now()
+        if fields.get(b"mark") == ALIVE:
+            self._alive(fields, now)
+            return
         try:
-            mark_id, mark = mark_of(fields, self._recorder.now())
+            mark_id, mark = mark_of(fields, now)
         except ValueError as cause:
             self._problems.write("error", {"of": f"entry {entry_id.decode()}", "error": str(cause), "times": 1})
             return
@@ -156,3 +161,12 @@ class LedgerReader:
             else:
                 for tasks in self._under_way.values():
                     tasks.discard(mark.ti)
+
+    def _alive(self, fields: Fields, t: int) -> None:
+        """A sign of life is no mark: it says nothing of how often a task ran, and one that is lost is no loss."""
+        run, host, ti = (
+            fields.get(name, b"").decode(errors="replace") for name in (b"dag_run", b"executor_host", b"ti")
+        )
+        if run.startswith(self._prefix):
+            value = {"hostname": host, "ti": ti}
+            self._recorder.write(Event(t=t, source="job", object=f"task/{run}", what="alive", value=value))

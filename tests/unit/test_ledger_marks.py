@@ -81,3 +81,14 @@ def test_a_ledger_that_stays_away_fails_the_attempt() -> None:
         url = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
         with pytest.raises(redis.ConnectionError):
             marks.write(marks.mark_fields(CONTEXT, "start"), url, give_up_after_s=0.1)
+
+
+def test_a_sign_of_life_is_written_once_and_its_loss_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        marks.alive(CONTEXT)
+        ((_, fields),) = stream.entries
+        assert (fields[b"mark"], fields[b"ti"]) == (b"alive", str(UUID(int=7)).encode())
+        stream.break_next = 1
+        marks.alive(CONTEXT)
+    assert (stream.broken, len(stream.entries)) == (1, 2)

@@ -137,6 +137,18 @@ def test_those_are_at_work_on_whom_an_attempt_began_and_did_not_end(tmp_path: Pa
     recorder.close()
 
 
+def test_a_sign_of_life_is_an_event_and_no_mark(tmp_path: Path) -> None:
+    sign = GOOD | {b"mark": b"alive", b"ti": b"t-1"}
+    history = read(
+        tmp_path, before=[sign], during=[sign, sign | {b"dag_run": b"q-0001"}, GOOD, {b"mark": b"alive"}], breaks=0
+    )
+    assert [mark.mark for mark in history.marks] == ["start"]
+    signs = [e for e in history.events if e.what == "alive"]
+    assert [(e.source, e.object, e.value) for e in signs] == [
+        ("job", "task/p-0001", {"hostname": "worker-0", "ti": "t-1"})
+    ]
+
+
 def test_an_entry_that_is_no_mark_is_told_and_those_after_it_are_read(tmp_path: Path) -> None:
     history = read(tmp_path, before=[], during=[GOOD | {b"try": b"x"}, GOOD], breaks=0)
     assert len(history.marks) == 1

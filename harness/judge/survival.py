@@ -1,0 +1,62 @@
+"""How long do running tasks live on unheard? Airflow's tasks need an api-server for their heartbeats.
+
+Long tasks say every second that they are at work (event `alive`). A task that fell silent without an end died then; one
+that ended, or still spoke when the first server was back, lived for at least as long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.history import NS, History, Mark
+from harness.judge.checks import measured, unknown, when
+from harness.judge.faults import fault_time, targets
+from harness.outcome import Check
+from harness.slo import Bound
+
+NAME = "tasks.survival"
+HEARD = "api-server"
+SILENT = 10 * NS  # so much longer than the second between two signs that it is no hitch
+
+
+@dataclass(frozen=True)
+class _Life:
+    """One attempt that was under way when the last server went; `last` is when it was last known to be at work."""
+
+    mark: Mark
+    last: int
+    died: bool
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """The bound, where there is one."""
+    return (_survival(history, bounds[NAME]),) if NAME in bounds else ()
+
+
+def _survival(history: History, bound: Bound) -> Check:
+    gone = [target.gone for target in targets(history) if target.component == HEARD]
+    times = [t for t in gone if t is not None]
+    if not times or len(times) < len(gone):
+        return unknown(bound, f"It was not seen when the last {HEARD} went")
+    away = max(times)
+    lives = [_life(history, mark, away) for mark in history.marks if mark.mark == "start" and mark.t <= away]
+    under_way = [life for life in lives if life.last > away]
+    if not under_way:
+        return unknown(bound, f"No task that says that it lives was under way when the last {HEARD} went")
+    dead = [life for life in under_way if life.died]
+    first = min(dead or under_way, key=lambda life: life.last)
+    count = f"Of {len(under_way)} tasks under way when the last {HEARD} went, {len(dead)} died;"
+    what = "the first of them had lived on for" if dead else "each lived on for at least"
+    after = f", until {when(first.last, fault_time(history))}"
+    # What did not die lived longer than was seen: short of the limit that says nothing.
+    if not dead and not bound.holds((first.last - away) / NS):
+        return unknown(bound, f"{count} {what} {(first.last - away) / NS:.1f} s{after}")
+    return measured(bound, (first.last - away) / NS, f"{count} {what}", after)
+
+
+def _life(history: History, start: Mark, away: int) -> _Life:
+    ends = [m.t for m in history.marks if m.mark == "end" and m.ti == start.ti and m.ti]
+    signs = [e.t for e in history.events if e.what == "alive" and e.value.get("ti") == start.ti]
+    spoke = [t for t in (*signs, *ends) if t > away]
+    last = max(spoke, default=away)
+    return _Life(start, last, died=not ends and bool(spoke) and history.last_t - last > SILENT)
