@@ -23,7 +23,6 @@ SILENT = 10 * NS  # so much longer than the second between two signs that it is 
 class _Life:
     """One attempt that was under way when the last server went; `last` is when it was last known to be at work."""
 
-    mark: Mark
     last: int
     died: bool
 
@@ -59,4 +58,4 @@ def _life(history: History, start: Mark, away: int) -> _Life:
     signs = [e.t for e in history.events if e.what == "alive" and e.value.get("ti") == start.ti]
     spoke = [t for t in (*signs, *ends) if t > away]
     last = max(spoke, default=away)
-    return _Life(start, last, died=not ends and bool(spoke) and history.last_t - last > SILENT)
+    return _Life(last, died=not ends and bool(spoke) and history.last_t - last > SILENT)
