@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from harness.errors import UsageError
-from harness.history import Event, Mark, Recorder
+from harness.history import NS, Event, Mark, Recorder
 from harness.observe.problems import Problems
 
 STREAM = "ledger"
@@ -25,6 +25,9 @@ BLOCK_MS = 200
 SOCKET_TIMEOUT_S = 2.0
 RETRY_S = 0.5
 DRAIN_WITHIN_S = 5.0
+# A blow lands within a second of being aimed. What has begun this long ago is none of the tasks of a second (`dags/`),
+# and the others, of 12 s and more, still have their work before them.
+IN_THE_MIDST_S = (2.0, 8.0)
 
 Fields = Mapping[bytes, bytes]
 
@@ -72,7 +75,7 @@ class LedgerReader:
         self._place: bytes = b"0-0"
         self._ids: set[str] = set()
         self._repeated = 0
-        self._under_way: dict[str, set[str]] = {}
+        self._under_way: dict[str, dict[str, int]] = {}  # host → attempt → when it began
         self._lock = threading.Lock()
         self._problems = Problems(recorder, "ledger")
         self._stopping = threading.Event()
@@ -91,9 +94,14 @@ class LedgerReader:
         self._problems.write("started", {"after": self._place.decode()})
 
     def at_work(self) -> dict[str, frozenset[str]]:
-        """Host → the attempts (`ti`) that have begun on it and not ended, as far as it is read; none is left out."""
+        """Host → the attempts (`ti`) that are in the midst of their work on it; a host that has none is left out."""
+        least, most = (self._recorder.now() - int(seconds * NS) for seconds in reversed(IN_THE_MIDST_S))
         with self._lock:
-            return {host: frozenset(tasks) for host, tasks in self._under_way.items() if tasks}
+            held = {
+                host: frozenset(ti for ti, began in tasks.items() if least <= began <= most)
+                for host, tasks in self._under_way.items()
+            }
+        return {host: tasks for host, tasks in held.items() if tasks}
 
     def stop(self) -> None:
         """Read what is left, and record whether all of it could be read: event `stopped`, value `complete`."""
@@ -157,10 +165,10 @@ class LedgerReader:
         self._recorder.write(mark)
         with self._lock:
             if mark.mark == "start":
-                self._under_way.setdefault(mark.executor_host, set()).add(mark.ti)
+                self._under_way.setdefault(mark.executor_host, {})[mark.ti] = mark.t
             else:
                 for tasks in self._under_way.values():
-                    tasks.discard(mark.ti)
+                    tasks.pop(mark.ti, None)
 
     def _alive(self, fields: Fields, t: int) -> None:
         """A sign of life is no mark: it says nothing of how often a task ran, and one that is lost is no loss."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.history import History, Recorder
+from harness.observe import ledger
 from harness.observe.ledger import LedgerReader, mark_of
 from harness.wait import until
 from tests.unit.resp import streaming
@@ -113,7 +114,10 @@ def test_every_mark_since_the_start_is_recorded_once_and_those_of_others_are_not
     assert [e.what for e in history.events] == ["started", *(["error", "recovered"] if breaks else []), "stopped"]
 
 
-def test_those_are_at_work_on_whom_an_attempt_began_and_did_not_end(tmp_path: Path) -> None:
+def test_those_are_at_work_on_whom_an_attempt_began_and_did_not_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "IN_THE_MIDST_S", (0.0, 60.0))
     ids = (str(number).encode() for number in range(99))
 
     def entry(host: bytes, mark: bytes, ti: bytes, **more: bytes) -> dict[bytes, bytes]:
@@ -133,6 +137,9 @@ def test_those_are_at_work_on_whom_an_attempt_began_and_did_not_end(tmp_path: Pa
         stream.add(entry(b"c", b"end", b"3", resumed=b"1"))  # it was deferred, and ended elsewhere
         until(lambda: recorder.path.read_bytes().count(b'"kind":"ledger"'), lambda n: n == 6, what="marks", timeout=20)
         assert reader.at_work() == {"b": {"2", "4"}}
+        for other in ((60.0, 90.0), (-2.0, -1.0)):  # neither so old as that nor so young
+            monkeypatch.setattr(ledger, "IN_THE_MIDST_S", other)
+            assert reader.at_work() == {}
         reader.stop()
     recorder.close()
 
