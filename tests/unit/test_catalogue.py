@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import catalogue
+from harness import catalogue, experiment
 from harness.catalogue import LAST_RUNS, Figures, Measured, added, collect, keep, page, read
 from harness.chaos import actions
 from harness.errors import UsageError
+from harness.judge.verdict import required
 from harness.outcome import Check, Outcome, Verdict
 from harness.settings import ROOT, Profile
-from harness.slo import stacks
+from harness.slo import load, stacks
 
 DURATION = "tasks.run_duration"
 NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.json"))
@@ -35,6 +36,18 @@ def test_the_page_in_the_documents_is_the_present_one() -> None:
     measured = read(ROOT / "docs" / "measured.json")
     fresh = page(ROOT / "experiments", ROOT / "slo.yaml", measured)
     assert (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8") == fresh, "run: harness catalogue"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trigger_is_tried_for_as_long_as_nobody_may_answer(name: str) -> None:
+    """Who gives up sooner does not know what became of it, and the run is INVALID for our haste."""
+    for profile in get_args(Profile):
+        for stack in stacks(ROOT / "slo.yaml", profile, name):
+            plan = experiment.load(ROOT / "experiments" / f"{name}.json").plan.at(stack, profile)
+            needed = required(plan.component, plan.writer is not None, plan.recovery, stack)
+            bounds = load(ROOT / "slo.yaml", profile, stack, name, needed)
+            silence = max(bounds[b].limit for b in bounds if b.endswith(".outage"))
+            assert min(one.accept_within_s for one in (plan.workload, plan.writer) if one) >= silence
 
 
 def test_every_experiment_has_its_section_with_every_bound_and_its_origin() -> None:

@@ -17,7 +17,7 @@ from harness.errors import StackError, UsageError
 from harness.settings import ROOT, Settings
 from harness.stack import deploy
 from harness.stack.access import SECRET, USER
-from harness.stack.deploy import POOL_SIZE, make_secrets, pool
+from harness.stack.deploy import POOL_SIZE, make_secrets, pool, with_processor_time
 
 SMALLEST_PREFIX = 25  # the first that is smaller than four pools is /26
 
@@ -84,3 +84,14 @@ def test_an_unknown_stack_is_refused_with_those_there_are(tmp_path: Path) -> Non
     settings = Settings(cache=tmp_path, stack="no-such-stack")
     with pytest.raises(UsageError, match=r"no stack is called 'no-such-stack'; there are: celery"):
         deploy.ensure(settings, print)
+
+
+def test_each_container_of_a_manifest_asks_for_processor_time_and_nothing_else_is_changed() -> None:
+    greedy, modest = {"name": "a", "resources": {"requests": {"cpu": "2"}}}, {"name": "b", "image": "speaker"}
+    documents: list[dict[str, Any]] = [
+        {"kind": "DaemonSet", "spec": {"template": {"spec": {"containers": [greedy, modest]}}}},
+        {"kind": "Service", "spec": {"ports": [80]}},
+    ]
+    found = list(yaml.safe_load_all(with_processor_time("---\n" + yaml.safe_dump_all(documents) + "---\n", "100m")))
+    documents[0]["spec"]["template"]["spec"]["containers"][1] = modest | {"resources": {"requests": {"cpu": "100m"}}}
+    assert found == documents
