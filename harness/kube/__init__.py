@@ -2,7 +2,16 @@
 
 from harness.kube.changes import EVICTED, REFUSED, Changed
 from harness.kube.client import ALLOW_LABEL, STACK_LABEL, Kube
-from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
+from harness.kube.objects import (
+    DATA_LABEL,
+    TASK_PODS,
+    Announcement,
+    EndpointSlice,
+    Node,
+    Pod,
+    Replicas,
+    containers_by_node,
+)
 from harness.kube.source import Change, KubeError, Listing, Source
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "REFUSED",
     "STACK_LABEL",
     "TASK_PODS",
+    "Announcement",
     "Change",
     "Changed",
     "EndpointSlice",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from harness.airflow import Airflow, Job
 from harness.history import Event, Recorder
-from harness.kube import EndpointSlice, Kube, Node, Pod
+from harness.kube import Announcement, EndpointSlice, Kube, Node, Pod
 from harness.observe.follow import Follower
 from harness.observe.problems import Problems
 
@@ -20,7 +20,7 @@ Value = dict[str, Any]
 
 
 class Watcher:
-    """Follows pods and endpoints of some namespaces, all nodes, and the scheduler jobs.
+    """Follows pods, endpoints and announced addresses of some namespaces, all nodes, and the scheduler jobs.
 
     `waits` has it ask for what waits in triggerers, too. `airflow` is used by a thread of the watcher's own: give it a
     door that nobody else uses, with a timeout of 2 s or less, so that it cannot hold up the end.
@@ -35,6 +35,8 @@ class Watcher:
         self._recorder = recorder
         self._seen: dict[tuple[str, str], Value] = {}
         self._slices: dict[str, EndpointSlice] = {}
+        self._announced: dict[str, Announcement] = {}
+        self._begun = False
         self._lock = threading.Lock()
         self._problems = Problems(recorder, "watcher")
         self._closed = False
@@ -45,11 +47,16 @@ class Watcher:
         for name in namespaces:
             self._followers.append(Follower(f"pods of {name}", kube.pod_source(name), self._pod, told))
             self._followers.append(Follower(f"endpoints of {name}", kube.slice_source(name), self._slice, told))
+            source = kube.announcement_source(name)
+            self._followers.append(Follower(f"addresses of {name}", source, self._announcement, told))
 
     def start(self) -> None:
         """Record what there is, then follow it. Raises the errors of `Kube` where the cluster is out of reach."""
         for follower in self._followers:
             follower.start()
+        self._begun = True
+        for said in list(self._announced.values()):
+            self._tell(said)
         self._jobs.start()
         self._problems.write("started", {})
 
@@ -106,6 +113,20 @@ class Watcher:
         value = {"ready": sorted({address for s in same for address in s.ready})}
         if part.service and self._changed(("endpoint", service), "modified", value):
             self._write("endpoint", service, None, "changed", value)
+
+    def _announcement(self, what: str, said: Announcement) -> None:
+        """What was said before is listed, too, in any order, and forgotten later: the newest counts."""
+        with self._lock:
+            newest = self._announced.get(said.service)
+            if what == "deleted" or (newest and newest.at > said.at):
+                return
+            self._announced[said.service] = said
+        if self._begun:
+            self._tell(said)
+
+    def _tell(self, said: Announcement) -> None:
+        if self._changed(("address", said.service), "modified", {"node": said.node}):
+            self._write("endpoint", said.service, None, "announced", {"node": said.node})
 
     def _poll_jobs(self) -> None:
         while not self._stopping.is_set():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from harness.history import NS, History
+from harness.history import NS, Event, History
 from harness.outcome import Check, Outcome, Verdict, Window
 from harness.report.facts import fault_time, lasting, moment
-from harness.report.lanes import AMBER, GREEN, RED, Band, Bar, Lane, Look, Point
+from harness.report.lanes import AMBER, GREEN, GREY, RED, Band, Bar, Lane, Look, Point
 
 STEP = Look(RED, over=3, symbol="diamond", size=9)
 STEPS = {"injected": "injected", "proved": "proved", "rolled-back": "rolled back"}
+AT, MOVED = Look(GREY, 0.14), Look(AMBER, over=3, symbol="x", size=8)
 KEY = (("injected, proved, rolled back", STEP),)
 JUDGED = {Verdict.PASS: Look(GREEN), Verdict.INVALID: Look(AMBER, over=1), Verdict.FAIL: Look(RED, over=2)}
 
@@ -17,7 +18,7 @@ def band(history: History, outcome: Outcome) -> Band:
     """Windows of checks that were not passed are shown here too, so that what they speak of can be found."""
     phases = [c for c in outcome.checks if c.name.startswith("recovery.") and c.windows and c.measure is not None]
     broken = [c for c in outcome.checks if c.verdict is not Verdict.PASS and c.windows and c not in phases]
-    lanes = [*_fault(history), *map(_phase, phases), *map(_broken, broken)]
+    lanes = [*_fault(history), *_addresses(history), *map(_phase, phases), *map(_broken, broken)]
     return Band("Fault and recovery", tuple(lanes), KEY if history.faults else ())
 
 
@@ -29,6 +30,25 @@ def _fault(history: History) -> list[Lane]:
         if f.phase in STEPS
     ]
     return [Lane("fault", points=tuple(points))] if points else []
+
+
+def _addresses(history: History) -> list[Lane]:
+    """Where the address of a Service moved from node to node: who had a connection lost it."""
+    said: dict[str, list[Event]] = {}
+    for event in history.events:
+        if event.source == "endpoint" and event.what == "announced":
+            said.setdefault(event.object, []).append(event)
+    return [_address(name, events, history.last_t) for name, events in said.items() if len(events) > 1]
+
+
+def _address(service: str, events: list[Event], last_t: int) -> Lane:
+    ends = [*(event.t for event in events[1:]), last_t]
+    bars = [
+        Bar(e.t, end, AT, f"{service}'s address is announced by {e.value.get('node')}\n{lasting(e.t, end)}")
+        for e, end in zip(events, ends, strict=True)
+    ]
+    moved = [Point(e.t, MOVED, f"{service}'s address moved to {e.value.get('node')}") for e in events[1:]]
+    return Lane(f"address of {service}", tuple(bars), tuple(moved))
 
 
 def _phase(check: Check) -> Lane:

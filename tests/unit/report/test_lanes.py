@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.history import NS, Record
+from harness.history import NS, Event, Record
 from harness.judge.verdict import judge
 from harness.outcome import Verdict
 from harness.report import attempts, heartbeats, milestones, pods
@@ -109,6 +109,23 @@ def test_the_phases_of_the_recovery_and_what_was_not_passed_have_lanes() -> None
     assert "FAIL availability.read.outage" in labels
     calm = whole(healthy())
     assert not [one for one in milestones.band(calm, judge(calm)).lanes if Verdict.FAIL in one.label]
+
+
+def test_an_address_has_a_lane_where_it_moved() -> None:
+    moves: list[Record] = [
+        Event(t=at(t), source="endpoint", object="ingress/ingress", what="announced", value={"node": node})
+        for t, node in ((0, "a"), (25, "b"), (27, "a"))
+    ]
+    history = whole([*healthy(), *moves])
+    found = lane(milestones.band(history, judge(history)), "address of ingress/ingress")
+    assert [(bar.start, bar.said.split("\n")[0][-1]) for bar in found.bars] == [
+        (at(0), "a"),
+        (at(25), "b"),
+        (at(27), "a"),
+    ]
+    assert [point.t for point in found.points] == [at(25), at(27)]
+    still = whole([*healthy(), moves[0]])
+    assert not [one for one in milestones.band(still, judge(still)).lanes if "address" in one.label]
 
 
 def test_a_lane_says_what_a_server_says_and_no_more_of_it_than_helps() -> None:
