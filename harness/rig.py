@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from harness.experiment import Plan
 from harness.experiment import Target as Read
 from harness.experiment import Workload as Load
 from harness.history import Recorder
-from harness.kube import Kube
+from harness.kube import Kube, of_cluster
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.prober import Prober, Target
@@ -30,8 +31,14 @@ class Rig:
         self._recorder = recorder
         run_id = recorder.path.parent.name
         waits = plan.component == TRIGGERER
+        neighbours, address = of_cluster(settings.cluster), urlsplit(access.base_url).hostname or ""
         self._watcher = Watcher(
-            kube, access.airflow(QUICK_S), recorder, [settings.namespace, INGRESS_NAMESPACE], waits=waits
+            kube,
+            access.airflow(QUICK_S),
+            recorder,
+            [settings.namespace, INGRESS_NAMESPACE],
+            waits=waits,
+            answering=lambda: neighbours.node(address),
         )
         self._machine = Machine(recorder)
         self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)

@@ -8,7 +8,7 @@ from typing import Any
 from harness.chaos.context import Context
 from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
 from harness.errors import FaultError
-from harness.kube import power
+from harness.kube import of_cluster, power
 
 OFF_WITHIN_S = 20.0
 
@@ -27,7 +27,8 @@ def switch_off(context: Context, namespace: str, selector: str, pick: str, hold_
 def switch_off_announcer(context: Context, namespace: str, service: str, hold_s: float) -> list[dict[str, Any]]:
     """As `switch_off`, for the node that answers for the address of a Service."""
     context.kube.require_ours()
-    node = context.kube.announcer(namespace, service)
+    address = context.kube.load_balancer(namespace, service) or ""
+    node = of_cluster(context.settings.cluster).node(address) or context.kube.announcer(namespace, service)
     if node is None:
         raise FaultError(f"no node says that it announces {namespace}/{service}; nothing was switched off")
     if any(n.name == node and n.holds_data for n in context.kube.nodes()):

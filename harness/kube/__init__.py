@@ -2,16 +2,8 @@
 
 from harness.kube.changes import EVICTED, REFUSED, Changed
 from harness.kube.client import ALLOW_LABEL, STACK_LABEL, Kube
-from harness.kube.objects import (
-    DATA_LABEL,
-    TASK_PODS,
-    Announcement,
-    EndpointSlice,
-    Node,
-    Pod,
-    Replicas,
-    containers_by_node,
-)
+from harness.kube.neighbours import Neighbours, of_cluster
+from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.source import Change, KubeError, Listing, Source
 
 __all__ = [
@@ -21,16 +13,17 @@ __all__ = [
     "REFUSED",
     "STACK_LABEL",
     "TASK_PODS",
-    "Announcement",
     "Change",
     "Changed",
     "EndpointSlice",
     "Kube",
     "KubeError",
     "Listing",
+    "Neighbours",
     "Node",
     "Pod",
     "Replicas",
     "Source",
     "containers_by_node",
+    "of_cluster",
 ]

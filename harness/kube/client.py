@@ -16,19 +16,7 @@ from kubernetes.config import ConfigException
 
 from harness.errors import UsageError
 from harness.kube.changes import Changes
-from harness.kube.objects import (
-    Announcement,
-    EndpointSlice,
-    Node,
-    Pod,
-    Replicas,
-    announcement_of,
-    node_of,
-    pod_of,
-    replicas_of,
-    rolling,
-    slice_of,
-)
+from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
 from harness.settings import Settings
 
@@ -101,12 +89,6 @@ class Kube:
     def nodes(self) -> list[Node]:
         """Every node, by name."""
         return sorted(self.node_source().list().items, key=lambda n: n.name)
-
-    def announcement_source(self, namespace: str) -> Source[Announcement]:
-        """Which nodes were given the addresses of Services, as the cluster's own log tells it for an hour."""
-        self.guard(namespace)
-        where = {"namespace": namespace, "field_selector": "reason=nodeAssigned"}
-        return Source(self._core.list_namespaced_event, where, announcement_of)
 
     def node_source(self) -> Source[Node]:
         return Source(self._core.list_node, {}, node_of)

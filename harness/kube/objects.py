@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kubernetes.client import CoreV1Event, V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod
+from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod
 
 CLOSED_ANNOTATION = "airflow-chaos/closed"
 DATA_LABEL = "airflow-chaos/data"
@@ -50,16 +50,6 @@ class Node:
     ready: bool
     closed: bool = False
     holds_data: bool = False
-
-
-@dataclass(frozen=True)
-class Announcement:
-    """That a node answers for a Service's address, by MetalLB's own word; `at` was the last time that it was said."""
-
-    service: str
-    node: str
-    uid: str
-    at: float
 
 
 @dataclass(frozen=True)
@@ -143,14 +133,6 @@ def slice_of(raw: V1EndpointSlice) -> EndpointSlice:
     meta = raw.metadata or V1ObjectMeta()
     service = (meta.labels or {}).get(SERVICE_LABEL, "")
     return EndpointSlice(meta.namespace or "", meta.name or "", meta.uid or "", service, tuple(sorted(ready)))
-
-
-def announcement_of(raw: CoreV1Event) -> Announcement:
-    """MetalLB says it in a sentence with the node's name in quotes; without one, nobody is known to answer."""
-    about, quoted = raw.involved_object, (raw.message or "").split('"')
-    at = raw.last_timestamp.timestamp() if raw.last_timestamp else 0.0
-    node = quoted[1] if len(quoted) > 1 else ""
-    return Announcement(f"{about.namespace}/{about.name}", node, (raw.metadata.uid or ""), at)
 
 
 def replicas_of(workloads: Iterable[Any]) -> dict[str, Replicas]:

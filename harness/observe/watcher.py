@@ -4,60 +4,67 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from harness.airflow import Airflow, Job
 from harness.history import Event, Recorder
-from harness.kube import Announcement, EndpointSlice, Kube, Node, Pod
+from harness.kube import EndpointSlice, Kube, Node, Pod
 from harness.observe.follow import Follower
 from harness.observe.problems import Problems
 
-JOBS_EVERY_S = 0.5
+EVERY_S = 0.5
+JOBS, ADDRESS = "scheduler jobs", "address"
 STOP_WITHIN_S = 2.5
 
 Value = dict[str, Any]
 
 
 class Watcher:
-    """Follows pods, endpoints and announced addresses of some namespaces, all nodes, and the scheduler jobs.
+    """Follows pods and endpoints of some namespaces, all nodes, the scheduler jobs, and who answers for the address.
 
-    `waits` has it ask for what waits in triggerers, too. `airflow` is used by a thread of the watcher's own: give it a
+    `waits` has it ask for what waits in triggerers, too. `answering` says which node answers for the load balancer's
+    address now, or None where that cannot be known. `airflow` is used by a thread of the watcher's own: give it a
     door that nobody else uses, with a timeout of 2 s or less, so that it cannot hold up the end.
     """
 
     def __init__(
-        self, kube: Kube, airflow: Airflow, recorder: Recorder, namespaces: Sequence[str], *, waits: bool = False
+        self,
+        kube: Kube,
+        airflow: Airflow,
+        recorder: Recorder,
+        namespaces: Sequence[str],
+        *,
+        waits: bool = False,
+        answering: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._airflow = airflow
         self._waits = waits
+        self._answering = answering
         self._waiting: dict[str, list[str]] = {}
         self._recorder = recorder
         self._seen: dict[tuple[str, str], Value] = {}
         self._slices: dict[str, EndpointSlice] = {}
-        self._announced: dict[str, Announcement] = {}
-        self._begun = False
         self._lock = threading.Lock()
         self._problems = Problems(recorder, "watcher")
         self._closed = False
         self._stopping = threading.Event()
-        self._jobs = threading.Thread(target=self._poll_jobs, name="scheduler jobs", daemon=True)
+        self._polls = [
+            threading.Thread(target=self._poll, args=(name, look), name=name, daemon=True)
+            for name, look in ((JOBS, self._look_at_jobs), (ADDRESS, self._look_at_address))
+        ]
         told = self._problems.report
         self._followers: list[Follower[Any]] = [Follower("nodes", kube.node_source(), self._node, told)]
         for name in namespaces:
             self._followers.append(Follower(f"pods of {name}", kube.pod_source(name), self._pod, told))
             self._followers.append(Follower(f"endpoints of {name}", kube.slice_source(name), self._slice, told))
-            source = kube.announcement_source(name)
-            self._followers.append(Follower(f"addresses of {name}", source, self._announcement, told))
 
     def start(self) -> None:
         """Record what there is, then follow it. Raises the errors of `Kube` where the cluster is out of reach."""
         for follower in self._followers:
             follower.start()
-        self._begun = True
-        for said in list(self._announced.values()):
-            self._tell(said)
-        self._jobs.start()
+        for poll in self._polls:
+            poll.start()
         self._problems.write("started", {})
 
     def holders(self) -> dict[str, frozenset[str]]:
@@ -73,9 +80,9 @@ class Watcher:
         left = list(self._followers)
         while left and time.monotonic() < deadline:
             left = [f for f in left if not f.ended(deadline - time.monotonic())]
-        if self._jobs.ident is not None:
-            self._jobs.join(max(0.0, deadline - time.monotonic()))
-        late = [f.name for f in left] + (["scheduler jobs"] if self._jobs.is_alive() else [])
+        for poll in (p for p in self._polls if p.ident is not None):
+            poll.join(max(0.0, deadline - time.monotonic()))
+        late = [f.name for f in left] + [p.name for p in self._polls if p.is_alive()]
         self._problems.write("stopped", {"still_running": late})
         # From here the history may be closed; what a late thread still has to say is known to be missing.
         self._closed = True
@@ -114,32 +121,27 @@ class Watcher:
         if part.service and self._changed(("endpoint", service), "modified", value):
             self._write("endpoint", service, None, "changed", value)
 
-    def _announcement(self, what: str, said: Announcement) -> None:
-        """What was said before is listed, too, in any order, and forgotten later: the newest counts."""
-        with self._lock:
-            newest = self._announced.get(said.service)
-            if what == "deleted" or (newest and newest.at > said.at):
-                return
-            self._announced[said.service] = said
-        if self._begun:
-            self._tell(said)
-
-    def _tell(self, said: Announcement) -> None:
-        if self._changed(("address", said.service), "modified", {"node": said.node}):
-            self._write("endpoint", said.service, None, "announced", {"node": said.node})
-
-    def _poll_jobs(self) -> None:
+    def _poll(self, name: str, look: Callable[[], None]) -> None:
         while not self._stopping.is_set():
             begun = time.monotonic()
             try:
-                for job in reversed(self._airflow.scheduler_jobs()):
-                    self._job(job)
-                if self._waits:
-                    self._look_at_triggerers()
-                self._problems.report("scheduler jobs", None)
+                look()
+                self._problems.report(name, None)
             except Exception as problem:
-                self._problems.report("scheduler jobs", f"{type(problem).__name__}: {problem}")
-            self._stopping.wait(max(0.0, begun + JOBS_EVERY_S - time.monotonic()))
+                self._problems.report(name, f"{type(problem).__name__}: {problem}")
+            self._stopping.wait(max(0.0, begun + EVERY_S - time.monotonic()))
+
+    def _look_at_address(self) -> None:
+        """Not knowing is no news: the machine forgets who answers, and learns it again."""
+        node = self._answering()
+        if node and self._changed((ADDRESS, ""), "modified", {"node": node}):
+            self._write("endpoint", "load balancer", None, "announced", {"node": node})
+
+    def _look_at_jobs(self) -> None:
+        for job in reversed(self._airflow.scheduler_jobs()):
+            self._job(job)
+        if self._waits:
+            self._look_at_triggerers()
 
     def _look_at_triggerers(self) -> None:
         found: dict[str, list[str]] = {host: [] for host in self._waiting}

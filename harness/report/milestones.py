@@ -33,7 +33,7 @@ def _fault(history: History) -> list[Lane]:
 
 
 def _addresses(history: History) -> list[Lane]:
-    """Where the address of a Service moved from node to node: who had a connection lost it."""
+    """Where the load balancer's address moved from node to node: who had a connection lost it."""
     said: dict[str, list[Event]] = {}
     for event in history.events:
         if event.source == "endpoint" and event.what == "announced":
@@ -44,11 +44,11 @@ def _addresses(history: History) -> list[Lane]:
 def _address(service: str, events: list[Event], last_t: int) -> Lane:
     ends = [*(event.t for event in events[1:]), last_t]
     bars = [
-        Bar(e.t, end, AT, f"{service}'s address is announced by {e.value.get('node')}\n{lasting(e.t, end)}")
+        Bar(e.t, end, AT, f"the {service}'s address is announced by {e.value.get('node')}\n{lasting(e.t, end)}")
         for e, end in zip(events, ends, strict=True)
     ]
-    moved = [Point(e.t, MOVED, f"{service}'s address moved to {e.value.get('node')}") for e in events[1:]]
-    return Lane(f"address of {service}", tuple(bars), tuple(moved))
+    moved = [Point(e.t, MOVED, f"the {service}'s address moved to {e.value.get('node')}") for e in events[1:]]
+    return Lane(f"address of the {service}", tuple(bars), tuple(moved))
 
 
 def _phase(check: Check) -> Lane:

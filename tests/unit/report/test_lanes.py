@@ -113,11 +113,11 @@ def test_the_phases_of_the_recovery_and_what_was_not_passed_have_lanes() -> None
 
 def test_an_address_has_a_lane_where_it_moved() -> None:
     moves: list[Record] = [
-        Event(t=at(t), source="endpoint", object="ingress/ingress", what="announced", value={"node": node})
+        Event(t=at(t), source="endpoint", object="load balancer", what="announced", value={"node": node})
         for t, node in ((0, "a"), (25, "b"), (27, "a"))
     ]
     history = whole([*healthy(), *moves])
-    found = lane(milestones.band(history, judge(history)), "address of ingress/ingress")
+    found = lane(milestones.band(history, judge(history)), "address of the load balancer")
     assert [(bar.start, bar.said.split("\n")[0][-1]) for bar in found.bars] == [
         (at(0), "a"),
         (at(25), "b"),
