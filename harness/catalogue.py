@@ -15,13 +15,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from harness import experiment as experiments
+from harness.bounds import owed
 from harness.errors import UsageError
 from harness.experiment import Experiment, Plan
 from harness.judge.checks import amount
-from harness.judge.verdict import required
 from harness.outcome import Outcome, Verdict
 from harness.settings import Profile, Settings
-from harness.slo import CATALOGUE, Bound, load, stacks
+from harness.slo import CATALOGUE, Bound, stacks
 
 LAST_RUNS = 5
 GONE = "uid and process gone"
@@ -139,7 +139,7 @@ def _section(one: Experiment, slo_file: Path, measured: Measured) -> list[str]:
     lines += [_lives(plan), *(f"{_lives(plan.at(name))}, on `{name}`" for name in plan.on), ""]
     for profile in get_args(Profile):
         for stack in stacks(slo_file, profile, one.name):
-            lines += _bounds(one, slo_file, Settings(stack=stack, profile=profile), measured)
+            lines += _bounds(one, Settings(stack=stack, profile=profile, slo_file=slo_file), measured)
     return lines
 
 
@@ -158,15 +158,13 @@ def _step(step: dict[str, Any]) -> str:
     return f"{step['name']} (`{provider['func']}`: {aims}); proof: {PROOFS[provider['func']]}"
 
 
-def _bounds(one: Experiment, slo_file: Path, there: Settings, measured: Measured) -> list[str]:
-    plan, seen = one.plan, measured.seen(one.name, there.deployment)
-    needed = required(plan.component, plan.writer is not None, plan.recovery, there.stack)
-    bounds = load(slo_file, there.profile, there.stack, one.name, needed)
+def _bounds(one: Experiment, there: Settings, measured: Measured) -> list[str]:
+    seen = measured.seen(one.name, there.deployment)
     runs = ", ".join(f"{count} {verdict}" for verdict, count in seen.verdicts.items()) if seen else "not run yet"
     since = f" (the last: {seen.last_run})" if seen else ""
     head = f"| `{there.stack}`, {there.profile} | limit | median | worst | origin of the limit |"
     lines = [f"Last runs on `{there.deployment}`: {runs}{since}.", "", head, "| --- | --- | --- | --- | --- |"]
-    return [*lines, *(_row(bound, seen) for _, bound in sorted(bounds.items())), ""]
+    return [*lines, *(_row(bound, seen) for _, bound in sorted(owed(one, there).items())), ""]
 
 
 def _row(bound: Bound, seen: Figures | None) -> str:

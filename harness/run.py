@@ -17,13 +17,13 @@ from typing import Any, Literal
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
 from harness import experiment as experiments
-from harness import recorded, slo, trend
+from harness import recorded, trend
+from harness.bounds import owed
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
 from harness.experiment import Experiment
 from harness.history import End, Phase, Recorder
-from harness.judge.verdict import required
 from harness.locking import only_one
 from harness.outcome import Outcome
 from harness.preflight import Ground, check_ground, describe
@@ -62,8 +62,7 @@ class Run:
     def open(self) -> None:
         """Raises `UsageError`, with nothing changed, where the run cannot be made."""
         plan, settings = self._experiment.plan, self._settings
-        needed = required(plan.component, plan.writer is not None, plan.recovery, settings.stack)
-        bounds = slo.load(settings.slo_file, settings.profile, settings.stack, self._experiment.name, needed)
+        bounds = owed(self._experiment, settings)
         self._patience_s = max(plan.phases.cooldown_s, bounds["tasks.run_duration"].limit)
         self._lock = only_one(settings)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.kube.power import CALL_S, CLUSTER_LABEL
+from harness.kube.power import CALL_S, nodes
 from harness.process import run
 
 TABLE = Path("/proc/net/arp")
@@ -47,8 +47,7 @@ def of_cluster(cluster: str) -> Neighbours:
 
 
 def _hardware(cluster: str) -> dict[str, str]:
-    chosen = f"--filter=label={CLUSTER_LABEL}={cluster}"
-    ids = run(["docker", "ps", chosen, "--quiet"], timeout=CALL_S).split()
+    ids = nodes(cluster, "{{.ID}}", "--filter=status=running")
     if not ids:
         return {}
     lines = run(["docker", "inspect", f"--format={_EACH}", *ids], timeout=CALL_S).splitlines()

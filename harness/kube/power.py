@@ -28,5 +28,10 @@ def is_on(node: str) -> bool:
 
 def off(cluster: str) -> list[str]:
     """The nodes of a kind cluster that are off, by name."""
-    chosen = [f"--filter=label={CLUSTER_LABEL}={cluster}", "--filter=status=exited"]
-    return sorted(run(["docker", "ps", "--all", *chosen, "--format={{.Names}}"], timeout=CALL_S).split())
+    return sorted(nodes(cluster, "{{.Names}}", "--filter=status=exited"))
+
+
+def nodes(cluster: str, form: str, *chosen: str) -> list[str]:
+    """One line in Docker's `form` for each node of a kind cluster, on or off."""
+    label = f"--filter=label={CLUSTER_LABEL}={cluster}"
+    return run(["docker", "ps", "--all", label, *chosen, f"--format={form}"], timeout=CALL_S).splitlines()

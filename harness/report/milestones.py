@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.history import NS, Event, History
+from harness.history import NS, History
 from harness.outcome import Check, Outcome, Verdict, Window
 from harness.report.facts import fault_time, lasting, moment
 from harness.report.lanes import AMBER, GREEN, GREY, RED, Band, Bar, Lane, Look, Point
@@ -18,7 +18,7 @@ def band(history: History, outcome: Outcome) -> Band:
     """Windows of checks that were not passed are shown here too, so that what they speak of can be found."""
     phases = [c for c in outcome.checks if c.name.startswith("recovery.") and c.windows and c.measure is not None]
     broken = [c for c in outcome.checks if c.verdict is not Verdict.PASS and c.windows and c not in phases]
-    lanes = [*_fault(history), *_addresses(history), *map(_phase, phases), *map(_broken, broken)]
+    lanes = [*_fault(history), *_address(history), *map(_phase, phases), *map(_broken, broken)]
     return Band("Fault and recovery", tuple(lanes), KEY if history.faults else ())
 
 
@@ -32,23 +32,18 @@ def _fault(history: History) -> list[Lane]:
     return [Lane("fault", points=tuple(points))] if points else []
 
 
-def _addresses(history: History) -> list[Lane]:
+def _address(history: History) -> list[Lane]:
     """Where the load balancer's address moved from node to node: who had a connection lost it."""
-    said: dict[str, list[Event]] = {}
-    for event in history.events:
-        if event.source == "endpoint" and event.what == "announced":
-            said.setdefault(event.object, []).append(event)
-    return [_address(name, events, history.last_t) for name, events in said.items() if len(events) > 1]
-
-
-def _address(service: str, events: list[Event], last_t: int) -> Lane:
-    ends = [*(event.t for event in events[1:]), last_t]
+    said = [event for event in history.events if event.source == "endpoint" and event.what == "announced"]
+    if len(said) < 2:
+        return []
+    ends = [*(event.t for event in said[1:]), history.last_t]
     bars = [
-        Bar(e.t, end, AT, f"the {service}'s address is announced by {e.value.get('node')}\n{lasting(e.t, end)}")
-        for e, end in zip(events, ends, strict=True)
+        Bar(e.t, end, AT, f"the load balancer's address is announced by {e.value.get('node')}\n{lasting(e.t, end)}")
+        for e, end in zip(said, ends, strict=True)
     ]
-    moved = [Point(e.t, MOVED, f"the {service}'s address moved to {e.value.get('node')}") for e in events[1:]]
-    return Lane(f"address of the {service}", tuple(bars), tuple(moved))
+    moved = [Point(e.t, MOVED, f"the load balancer's address moved to {e.value.get('node')}") for e in said[1:]]
+    return [Lane("address of the load balancer", tuple(bars), tuple(moved))]
 
 
 def _phase(check: Check) -> Lane:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from harness.errors import CommandFailed, UsageError
+from harness.kube.power import nodes
 from harness.process import run
 from harness.settings import ROOT, Settings
 from harness.stack.kubectl import kubectl
@@ -103,10 +104,8 @@ def delete(settings: Settings, kind: str) -> bool:
 
 def containers(settings: Settings) -> list[tuple[str, str, str]]:
     """(name, image, state) of every node container of our cluster's name."""
-    label = f"label=io.x-k8s.kind.cluster={settings.cluster}"
-    form = "{{.Names}}\t{{.Image}}\t{{.State}}"
-    said = run(["docker", "ps", "--all", "--filter", label, "--format", form], timeout=30)
-    return [(name, image, state) for name, image, state in (line.split("\t") for line in said.splitlines())]
+    lines = nodes(settings.cluster, "{{.Names}}\t{{.Image}}\t{{.State}}")
+    return [(name, image, state) for name, image, state in (line.split("\t") for line in lines)]
 
 
 def _config(settings: Settings, image: str) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import catalogue, experiment
+from harness.bounds import owed
 from harness.catalogue import LAST_RUNS, Figures, Measured, added, collect, keep, page, read
 from harness.chaos import actions
 from harness.errors import UsageError
-from harness.judge.verdict import required
 from harness.outcome import Check, Outcome, Verdict
-from harness.settings import ROOT, Profile
-from harness.slo import load, stacks
+from harness.settings import ROOT, Profile, Settings
+from harness.slo import stacks
 
 DURATION = "tasks.run_duration"
 NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.json"))
@@ -41,11 +41,10 @@ def test_the_page_in_the_documents_is_the_present_one() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_trigger_is_tried_for_as_long_as_nobody_may_answer(name: str) -> None:
     """Who gives up sooner does not know what became of it, and the run is INVALID for our haste."""
+    shipped = experiment.load(ROOT / "experiments" / f"{name}.json")
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, name):
-            plan = experiment.load(ROOT / "experiments" / f"{name}.json").plan.at(stack, profile)
-            needed = required(plan.component, plan.writer is not None, plan.recovery, stack)
-            bounds = load(ROOT / "slo.yaml", profile, stack, name, needed)
+            plan, bounds = shipped.plan.at(stack, profile), owed(shipped, Settings(stack=stack, profile=profile))
             silence = max(bounds[b].limit for b in bounds if b.endswith(".outage"))
             assert min(one.accept_within_s for one in (plan.workload, plan.writer) if one) >= silence
 

@@ -12,11 +12,10 @@ from chaoslib.experiment import ensure_experiment_is_valid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.bounds import owed
 from harness.errors import UsageError
 from harness.experiment import CONTROL, EXTENSION, Experiment, Probe, Target, check, load, name_of
-from harness.judge.verdict import required
-from harness.settings import ROOT, Profile
-from harness.slo import load as load_bounds
+from harness.settings import ROOT, Profile, Settings
 from harness.slo import stacks
 from tests.unit.plans import experiment
 
@@ -32,8 +31,7 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     assert stacks(ROOT / "slo.yaml", "tuned", found.name)
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, found.name):
-            needed = required(found.plan.component, found.plan.writer is not None, found.plan.recovery, stack)
-            assert needed <= load_bounds(ROOT / "slo.yaml", profile, stack, found.name, needed).keys()
+            assert owed(found, Settings(stack=stack, profile=profile))
     assert found.plan.on.keys() <= {path.name for path in (ROOT / "deploy" / "overlays").iterdir()} | {"defaults"}
 
 

@@ -1,0 +1,15 @@
+"""The bounds of one experiment where it is run: those that it owes there, with the limits that `slo.yaml` gives."""
+
+from __future__ import annotations
+
+from harness.experiment import Experiment
+from harness.judge.verdict import required
+from harness.settings import Settings
+from harness.slo import Bound, load
+
+
+def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
+    """By name. Raises `UsageError` where `slo.yaml` gives no limit for one that is owed."""
+    plan = one.plan
+    needed = required(plan.component, plan.writer is not None, plan.recovery, there.stack)
+    return load(there.slo_file, there.profile, there.stack, one.name, needed)
