@@ -18,6 +18,7 @@ TINTS = {
     "recovery": "rgba(225,165,50,.13)",
     "cooldown": "rgba(120,140,180,.13)",
 }
+NAME_SHARE = 0.05  # of the axis: as much as the name of a phase is wide on a screen of 1440 pixels
 LATENCY = Band("Latency by series, ms")
 
 
@@ -93,7 +94,14 @@ def _phases(history: History) -> list[Drawing]:
 
 
 def _phase_names(history: History) -> list[Drawing]:
-    return [
-        {"text": name, "x": (begin + end) / 2 / NS, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
-        for name, (begin, end) in spans(history).items()
-    ]
+    """One that would stand on the one before it is left out, as where half an hour holds a phase of no length."""
+    named: list[Drawing] = []
+    before = -NAME_SHARE
+    for name, (begin, end) in spans(history).items():
+        middle = (begin + end) / 2 / max(1, history.last_t)
+        if middle - before >= NAME_SHARE:
+            ends = middle > 1 - NAME_SHARE / 2
+            place = {"x": end / NS, "xanchor": "right"} if ends else {"x": (begin + end) / 2 / NS}
+            named.append({"text": name, **place, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False})
+            before = middle
+    return named

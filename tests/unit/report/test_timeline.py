@@ -47,6 +47,23 @@ def test_a_point_stands_where_it_happened() -> None:
     assert (points["x"], points["y"]) == ([3.0], [250.0])
 
 
+@pytest.mark.parametrize(("recovery_s", "named"), [(60, ["baseline", "fault", "recovery", "cooldown"]),
+                                                   (1800, ["baseline", "recovery", "cooldown"])])  # fmt: skip
+def test_names_of_phases_do_not_stand_on_each_other(recovery_s: int, named: list[str]) -> None:
+    begins = {"baseline": 0, "fault": 30, "recovery": 35, "cooldown": 35 + recovery_s}
+    ends = [*list(begins.values())[1:], 55 + recovery_s]
+    history = History.of(
+        Phase(t=at(t), name=name, edge=edge)  # type: ignore[arg-type]
+        for (name, begin), end in zip(begins.items(), ends, strict=True)
+        for t, edge in ((begin, "begin"), (end, "end"))
+    )
+    drawn = timeline.draw_run(history, judge(history))["layout"]["annotations"]
+    found = [one for one in drawn if one.get("yref") == "paper" and one["text"] in begins]
+    assert [one["text"] for one in found] == named
+    assert found[0]["x"] == 15
+    assert (found[-1].get("xanchor"), found[-1]["x"]) == (("right", 1855) if recovery_s == 1800 else (None, 105))
+
+
 def long_run(broken: bool) -> History:
     """Ten minutes at 200 requests a second, with all that goes with it; where it is broken, a third fails at length."""
     said = "ReadTimeout: " + "no answer came " * 20
