@@ -96,12 +96,12 @@ def _phases(history: History) -> list[Drawing]:
 def _phase_names(history: History) -> list[Drawing]:
     """One that would stand on the one before it is left out, as where half an hour holds a phase of no length."""
     named: list[Drawing] = []
-    before = -NAME_SHARE
+    room = NAME_SHARE * history.last_t
+    before = -room
     for name, (begin, end) in spans(history).items():
-        middle = (begin + end) / 2 / max(1, history.last_t)
-        if middle - before >= NAME_SHARE:
-            ends = middle > 1 - NAME_SHARE / 2
-            place = {"x": end / NS, "xanchor": "right"} if ends else {"x": (begin + end) / 2 / NS}
+        middle = (begin + end) / 2
+        if middle - before >= room:
+            place = {"x": end / NS, "xanchor": "right"} if middle > history.last_t - room / 2 else {"x": middle / NS}
             named.append({"text": name, **place, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False})
             before = middle
     return named

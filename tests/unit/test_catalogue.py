@@ -44,7 +44,8 @@ def test_a_trigger_is_tried_for_as_long_as_nobody_may_answer(name: str) -> None:
     shipped = experiment.load(ROOT / "experiments" / f"{name}.json")
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, name):
-            plan, bounds = shipped.plan.at(stack, profile), owed(shipped, Settings(stack=stack, profile=profile))
+            there = Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
+            plan, bounds = shipped.plan.at(stack, profile), owed(shipped, there)
             silence = max(bounds[b].limit for b in bounds if b.endswith(".outage"))
             assert min(one.accept_within_s for one in (plan.workload, plan.writer) if one) >= silence
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.bounds import owed
 from harness.errors import UsageError
 from harness.experiment import CONTROL, EXTENSION, Experiment, Probe, Target, check, load, name_of
+from harness.judge.verdict import required
 from harness.settings import ROOT, Profile, Settings
 from harness.slo import stacks
 from tests.unit.plans import experiment
@@ -31,7 +32,9 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     assert stacks(ROOT / "slo.yaml", "tuned", found.name)
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, found.name):
-            assert owed(found, Settings(stack=stack, profile=profile))
+            needed = required(found.plan.component, found.plan.writer is not None, found.plan.recovery, stack)
+            there = Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
+            assert needed <= owed(found, there).keys()
     assert found.plan.on.keys() <= {path.name for path in (ROOT / "deploy" / "overlays").iterdir()} | {"defaults"}
 
 
