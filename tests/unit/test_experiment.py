@@ -75,6 +75,8 @@ def test_what_differs_elsewhere_differs_there_alone() -> None:
         ("", r"x\.json:1: not valid JSON"),
         ("[]", r"x\.json:1: an experiment is a JSON object"),
         ("{}", r"x\.json has no control harness\.control"),
+        ("[" * 200_000, r"x\.json: not JSON that can be read"),
+        ("9" * 5_000, r"x\.json: not JSON that can be read"),
     ],
 )
 def test_a_malformed_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
@@ -119,6 +121,20 @@ def without(field: str) -> dict[str, Any]:
         (
             experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "x", "rate_hz": 1}]}),
             r"targets\.0\.path",
+        ),
+        (
+            experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/a b", "rate_hz": 1}]}),
+            r"targets\.0\.path",
+        ),
+        (
+            experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1, "conn": []}]}),
+            r"targets\.0\.conn",
+        ),
+        (
+            experiment(
+                probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1, "conn": ["new"] * 2}]}
+            ),
+            r"targets\.0\.conn: .*given twice",
         ),
         (
             experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1}] * 2}),
