@@ -47,9 +47,10 @@ def _unfinished(history: History) -> tuple[str, ...]:
 
 
 def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
-    """Something else was hit than what the experiment is about. Histories of others may not say what was."""
+    """Something else was hit than what the experiment is about. Histories of others may not say what was; and the node
+    that answers for an address is hit for that, whatever runs on it."""
     about = history.meta.component if history.meta else ""
-    if not about or any(t.component in ("", about) for t in hit):
+    if not about or any(t.component in ("", about) or t.action == "stop_node" for t in hit):
         return ()
     return (f"no {about} was hit, which the experiment is about, but {some(t.name for t in hit)}",)
 

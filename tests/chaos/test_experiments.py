@@ -21,7 +21,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stacks = said.getoption("--stack")
     if strange := sorted(set(stacks) - set(STACKS)):
         raise pytest.UsageError(f"--stack {strange[0]}: no stack is called so; there are: {', '.join(STACKS)}")
-    chosen = offered(cases(said.getoption("--profile") or "tuned"), stacks, said.getoption("-m"), said.getoption("-k"))
+    outside = Settings()
+    every = cases(said.getoption("--profile") or outside.profile, outside.slo_file)
+    chosen = offered(every, stacks, said.getoption("-m"), said.getoption("-k"))
     if stacks and not chosen:
         raise pytest.UsageError(f"no experiment has bounds on {', '.join(stacks)} in this profile (slo.yaml)")
     try:

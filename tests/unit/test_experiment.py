@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
@@ -186,3 +187,10 @@ def test_the_rate_of_a_probe_is_that_of_all_its_series(series: list[tuple[float,
     alone = [Probe(timeout_s=1, targets=(target,)).rate_hz for target in targets]
     assert Probe(timeout_s=1, targets=targets).rate_hz == pytest.approx(sum(alone))
     assert alone == [rate * len(conn) for rate, conn in series]
+
+
+def test_the_block_that_the_readme_shows_is_one_that_is_taken() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    plan = check("x", json.loads(f"{{{block}}}")).plan
+    assert (plan.component, plan.probe.targets[0].name) == ("scheduler", "version")

@@ -84,3 +84,21 @@ def test_a_call_that_would_run_nothing_is_no_success(options: tuple[str, ...], s
     found = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode != 0
     assert said in found.stdout
+
+
+def test_the_profile_is_also_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CHAOS_PROFILE", "defaults")
+    call = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/chaos",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "chaos and nightly",
+    ]
+    found = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.stdout.count("::test_experiment[") == len(cases("defaults"))

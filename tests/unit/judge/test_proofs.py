@@ -236,6 +236,8 @@ def test_what_the_experiment_is_about_must_be_among_what_was_hit() -> None:
     assert doubted("drain_node", WORKER, GOOD["kill_pods"], about) == (
         "no scheduler was hit, which the experiment is about, but airflow/worker-1",
     )
+    off = doubted("stop_node", WORKER, GOOD["stop_node"], about, node(12, "not-ready"))
+    assert off == ()
     nameless = {**WORKER, "component": ""}
     assert doubted("drain_node", nameless, GOOD["kill_pods"], about) == ()
 
