@@ -91,9 +91,10 @@ def doctor() -> None:
 
 
 @app.command()
-def images(step: Images = "") -> None:
+def images(step: Images = "", yes: Yes = False) -> None:
     """Pull or build every image, without starting anything else."""
     settings = _settings(images=step)
+    _ask_for_engine(settings, yes)
     for name in ("engine", "images"):
         steps.climb(settings, Progress(), name)
 

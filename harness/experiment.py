@@ -60,12 +60,19 @@ class Target(Strict):
     """
 
     name: str
-    path: str = Field(pattern="^/")
+    path: str = Field(pattern=r"^/[!-~]*$")
     rate_hz: float = Field(gt=0, le=200)
-    conn: tuple[Literal["new", "reused"], ...] = ("new", "reused")
+    conn: tuple[Literal["new", "reused"], ...] = Field(default=("new", "reused"), min_length=1)
     login: bool = False
     entry: Literal["main", "loopback"] = "main"
     must_contain: str = ""
+
+    @field_validator("conn")
+    @classmethod
+    def _each_once(cls, conn: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(conn)) < len(conn):
+            raise ValueError("a kind of connection is given twice; their samples could not be told apart")
+        return conn
 
 
 class Probe(Strict):
@@ -158,6 +165,8 @@ def load(path: Path) -> Experiment:
         raise UsageError(f"{path.name}:{cause.lineno}: not valid JSON: {cause.msg}") from cause
     except UnicodeDecodeError as cause:
         raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
+    except (ValueError, RecursionError) as cause:
+        raise UsageError(f"{path.name}: not JSON that can be read: {cause}") from cause
     return check(path.stem, raw)
 
 

@@ -157,6 +157,7 @@ class Pile:
         self.meta: Meta | None = None
         self.ended = False
         self._empty = True
+        self._over = False
 
     def add(self, record: Record) -> None:
         """Raises `ValueError` or `OverflowError` where it cannot be held."""
@@ -165,15 +166,25 @@ class Pile:
             return
         if len(self.others) == MOST_OTHERS:
             raise ValueError(f"it holds more than {MOST_OTHERS} records that are no samples")
-        if self._empty and isinstance(record, Meta):
-            self.meta = record
+        self._goes_on()
+        if isinstance(record, Meta):
+            if self.meta is not None:
+                raise ValueError("it is a second meta record, and a history holds one run")
+            self.meta = record if self._empty else None
         self.others.append(record)
-        self._empty, self.ended = False, isinstance(record, End) and record.complete
+        self._empty, self._over = False, isinstance(record, End)
+        self.ended = isinstance(record, End) and record.complete
 
     def sample(self, sample: Request) -> None:
         """As `add`, for a sample, however it was read."""
+        self._goes_on()
         self.intake.add(sample)
-        self._empty = self.ended = False
+        self._empty = False
+
+    def _goes_on(self) -> None:
+        if self._over:
+            self.ended = False
+            raise ValueError("it comes after the end record, which is the last of a history")
 
 
 class _Damaged(Exception):

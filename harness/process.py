@@ -35,25 +35,8 @@ def run(
     Raises `CommandFailed` with the last of what it printed. A program that runs out of time, or is interrupted with
     us, is ended with all that it started.
     """
+    child = _start(command, env, cwd, stdin, log)
     shown = shlex.join(command)
-    out = log.open("a", encoding="utf-8") if log else None
-    try:
-        child = subprocess.Popen(
-            list(command),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=out or subprocess.PIPE,
-            stderr=subprocess.STDOUT if out else subprocess.PIPE,
-            env={**os.environ, **env} if env else None,
-            cwd=cwd,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except FileNotFoundError as cause:
-        raise CommandFailed(f"{command[0]} is not installed", None, "") from cause
-    finally:
-        if out:
-            out.close()
     _running.add(child)
     try:
         stdout, stderr = child.communicate(stdin, timeout=timeout)
@@ -71,6 +54,30 @@ def run(
         said = _tail(log, (stderr or "") + (stdout or ""))
         raise CommandFailed(f"{shown} ended with {child.returncode}: {said}", child.returncode, said)
     return stdout or ""
+
+
+def _start(
+    command: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, stdin: str | None, log: Path | None
+) -> subprocess.Popen[str]:
+    """In a session of its own, so that it can be ended with all that it starts."""
+    out = log.open("a", encoding="utf-8") if log else None
+    try:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=out or subprocess.PIPE,
+            stderr=subprocess.STDOUT if out else subprocess.PIPE,
+            env={**os.environ, **env} if env else None,
+            cwd=cwd,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as cause:
+        raise CommandFailed(f"{command[0]} is not installed", None, "") from cause
+    finally:
+        if out:
+            out.close()
 
 
 def _end(child: subprocess.Popen[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 NS = 1_000_000_000
+MOST_T = 1 << 62  # 146 years
 
 
 class Record(BaseModel):
@@ -18,7 +19,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    t: int = Field(ge=0)
+    t: int = Field(ge=0, lt=MOST_T)
 
 
 class Meta(Record):

@@ -18,6 +18,7 @@ from harness.errors import UsageError
 
 Sense = Literal["at most", "at least"]
 SHARED = "every"
+MOST = 1e12  # no limit is larger, in any unit
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def bound_of(name: str, raw: Any, where: str) -> Bound:
     if not isinstance(raw, dict):
         raise UsageError(f"{where}: bound {name} must have limit, unit and origin")
     limit, unit, origin = raw.get("limit"), raw.get("unit"), raw.get("origin")
-    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit < float("inf"):
-        raise UsageError(f"{where}: bound {name} needs a limit that is a number of 0 or more, not {limit!r}")
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= MOST:
+        raise UsageError(f"{where}: bound {name} needs a limit that is a number from 0 to {MOST:g}")
     if unit != kind.unit:
         raise UsageError(f"{where}: bound {name} is measured in {kind.unit!r}, not in {unit!r}")
     if not isinstance(origin, str) or not origin.strip():

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.errors import HistoryError
-from harness.history import NS, Event, History
+from harness.history import NS, History
 from harness.judge.checks import measured, some, unknown, when
-from harness.judge.faults import Target, targets
+from harness.judge.faults import Target, serves, targets
 from harness.judge.runs import Run, runs
 from harness.outcome import Check, Window
 from harness.slo import Bound
@@ -94,7 +94,7 @@ class _Scene:
         for event in self.history.events:
             if event.source == "pod" and event.value.get("component") == self.hit.component:
                 (there.discard if event.what == "deleted" else there.add)(event.uid)
-                (ready.add if _serves(event) else ready.discard)(event.uid)
+                (ready.add if serves(event) else ready.discard)(event.uid)
                 if event.t >= self.t:
                     found.append(_Moment(event.t, len(there), len(ready)))
         return found
@@ -141,7 +141,3 @@ def _in(scene: _Scene, bound: Bound) -> Check:
         return scene.never(bound, what, over)
     last = max(place for place, moment in enumerate(fleet) if moment.there > scene.before)
     return scene.came(bound, what, over, max(over, fleet[last + 1].t))
-
-
-def _serves(event: Event) -> bool:
-    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from harness.history import NS, Event, History
+from harness.history import NS, History
 from harness.judge.checks import measured, unknown, when, worst_of
-from harness.judge.faults import fault_time, targets
-from harness.outcome import Check
+from harness.judge.faults import fault_time, serves, targets
+from harness.judge.observers import blind
+from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 REFUSED = "disruption.refused"
@@ -53,14 +54,15 @@ def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:
     for event in events:
         if event.t > t and fewest is None:
             fewest = (len(ready), t)
-        (ready.add if _serves(event) else ready.discard)(event.uid)
+        (ready.add if serves(event) else ready.discard)(event.uid)
         if fewest is not None and len(ready) < fewest[0]:
             fewest = (len(ready), event.t)
     if fewest is None:
         return unknown(bound, f"No pod of {component} was seen to change after the fault")
     count, at = fewest
-    return measured(bound, count, f"The fewest {component} pods Ready at once were", f", {at / NS:.1f} s into the run")
-
-
-def _serves(event: Event) -> bool:
-    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
+    found = measured(bound, count, f"The fewest {component} pods Ready at once were", f", {at / NS:.1f} s into the run")
+    unseen = blind(history, "pods of", t)
+    if unseen and found.verdict is Verdict.PASS:
+        seconds = (unseen[1] - unseen[0]) / NS
+        return unknown(bound, f"Pods could not be followed for {seconds:.1f} s, in which fewer may have been Ready")
+    return found

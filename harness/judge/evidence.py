@@ -8,6 +8,7 @@ from harness.errors import HistoryError
 from harness.history import NS, History
 from harness.judge import availability, calibration, machine, null
 from harness.judge.checks import amount, measured, plain, some, unknown, when
+from harness.judge.contradictions import contradictions
 from harness.judge.faults import fault_time, judged_from, planned, span, targets
 from harness.judge.intervals import gaps, interval
 from harness.judge.observers import unheard, unsampled
@@ -18,6 +19,8 @@ from harness.samples import Ints
 from harness.slo import Bound
 
 PHASES = ("baseline", "fault", "recovery", "cooldown")
+SLOWER = 1.5  # of the interval that was asked for
+LATE_START_NS = 10 * NS  # a third of a baseline; the prober's own processes take one or two seconds to start
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
@@ -44,6 +47,8 @@ def _complete(history: History) -> Check:
         return plain(name, Verdict.INVALID, f"The phases must begin and end one after another; recorded were: {what}.")
     if deaf := unheard(history):
         return plain(name, Verdict.INVALID, f"Not everything was seen: {some(deaf)}.")
+    if impossible := contradictions(history):
+        return plain(name, Verdict.INVALID, f"The history contradicts itself: {some(impossible)}.")
     return plain(name, Verdict.PASS, f"The history is whole: {amount(history.last_t / NS, 's')}, all phases in order.")
 
 
@@ -92,13 +97,18 @@ def _schedule(history: History) -> Check:
     series = history.samples.columns
     reasons = [f"{name} was to be sampled, but was not" for name in _never_sampled(history)]
     reasons += unsampled(history)
-    recovery = span(history, "recovery")
+    baseline, recovery = span(history, "baseline"), span(history, "recovery")
+    rates = _rates(history)
     windows: list[Window] = []
     for key, samples in series.items():
         usual = interval(samples)
         if usual is None:
             reasons.append(f"the interval of {key} cannot be told from {len(samples)} samples")
             continue
+        if usual * rates.get((key.target, key.conn), 0) > SLOWER * NS:
+            reasons.append(f"{key} was sampled every {amount(usual / NS, 's')}, seldomer than it was to be")
+        if baseline and (missed := int(samples.due[0]) - baseline[0]) > LATE_START_NS:
+            reasons.append(f"{key} was not sampled for the first {amount(missed / NS, 's')}")
         # Load goes on until the recovery ends; in the cooldown, writes end so that the last runs can.
         found = gaps(samples, usual, recovery[1] if recovery else None)
         windows += [Window(start=g.start, end=g.end, what=f"{key} was not sampled") for g in found]
@@ -154,13 +164,17 @@ def _late_samples(history: History, bound: Bound) -> Check:
 def _never_sampled(history: History) -> list[str]:
     """The series that were to be sampled, and of which there is no sample in the whole run."""
     seen = {(series.target, series.conn) for series in history.samples.columns}
-    return [f"{target} over {conn} connections" for target, conn in _declared(history) if (target, conn) not in seen]
+    return [f"{target} over {conn} connections" for target, conn in _rates(history) if (target, conn) not in seen]
 
 
-def _declared(history: History) -> list[tuple[str, str]]:
-    """The series that the run said it would sample; histories of others may not say."""
+def _rates(history: History) -> dict[tuple[str, str], float]:
+    """The series that the run said it would sample, and how often a second; histories of others may not say."""
     table = history.meta.probe.get("targets", {}) if history.meta else {}
     try:
-        return [(str(target), str(conn)) for target, how in table.items() for conn in how["conn"]]
-    except (AttributeError, KeyError, TypeError) as cause:
+        return {
+            (str(target), str(conn)): float(how.get("rate_hz", 0))
+            for target, how in table.items()
+            for conn in how["conn"]
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as cause:
         raise HistoryError(f"meta.probe.targets must be target → rate_hz, conn; it is {table!r}") from cause

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness.history import Fault, History
+from harness.history import Event, Fault, History
+from harness.records import MOST_T
 
 NULL = "none"
 SCHEDULER = "scheduler"
@@ -100,7 +101,7 @@ def targets(history: History) -> tuple[Target, ...]:
                 uid=uid,
                 component=_text(fault.target, "component"),
                 injected=fault.t,
-                proof=_proof(history, uid, fault.t),
+                proof=proof_of(history, fault),
                 over=min((f.t for f in history.faults if f.id == fault.id and f.phase in OVER), default=None),
             )
     return tuple(found.values())
@@ -111,15 +112,24 @@ def jobs_before(history: History, t: int) -> dict[str, str]:
     return {e.object: _text(e.value, "hostname") for e in history.events if e.source == "job" and e.t <= t}
 
 
-def _proof(history: History, uid: str, since: int) -> Fault | None:
+def serves(event: Event) -> bool:
+    """Whether what is seen of a pod says that it is Ready, and not on its way out."""
+    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
+
+
+def proof_of(history: History, hit: Fault) -> Fault | None:
+    """The last proof of this fault on this pod, from the hit on."""
+    uid = _text(hit.target, "uid")
     proofs = [
-        f for f in history.faults if f.phase == "proved" and f.t >= since and uid and _text(f.target, "uid") == uid
+        f
+        for f in history.faults
+        if f.phase == "proved" and f.t >= hit.t and f.id == hit.id and uid and _text(f.target, "uid") == uid
     ]
     return proofs[-1] if proofs else None
 
 
 def _time(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_T else None
 
 
 def _text(table: dict[str, Any], key: str) -> str:

@@ -9,6 +9,7 @@ from harness.judge.checks import some
 
 PROBER = "prober"
 LEDGER = "ledger"
+WRITER = "writer"  # the workload that records each first try of a trigger as a sample
 
 
 def unheard(history: History) -> list[str]:
@@ -28,10 +29,20 @@ def unheard(history: History) -> list[str]:
         elif event.what == "recovered":
             open_errors.pop(key, None)
     reasons += [f"the {who} could not follow {part} to the end: {why}" for (who, part), why in open_errors.items()]
-    kept = _total(events, LEDGER, "marks")
-    if kept > len(history.marks):
-        reasons.append(f"the ledger's reader recorded {kept} marks, of which {len(history.marks)} are in the history")
-    return reasons
+    return reasons + _marks(history, events)
+
+
+def unread_ledger(history: History) -> list[str]:
+    """Why marks of the ledger may be missing."""
+    events = [e for e in history.events if e.source == "probe" and e.object == LEDGER]
+    return [why for e in events if e.what == "stopped" for why in _partial(e)] + _marks(history, events)
+
+
+def _marks(history: History, events: list[Event]) -> list[str]:
+    kept, there = _total(events, LEDGER, "marks"), len(history.marks)
+    if kept is None or kept == there:
+        return []
+    return [f"the ledger's reader recorded {kept} marks, and {there} are in the history"]
 
 
 def unsampled(history: History) -> list[str]:
@@ -42,10 +53,26 @@ def unsampled(history: History) -> list[str]:
         due, recorded = stop.value.get("due"), stop.value.get("recorded")
         if not isinstance(due, int) or due != recorded:
             reasons.append(f"the prober recorded {recorded} of {due} due samples")
-    kept = _total(events, PROBER, "recorded")
-    if kept > len(history.samples):
-        reasons.append(f"the prober recorded {kept} samples, of which {len(history.samples)} are in the history")
+    kept, there = _total(events, PROBER, "recorded"), len(history.samples)
+    asked = sum(op.process == WRITER and op.f == "trigger" and op.type == "invoke" for op in history.ops)
+    if kept is not None and kept + asked != there:
+        writes = f" and the writer {asked}" if asked else ""
+        reasons.append(f"the prober recorded {kept} samples{writes}, and {there} are in the history")
     return reasons
+
+
+def blind(history: History, part: str, since: int) -> tuple[int, int] | None:
+    """The longest stretch from `since` on in which an observer could not follow a part (all whose names begin so)."""
+    begun: dict[tuple[str, str], int] = {}
+    found: list[tuple[int, int]] = []
+    for event in (e for e in history.events if e.source == "probe"):
+        of = str(event.value.get("of", ""))
+        if event.what == "error" and of.startswith(part):
+            begun.setdefault((event.object, of), event.t)
+        elif event.what == "recovered" and (event.object, of) in begun:
+            found.append((begun.pop((event.object, of)), event.t))
+    found += [(start, history.last_t) for start in begun.values()]
+    return max((span for span in found if span[1] > since), key=lambda span: span[1] - span[0], default=None)
 
 
 def _partial(stop: Event) -> list[str]:
@@ -57,6 +84,8 @@ def _partial(stop: Event) -> list[str]:
     return []
 
 
-def _total(events: list[Event], who: str, what: str) -> int:
+def _total(events: list[Event], who: str, what: str) -> int | None:
+    """What it says in the end that it has recorded, or None where it does not say."""
     values = [e.value.get(what) for e in events if e.object == who and e.what == "stopped"]
-    return sum(v for v in values if isinstance(v, int))
+    counts = [v for v in values if isinstance(v, int)]
+    return sum(counts) if counts else None

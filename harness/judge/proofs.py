@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from harness.history import NS, Event, History, Mark
+from harness.history import NS, History, Mark
 from harness.judge.backlog import backlog
 from harness.judge.checks import some
-from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, targets
+from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, proof_of, serves, targets
 
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 
@@ -30,7 +30,29 @@ def doubts(history: History) -> tuple[str, ...]:
     hit = targets(history)
     if not hit:
         return ("no target was hit: the selector matched nothing, or the fault never began",)
-    return tuple(why for why in (doubt(t, history) for t in hit) if why) or _nothing_at_stake(history, hit)
+    doubted = tuple(why for why in (doubt(t, history) for t in hit) if why)
+    return doubted or _unfinished(history) or _another(history, hit) or _nothing_at_stake(history, hit)
+
+
+def _unfinished(history: History) -> tuple[str, ...]:
+    """Of several faults, those that hit nothing, and further hits on a pod that nothing proves."""
+    injected = [f for f in history.faults if f.phase == "injected"]
+    gave = {f.id for f in history.faults if f.phase == "ended" and "replicas" in f.evidence}  # more pods: it hits none
+    idle = sorted({f.id for f in history.faults if f.phase == "begin"} - {f.id for f in injected} - gave)
+    unproved = [f for f in injected if proof_of(history, f) is None]
+    return (
+        *(f"{fault} hit nothing" for fault in idle),
+        *(f"nothing proves that {f.target.get('name')} was hit by {f.id}" for f in unproved),
+    )
+
+
+def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
+    """Something else was hit than what the experiment is about. Histories of others may not say what was; and the node
+    that answers for an address is hit for that, whatever runs on it."""
+    about = history.meta.component if history.meta else ""
+    if not about or any(t.component in ("", about) or t.action == "stop_node" for t in hit):
+        return ()
+    return (f"no {about} was hit, which the experiment is about, but {some(t.name for t in hit)}",)
 
 
 def _gone_doubt(target: Target, history: History) -> str | None:
@@ -39,10 +61,9 @@ def _gone_doubt(target: Target, history: History) -> str | None:
         return f"the old uid of {target.name} was not seen gone"
     if said.get("exit_code") is None and said.get("process_gone") is not True:
         return f"neither an exit code of {target.name} nor the end of its process was seen"
-    for event in history.events:
-        if event.source == "pod" and target.proof and event.t > target.proof.t and _alive(event, target.uid):
-            return f"{target.name} was seen ready after the proof that it was gone"
-    return None
+    since = target.proof.t if target.proof else target.injected
+    later = [e for e in history.events if e.source == "pod" and e.uid == target.uid and e.t > since]
+    return f"{target.name} was seen ready after the proof that it was gone" if any(map(serves, later)) else None
 
 
 def _crash_doubt(target: Target, history: History) -> str | None:
@@ -86,9 +107,11 @@ def _tasks_under_way(target: Target, history: History) -> bool:
 
 
 def _under_way(target: Target, marks: Iterable[Mark]) -> bool:
-    here = [mark for mark in marks if mark.executor_host == target.pod and mark.t <= target.injected]
-    under_way = Counter(mark.mark for mark in here)
-    return under_way["start"] > under_way["end"]
+    before = [mark for mark in marks if mark.t <= target.injected]
+    # A deferred task may be resumed elsewhere, and end there.
+    over = {mark.ti for mark in before if mark.mark == "end" and mark.ti}
+    here = Counter(mark.mark for mark in before if mark.executor_host == target.pod and mark.ti not in over)
+    return here["start"] > here["end"]
 
 
 def _tasks_waiting(target: Target, history: History) -> bool:
@@ -155,8 +178,3 @@ def _heartbeat_doubt(target: Target, history: History) -> str | None:
     end = target.over if target.action == "hang_pods" and target.over is not None else history.last_t
     late = [t for t in beats if limit < t <= end]
     return f"{target.name} still sent heartbeats {(late[0] - limit) / NS + 2:.1f} s after its proof" if late else None
-
-
-def _alive(event: Event, uid: str) -> bool:
-    seen = event.uid == uid and event.what != "deleted"
-    return seen and event.value.get("ready") is True and event.value.get("deleting") is not True

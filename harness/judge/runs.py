@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
@@ -48,11 +48,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt of a task under a try number; `end` is None where it never said that it ended."""
+    """One attempt of a task under a try number; `end` is None where it never said that it ended, and `seen` is when it
+    was known to be at work for the last time."""
 
     start: int
     end: int | None
     try_: int = 1
+    seen: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,17 @@ def runs(history: History) -> dict[str, Run]:
     return {name: _run(name, op, answers.get(name), ends.get(name)) for name, op in invokes.items()}
 
 
-def work(marks: Iterable[Mark]) -> dict[Task, Work]:
-    """What each task in the ledger did."""
+def work(marks: Iterable[Mark], signs: Mapping[str, int] | None = None) -> dict[Task, Work]:
+    """What each task in the ledger did. `signs`: attempt (`ti`) → its last sign of life."""
     found: dict[Task, list[Mark]] = {}
     for mark in sorted(marks, key=lambda m: m.t):
         found.setdefault(Task(mark.dag_run, mark.task, mark.map_index), []).append(mark)
-    return {task: _work(found[task]) for task in sorted(found)}
+    return {task: _work(found[task], signs or {}) for task in sorted(found)}
+
+
+def signs_of_life(history: History) -> dict[str, int]:
+    """Attempt (`ti`) → when it last said that it was at work; only long tasks say so."""
+    return {str(e.value.get("ti")): e.t for e in history.events if e.source == "job" and e.what == "alive"}
 
 
 def known(history: History) -> dict[str, dict[Task, int]]:
@@ -115,9 +122,9 @@ def known(history: History) -> dict[str, dict[Task, int]]:
     return found
 
 
-def _work(marks: list[Mark]) -> Work:
+def _work(marks: list[Mark], signs: Mapping[str, int]) -> Work:
     """Ends go with starts of the same try on the same host, first come first served; resumed ones with any host's."""
-    waiting: dict[tuple[int, str], deque[int]] = {}
+    waiting: dict[tuple[int, str], deque[Mark]] = {}
     done: list[Attempt] = []
     strays = 0
     for mark in marks:
@@ -125,24 +132,24 @@ def _work(marks: list[Mark]) -> Work:
         if mark.mark == "end" and mark.resumed and not queue:
             queue = next((q for (try_, _), q in waiting.items() if try_ == mark.try_ and q), queue)
         if mark.mark == "start":
-            queue.append(mark.t)
+            queue.append(mark)
         elif queue:
-            done.append(Attempt(queue.popleft(), mark.t, mark.try_))
+            done.append(Attempt(queue.popleft().t, mark.t, mark.try_))
         else:
             strays += 1
-    unended = [Attempt(start, None, try_) for (try_, _), queue in waiting.items() for start in queue]
+    starts = [start for queue in waiting.values() for start in queue]
+    unended = [Attempt(start.t, None, start.try_, signs.get(start.ti, 0)) for start in starts]
     attempts = tuple(sorted(done + unended, key=lambda a: a.start))
     return Work(attempts, ends=len(done) + strays, strays=strays)
 
 
 def _overlap(first: Attempt, second: Attempt) -> tuple[int, int] | None:
-    """`second` starts no earlier. One that never ended is known to have run at its start, and no longer:
-    it may have been dead when the next one began."""
-    if first.end is None or second.start >= first.end:
+    """`second` starts no earlier. One that never ended is known to have run at its start, and until its last sign of
+    life; after that it may have been dead when the next one began."""
+    until = first.seen if first.end is None else first.end
+    if second.start >= until:
         return None
-    if second.end is None:
-        return second.start, second.start + 1
-    end = min(first.end, second.end)
+    end = min(until, max(second.start + 1, second.seen) if second.end is None else second.end)
     return (second.start, end) if end > second.start else None
 
 

@@ -17,6 +17,7 @@ from harness.slo import Bound
 NAME = "tasks.survival"
 HEARD = "api-server"
 SILENT = 10 * NS  # so much longer than the second between two signs that it is no hitch
+HITCH = 2 * NS  # a sign of life may be so late
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ def _survival(history: History, bound: Bound) -> Check:
     times = [t for t in gone if t is not None]
     if not times or len(times) < len(gone):
         return unknown(bound, f"It was not seen when the last {HEARD} went")
-    away = max(times)
-    lives = [_life(history, mark, away) for mark in history.marks if mark.mark == "start" and mark.t <= away]
-    under_way = [life for life in lives if life.last > away]
+    going, away = min(times) - HITCH, max(times)
+    begun = [mark for mark in history.marks if mark.mark == "start" and mark.t <= away]
+    under_way = [life for mark in begun if (life := _life(history, mark, going, away))]
     if not under_way:
         return unknown(bound, f"No task that says that it lives was under way when the last {HEARD} went")
     dead = [life for life in under_way if life.died]
@@ -53,9 +54,11 @@ def _survival(history: History, bound: Bound) -> Check:
     return measured(bound, (first.last - away) / NS, f"{count} {what}", after)
 
 
-def _life(history: History, start: Mark, away: int) -> _Life:
+def _life(history: History, start: Mark, going: int, away: int) -> _Life | None:
+    """None where it was over before the servers went. One that fell silent while they did lived on for no time."""
     ends = [m.t for m in history.marks if m.mark == "end" and m.ti == start.ti and m.ti]
     signs = [e.t for e in history.events if e.what == "alive" and e.value.get("ti") == start.ti]
-    spoke = [t for t in (*signs, *ends) if t > away]
-    last = max(spoke, default=away)
-    return _Life(last, died=not ends and bool(spoke) and history.last_t - last > SILENT)
+    last = max((*signs, *ends), default=going)
+    if last <= (away if ends else going):
+        return None
+    return _Life(max(last, away), died=not ends and history.last_t - last > SILENT)

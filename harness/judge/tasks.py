@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from harness.history import NS, History
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import fault_time
-from harness.judge.runs import Run, Task, Work, known, runs, work
+from harness.judge.observers import unread_ledger
+from harness.judge.runs import Run, Task, Work, known, runs, signs_of_life, work
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -31,7 +32,8 @@ class _Book:
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """Raises `HistoryError` where operations contradict each other."""
-    book = _Book(history, fault_time(history), runs(history), work(history.marks), known(history))
+    marks = work(history.marks, signs_of_life(history))
+    book = _Book(history, fault_time(history), runs(history), marks, known(history))
     return tuple(_judge(book, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
 
 
@@ -43,8 +45,9 @@ def _judge(book: _Book, bound: Bound, judge: Callable[[_Book, Bound], Check]) ->
 
 def _lost(book: _Book, bound: Bound) -> Check:
     cut = book.history.problem is not None
+    unread = cut or bool(unread_ledger(book.history))
     undone = [r for r in book.accepted if r.state == "failed" or (r.state == "unfinished" and not cut)]
-    missing = [] if cut else _missing(book)
+    missing = [] if unread else _missing(book)
     names = some([*(f"run {r.dag_run} ({r.state})" for r in undone), *(f"task {t}" for t in missing)])
     windows = [
         Window(start=r.invoked, end=r.ended or book.history.last_t, what=f"run {r.dag_run} {r.state}") for r in undone
@@ -56,7 +59,7 @@ def _lost(book: _Book, bound: Bound) -> Check:
         f" ({names}{_first(undone, book.fault)})" if names else "",
         windows=windows,
     )
-    unsure = _unsure(book, cut)
+    unsure = _unsure(book, cut) or ("Marks of tasks are missing from the ledger" if unread else None)
     return unknown(bound, unsure) if unsure and found.verdict is Verdict.PASS else found
 
 

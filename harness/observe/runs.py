@@ -11,7 +11,6 @@ from harness.history import Op, Recorder
 from harness.observe.problems import Problems
 
 EVERY_S = 1.0
-LAST_LOOKS_S = 0.5
 
 
 class Runs:

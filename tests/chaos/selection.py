@@ -43,12 +43,12 @@ class Case:
         return f"{self.path.stem}-on-{self.stack}"
 
 
-def cases(profile: str = "tuned") -> list[Case]:
+def cases(profile: str = "tuned", slo_file: Path = ROOT / "slo.yaml") -> list[Case]:
     """All that have bounds in this profile."""
     found = []
     for path in sorted((ROOT / "experiments").glob("*.json")):
         raw = json.loads(path.read_text(encoding="utf-8"))
-        stacks = slo.stacks(ROOT / "slo.yaml", profile, path.stem)
+        stacks = slo.stacks(slo_file, profile, path.stem)
         found += [Case(path, stack, tuple(raw["tags"])) for stack in stacks]
     return sorted(found, key=lambda case: (STACKS.index(case.stack), case.path.stem))
 

@@ -21,11 +21,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stacks = said.getoption("--stack")
     if strange := sorted(set(stacks) - set(STACKS)):
         raise pytest.UsageError(f"--stack {strange[0]}: no stack is called so; there are: {', '.join(STACKS)}")
-    chosen = offered(cases(said.getoption("--profile") or "tuned"), stacks, said.getoption("-m"), said.getoption("-k"))
+    outside = Settings()
+    every = cases(said.getoption("--profile") or outside.profile, outside.slo_file)
+    chosen = offered(every, stacks, said.getoption("-m"), said.getoption("-k"))
+    if stacks and not chosen:
+        raise pytest.UsageError(f"no experiment has bounds on {', '.join(stacks)} in this profile (slo.yaml)")
     try:
         chosen = part(chosen, said.getoption("--part"))
     except ValueError as cause:
         raise pytest.UsageError(str(cause)) from cause
+    if said.getoption("--repeat") < 1:
+        raise pytest.UsageError("--repeat must be 1 or more: no run is no verdict")
     runs = [
         pytest.param(case, number, id=f"{case.name}-{number + 1}", marks=[getattr(pytest.mark, m) for m in case.marks])
         for case in chosen

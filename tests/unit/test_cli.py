@@ -293,10 +293,13 @@ def test_the_engine_is_never_installed_without_a_word(
         return 0.0
 
     monkeypatch.setattr(steps, "climb", climb)
-    code, out, err = call("up")
-    assert (code, climbed) == (64, [])
-    assert "it will be unpacked from Debian's packages" in out
-    assert "none may be; install one, or say --yes" in err
+    for command in ("up", "images"):
+        code, out, err = call(command)
+        assert (code, climbed) == (64, [])
+        assert "it will be unpacked from Debian's packages" in out
+        assert "none may be; install one, or say --yes" in err
+    assert call("images", "--yes")[0] == 0
+    climbed.clear()
     assert call("up", "--yes")[0] == 0
     monkeypatch.setenv("CI", "true")
     assert call("up")[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
@@ -75,6 +76,8 @@ def test_what_differs_elsewhere_differs_there_alone() -> None:
         ("", r"x\.json:1: not valid JSON"),
         ("[]", r"x\.json:1: an experiment is a JSON object"),
         ("{}", r"x\.json has no control harness\.control"),
+        ("[" * 200_000, r"x\.json: not JSON that can be read"),
+        ("9" * 5_000, r"x\.json: not JSON that can be read"),
     ],
 )
 def test_a_malformed_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
@@ -119,6 +122,20 @@ def without(field: str) -> dict[str, Any]:
         (
             experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "x", "rate_hz": 1}]}),
             r"targets\.0\.path",
+        ),
+        (
+            experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/a b", "rate_hz": 1}]}),
+            r"targets\.0\.path",
+        ),
+        (
+            experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1, "conn": []}]}),
+            r"targets\.0\.conn",
+        ),
+        (
+            experiment(
+                probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1, "conn": ["new"] * 2}]}
+            ),
+            r"targets\.0\.conn: .*given twice",
         ),
         (
             experiment(probe={"timeout_s": 1, "targets": [{"name": "n", "path": "/x", "rate_hz": 1}] * 2}),
@@ -170,3 +187,10 @@ def test_the_rate_of_a_probe_is_that_of_all_its_series(series: list[tuple[float,
     alone = [Probe(timeout_s=1, targets=(target,)).rate_hz for target in targets]
     assert Probe(timeout_s=1, targets=targets).rate_hz == pytest.approx(sum(alone))
     assert alone == [rate * len(conn) for rate, conn in series]
+
+
+def test_the_block_that_the_readme_shows_is_one_that_is_taken() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    plan = check("x", json.loads(f"{{{block}}}")).plan
+    assert (plan.component, plan.probe.targets[0].name) == ("scheduler", "version")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import groupby
 from typing import get_args
 
@@ -67,3 +69,36 @@ def test_the_parts_are_all_of_it_each_once_and_about_as_large(of: int) -> None:
 def test_what_is_no_part_is_refused(said: str) -> None:
     with pytest.raises(ValueError, match="it is K/N"):
         part(ALL, said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--repeat", "0"), "--repeat must be 1 or more: no run is no verdict"),
+        (("--profile", "defaults", "--stack", "celery-keda"), "no experiment has bounds on celery-keda"),
+        (("--stack", "nonesuch"), "--stack nonesuch: no stack is called so"),
+    ],
+)
+def test_a_call_that_would_run_nothing_is_no_success(options: tuple[str, ...], said: str) -> None:
+    call = [sys.executable, "-m", "pytest", "tests/chaos", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
+    found = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode != 0
+    assert said in found.stdout
+
+
+def test_the_profile_is_also_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CHAOS_PROFILE", "defaults")
+    call = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/chaos",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "chaos and nightly",
+    ]
+    found = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.stdout.count("::test_experiment[") == len(cases("defaults"))

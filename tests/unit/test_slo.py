@@ -47,6 +47,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         (GOOD.replace("unit: s\n", "unit: ms\n"), "slo.yaml:8: bound rollback.time is measured in 's', not in 'ms'"),
         (GOOD.replace("limit: 120", "limit: soon"), "slo.yaml:8: bound rollback.time needs a limit"),
         (GOOD.replace("limit: 120", "limit: .nan"), "slo.yaml:8: bound rollback.time needs a limit"),
+        (GOOD.replace("limit: 120", f"limit: 1{'0' * 400}"), "slo.yaml:8: bound rollback.time needs a limit"),
         (GOOD.replace("origin: ten times what was measured", "origin: ''"), "slo.yaml:8: bound rollback.time does not"),
         (GOOD.replace("scheduler-kill", "webserver-kill"), "slo.yaml:3: no experiment 'scheduler-kill'; there is: web"),
         (GOOD.replace("celery", "local"), "slo.yaml:2: no stack 'celery'; there is: local"),

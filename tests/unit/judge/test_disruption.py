@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import Record
+from harness.history import Event, Record
 from harness.judge import disruption
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
-from tests.unit.builders import fault, job, meta, pod, whole
+from tests.unit.builders import at, fault, job, meta, pod, whole
 
 TARGET = {"kind": "Pod", "name": "airflow/web-1", "uid": "u1", "node": "n1", "component": "scheduler"}
 
@@ -110,3 +110,23 @@ def test_the_fewest_ready_are_those_of_any_moment_from_the_fault_on(
     found = check("disruption.ready", 2, *sorted(records, key=lambda r: r.t))
     assert found.measure == min(seen)
     assert found.verdict is (Verdict.PASS if min(seen) >= 2 else Verdict.FAIL)
+
+
+def blind(start: float, end: float | None, of: str = "pods of airflow") -> list[Record]:
+    value = {"of": of, "error": "503"}
+    events: list[Record] = [Event(t=at(start), source="probe", object="watcher", what="error", value=value)]
+    if end is not None:
+        events.append(Event(t=at(end), source="probe", object="watcher", what="recovered", value=value))
+    return events
+
+
+def test_what_may_have_happened_unseen_is_not_known() -> None:
+    seen: list[Record] = [pod(0, "web-1", "u1"), pod(0, "web-2", "u2"), fault(1, "injected", TARGET)]
+    seen.append(pod(9, "web-3", "u3"))
+    for unseen in (blind(2, 8), blind(0.5, 8), blind(2, None)):
+        found = check("disruption.ready", 2, *seen, *unseen)
+        assert found.verdict is Verdict.INVALID
+        assert found.because.startswith("Pods could not be followed for ")
+        assert check("disruption.ready", 3, *seen, *unseen).verdict is Verdict.FAIL
+    for other in (blind(0.2, 0.9), blind(2, 8, "scheduler jobs")):
+        assert check("disruption.ready", 2, *seen, *other).verdict is Verdict.PASS

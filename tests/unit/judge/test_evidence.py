@@ -263,7 +263,7 @@ def dags(since: float, until: float) -> list[Record]:
         (without([meta(probe={}), *stopped(due=0, recorded=0)[1:]], Sample), "nothing was sampled"),
         ([*healthy(), sample(30, target="lonely")], "cannot be told from 1 samples"),
         (without(healthy(), Sample, lambda s: s.conn == "reused"), "version over reused connections was to be sampled"),
-        (dags(30, 30.5), "of which 379 are in the history"),
+        (dags(30, 30.5), "recorded 380 samples, and 379 are in the history"),
         (stopped(due=400, recorded=380), "380 of 400"),
         (stopped(), "None of None"),
     ],

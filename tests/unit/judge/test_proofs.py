@@ -180,9 +180,10 @@ def test_a_worker_that_held_no_task_proves_nothing_by_its_death(action: str) -> 
 
 
 def test_what_the_experiment_is_not_about_need_not_hold_a_task() -> None:
-    assert staked("ingress", WORKER) == ""
+    about = {**WORKER, "name": "ingress/skipper-1", "uid": "u2", "component": "ingress"}
+    second = [step(10, "kill_pods", "injected", about), step(11, "kill_pods", "proved", about, **GOOD["kill_pods"])]
+    assert staked("ingress", WORKER, *second) == ""
     assert staked("worker", WORKER, stack="kubernetes") == ""
-    assert staked("worker", SCHEDULER, *BEATS) == ""
 
 
 def test_one_worker_of_several_that_held_a_task_is_enough() -> None:
@@ -201,3 +202,52 @@ def test_a_triggerer_in_which_no_task_waited_proves_nothing_by_its_death() -> No
     assert staked("triggerer", triggerer, waits(10.5, "triggerer-1", "r/wait")) == why
     assert staked("triggerer", triggerer, waits(9, "triggerer-1", "r/wait")) == ""
     assert staked("triggerer", triggerer, waits(9, "triggerer-1", "r/wait"), waits(10.5, "triggerer-1")) == ""
+
+
+def second(*phases: str, **evidence: Any) -> list[Record]:
+    return [
+        step(10.5 + n / 10, "kill_pods", phase, WORKER if phase == "injected" else {}, **evidence).model_copy(
+            update={"id": "f-2"}
+        )
+        for n, phase in enumerate(phases)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (second("begin", "ended"), "f-2 hit nothing"),
+        (second("begin", "injected", "ended"), "nothing proves that airflow/worker-1 was hit by f-2"),
+    ],
+)
+def test_each_of_several_faults_must_hit_something(more: list[Record], said: str) -> None:
+    at_work = mark(9, "start", host="worker-1")
+    assert doubted("kill_pods", WORKER, GOOD["kill_pods"], at_work, *more) == (said,)
+
+
+def test_a_fault_that_gives_pods_hits_none() -> None:
+    more = second("begin", "ended", replicas=3)
+    assert doubted("kill_pods", WORKER, GOOD["kill_pods"], mark(9, "start", host="worker-1"), *more) == ()
+
+
+def test_what_the_experiment_is_about_must_be_among_what_was_hit() -> None:
+    """A drain that was refused the one pod that it was for, and moved another."""
+    about = meta(component="scheduler")
+    assert doubted("drain_node", WORKER, GOOD["kill_pods"], about) == (
+        "no scheduler was hit, which the experiment is about, but airflow/worker-1",
+    )
+    off = doubted("stop_node", WORKER, GOOD["stop_node"], about, node(12, "not-ready"))
+    assert off == ()
+    nameless = {**WORKER, "component": ""}
+    assert doubted("drain_node", nameless, GOOD["kill_pods"], about) == ()
+
+
+def test_a_task_that_ended_elsewhere_is_not_at_stake() -> None:
+    """A deferred task is resumed on any worker: the one that it began on holds it no longer."""
+    about = meta(component="worker", stack="celery")
+    begun = mark(5, "start", host="worker-1", ti="a")
+    over = mark(8, "end", host="worker-2", resumed=True, ti="a")
+    assert doubted("kill_pods", WORKER, GOOD["kill_pods"], about, begun) == ()
+    assert doubted("kill_pods", WORKER, GOOD["kill_pods"], about, begun, over) == (
+        "airflow/worker-1 held no task when the fault came, so that nothing was at stake",
+    )

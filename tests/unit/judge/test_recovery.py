@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.history import End, Event, Fault, History, Mark, Op, Record
+from harness.history import Event, Fault, History, Mark, Op, Record
 from harness.judge.recovery import check
 from harness.judge.verdict import judge
 from harness.outcome import Check, Verdict
@@ -346,7 +346,7 @@ def restarted(action: str, *more: Record, before: int | None = 2, **evidence: An
     ]
     name = "recovery.replacement_ready"
     bound = Bound(name, 30, "s", "origin")
-    records = [meta(), *sorted([*steps, *more], key=lambda r: r.t), End(t=at(90), complete=True)]
+    records = [meta(), *sorted([*steps, *more], key=lambda r: r.t)]
     (found,) = check(whole(records), {name: bound})
     return found
 
@@ -396,7 +396,7 @@ def test_a_hung_process_that_stays_never_went() -> None:
                 meta(),
                 Fault(t=at(10), id="f", action="hang_pods", phase="injected", target=target),
                 Fault(t=at(11), id="f", action="hang_pods", phase="proved", target=target, evidence=evidence),
-                End(t=at(90), complete=True),
+                pod(90, "worker-2", "u2", component="worker"),
             ]
         )
         (found,) = check(history, {"recovery.process_gone": Bound("recovery.process_gone", 30, "s", "origin")})

@@ -82,7 +82,7 @@ def test_one_that_still_spoke_at_the_end_did_not_die() -> None:
     [
         [],
         [began("a"), *signs("a", 5, 40), ended("a", 41)],
-        [began("a"), *signs("a", 5, 41)],
+        [began("a"), *signs("a", 5, 34)],
         [began("a", 43), *signs("a", 43, 60)],
         [began("a"), *signs("other", 5, 60)],
     ],
@@ -100,3 +100,14 @@ def test_without_the_servers_end_nothing_is_known() -> None:
         found = check(*dead, servers=servers)
         assert found.verdict is Verdict.INVALID
         assert "It was not seen when the last api-server went" in found.because
+
+
+def test_one_that_fell_silent_while_the_servers_went_lived_on_for_no_time() -> None:
+    """It had spoken a moment before, and nobody ever heard of it again; one that was over before is none of them."""
+    silent = (began("a"), *signs("a", 5, 41))
+    alive = (began("b"), *signs("b", 5, 90), ended("b", 91))
+    over = (began("c"), *signs("c", 5, 30))
+    found = check(*silent, *alive, *over)
+    assert (found.verdict, found.measure) == (Verdict.FAIL, 0.0)
+    assert found.because.startswith("Of 2 tasks under way when the last api-server went, 1 died;")
+    assert check(*alive, *over).verdict is Verdict.PASS

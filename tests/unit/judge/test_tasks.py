@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import NS, History, Mark, Op, Record
+from harness.history import NS, Event, History, Mark, Op, Record
 from harness.judge import tasks
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
-from tests.unit.builders import LIMITS, changed, dag_run, healthy, mark, meta, named, op, verdict, whole, without
+from tests.unit.builders import LIMITS, at, changed, dag_run, healthy, mark, meta, named, op, verdict, whole, without
 
 BOUNDS = {n: Bound(n, v, u, "test") for n, (v, u) in LIMITS.items() if n.startswith("tasks.")}
 GOOD = dag_run("a", 1, 2, 5) + dag_run("b", 2, 3, 6)
@@ -293,3 +293,21 @@ def test_every_known_defect_is_counted_exactly(fates: list[Fates]) -> None:
     assert found["unknown_attempts"].measure == count("at once", "again")
     perfect = count("once") == len(fates)
     assert all(c.verdict is Verdict.PASS for c in found.values()) is perfect
+
+
+def test_an_attempt_that_still_shows_life_runs_beside_the_next() -> None:
+    """It never said that it ended, but for 6 s after the second began it said that it was at work."""
+    marks: list[Record] = [
+        mark(24.5, "start", "r24", "extract", host="worker-1", ti="first"),
+        *(
+            Event(t=at(t), source="job", object="task/r24", what="alive", value={"hostname": "worker-1", "ti": "first"})
+            for t in range(25, 38)
+        ),
+    ]
+    found = named(verdict(sorted([*healthy(), *marks], key=lambda r: r.t)), "tasks.overlapping")
+    assert (found.verdict, found.measure) == (Verdict.FAIL, 1)
+    (window,) = found.windows
+    assert (window.start, window.end) == (at(31), at(33.4))
+    quiet = [r for r in marks if r.t < at(31)]
+    silent = named(verdict(sorted([*healthy(), *quiet], key=lambda r: r.t)), "tasks.overlapping")
+    assert silent.verdict is Verdict.PASS
