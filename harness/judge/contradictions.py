@@ -9,6 +9,7 @@ from harness.judge.runs import runs, work
 
 EARLY_NS = NS // 20  # a timer may fire a little early
 SLOW = 2  # so many times the time that a request is given, and an answer must have been given up
+REFUSED = 400
 LATER_NS = 5 * NS  # a task's mark and its run's end are seen within a second of each other
 
 
@@ -25,6 +26,9 @@ def _samples(history: History) -> list[str]:
         impossible = (column.end < column.t) | (column.t < column.due - EARLY_NS)
         if count := int(impossible.sum()):
             found.append(f"{count} samples of {series} began before they were due, or ended before they began")
+        refused = ~column.bad & (column.status >= REFUSED)
+        if count := int(refused.sum()):
+            found.append(f"{count} samples of {series} were answered well by a status of {REFUSED} or more")
         slow = ~column.bad & (column.end - column.t > most_s * NS)
         if not series.write and (count := int(slow.sum())):  # a write may have to log in first
             found.append(f"{count} samples of {series} were answered well after more than {most_s:g} s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from harness.history import Event, History
 from harness.judge.checks import plain, some, when
 from harness.outcome import Check, Verdict
@@ -15,9 +17,10 @@ def check(name: str, history: History) -> Check:
         return plain(name, Verdict.INVALID, why)
     components = history.meta.replicas if history.meta else {}
     pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
-    unseen = sorted(set(components) - {_component(e) for e in pods})
+    watched = Counter(component for component, _ in {(_component(e), e.uid) for e in pods})
+    unseen = [f"{watched[c]} of {n} {c} pods" for c, n in sorted(components.items()) if watched[c] < n]
     if unseen or not components:
-        return plain(name, Verdict.INVALID, f"No pod of {some(unseen) or 'any component'} was watched.")
+        return plain(name, Verdict.INVALID, f"Not all pods were watched: {some(unseen) or 'no component is known'}.")
     if lost := _lost(pods):
         return plain(name, Verdict.INVALID, f"Nothing was to be broken, but {lost}.")
     count = len({e.uid for e in pods})

@@ -35,14 +35,17 @@ def doubts(history: History) -> tuple[str, ...]:
 
 
 def _unfinished(history: History) -> tuple[str, ...]:
-    """Of several faults, those that hit nothing, and further hits on a pod that nothing proves."""
+    """Of several faults, those that hit nothing; hits that nothing proves, and proofs of hits that are not recorded."""
     injected = [f for f in history.faults if f.phase == "injected"]
     gave = {f.id for f in history.faults if f.phase == "ended" and "replicas" in f.evidence}  # more pods: it hits none
     idle = sorted({f.id for f in history.faults if f.phase == "begin"} - {f.id for f in injected} - gave)
     unproved = [f for f in injected if proof_of(history, f) is None]
+    hit = {(f.id, f.target.get("uid")) for f in injected}
+    stray = [f for f in history.faults if f.phase == "proved" and (f.id, f.target.get("uid")) not in hit]
     return (
         *(f"{fault} hit nothing" for fault in idle),
         *(f"nothing proves that {f.target.get('name')} was hit by {f.id}" for f in unproved),
+        *(f"there is a proof, and no record, that {f.target.get('name')} was hit by {f.id}" for f in stray),
     )
 
 

@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from harness.history import NS, Fault, History
 from harness.outcome import Check, Outcome
+from harness.records import MOST_T
 from harness.samples import Column
 
 MS = NS // 1000
@@ -186,13 +187,13 @@ def _floor(phase: str, name: str, samples: Column) -> FloorRow:
 def _evidence(fault: Fault, t: int | None) -> str:
     """What was seen, each thing once: where a time is given, that it came need not be said too."""
     table = {k: v for k, v in fault.target.items() if k in ("uid", "node")} | fault.evidence
-    timed = {key.removesuffix("_t") for key, value in table.items() if key.endswith("_t") and isinstance(value, int)}
+    timed = {key.removesuffix("_t") for key, value in table.items() if _is_time(value, key)}
     parts = [_pair(key, value, t) for key, value in table.items() if key not in timed or value is not True]
     return ("; " if any(isinstance(value, Mapping) for value in table.values()) else ", ").join(parts)
 
 
 def _pair(key: str, value: object, t: int | None = None) -> str:
-    if key.endswith("_t") and isinstance(value, int):
+    if _is_time(value, key):
         return f"{key.removesuffix('_t')} at {moment(value, t)}"
     return f"{key}{':' if value and isinstance(value, Mapping) else ''} {_text(value)}"
 
@@ -203,3 +204,7 @@ def _text(value: object) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ", ".join(_text(v) for v in value) or "none"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_time(value: object, key: str) -> TypeGuard[int]:
+    return key.endswith("_t") and isinstance(value, int) and abs(value) < MOST_T

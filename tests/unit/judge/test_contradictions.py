@@ -36,6 +36,10 @@ CONTRADICTIONS: dict[str, tuple[Callable[[], list[Record]], str]] = {
         lambda: samples(lambda s: {"end": s.t + at(50)}),
         "20 samples of version over new connections were answered well after more than 10 s",
     ),
+    "good answers that say that they are none": (
+        lambda: samples(lambda _: {"status": 503}),
+        "20 samples of version over new connections were answered well by a status of 400 or more",
+    ),
     "a run that failed, and was a success": (
         lambda: [*healthy(), op(45, "run", "fail", "r24", state="failed")],
         "r24 ended in two ways",

@@ -67,7 +67,9 @@ def test_a_fault_in_a_null_run_is_invalid() -> None:
 
 def test_pods_that_nobody_watched_prove_nothing() -> None:
     unwatched = without(still(), Event, lambda e: e.source == "pod" and e.uid == "uid-a")
-    assert null(unwatched).verdict is Verdict.PASS  # the other one stands for its component
+    found = named(null(unwatched), "evidence.fault")
+    assert found.verdict is Verdict.INVALID
+    assert "1 of 2 scheduler pods" in found.because
     assert named(null(without(unwatched, Event)), "evidence.fault").verdict is Verdict.INVALID
     nobody = changed(still(), Meta, lambda m: True, lambda m: {"replicas": {}})
     assert named(null(nobody), "evidence.fault").verdict is Verdict.INVALID

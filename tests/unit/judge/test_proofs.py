@@ -225,6 +225,13 @@ def test_each_of_several_faults_must_hit_something(more: list[Record], said: str
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], at_work, *more) == (said,)
 
 
+def test_a_proof_of_what_was_not_hit_is_one_too_many() -> None:
+    other = {**WORKER, "name": "airflow/worker-2", "uid": "u2"}
+    stray = step(11, "kill_pods", "proved", other, **GOOD["kill_pods"])
+    (why,) = doubted("kill_pods", WORKER, GOOD["kill_pods"], mark(9, "start", host="worker-1"), stray)
+    assert why == "there is a proof, and no record, that airflow/worker-2 was hit by f-1"
+
+
 def test_a_fault_that_gives_pods_hits_none() -> None:
     more = second("begin", "ended", replicas=3)
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], mark(9, "start", host="worker-1"), *more) == ()

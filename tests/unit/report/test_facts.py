@@ -71,6 +71,12 @@ def test_what_was_not_seen_is_said() -> None:
     assert row.evidence == "uid_gone false, uid_gone_t null"
 
 
+def test_a_time_that_is_none_is_shown_as_it_stands() -> None:
+    fault = Fault(t=1, id="f", action="kill", phase="proved", evidence={"uid_gone_t": 10**400})
+    (row,) = facts.fault_rows(whole([fault]))
+    assert row.evidence == f"uid_gone_t 1{'0' * 400}"
+
+
 def test_checks_are_grouped_by_what_they_ask_and_counted() -> None:
     outcome = verdict(bad(healthy(), 25, 30))
     found = facts.groups(outcome)
