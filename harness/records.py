@@ -19,7 +19,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    t: int = Field(ge=0, lt=MOST_T)
+    t: int = Field(ge=0, le=MOST_T)
 
 
 class Meta(Record):
