@@ -103,6 +103,7 @@ class History:
 
     @classmethod
     def _from(cls, pile: Pile, problem: str | None) -> History:
+        problem = problem or pile.problem
         if problem is None and pile.meta is None:
             problem = "its first line is not a meta record"
         if problem is None and not pile.ended:
@@ -158,6 +159,7 @@ class Pile:
         self.ended = False
         self._empty = True
         self._over = False
+        self.problem: str | None = None
 
     def add(self, record: Record) -> None:
         """Raises `ValueError` or `OverflowError` where it cannot be held."""
@@ -169,10 +171,11 @@ class Pile:
         self._goes_on()
         if isinstance(record, Meta):
             if self.meta is not None:
-                raise ValueError("it is a second meta record, and a history holds one run")
-            self.meta = record if self._empty else None
+                self.problem = "it holds a second meta record, and a history is of one run"
+            elif self._empty:
+                self.meta = record
         self.others.append(record)
-        self._empty, self._over = False, isinstance(record, End)
+        self._empty, self._over = False, self._over or isinstance(record, End)
         self.ended = isinstance(record, End) and record.complete
 
     def sample(self, sample: Request) -> None:
@@ -182,9 +185,9 @@ class Pile:
         self._empty = False
 
     def _goes_on(self) -> None:
+        self.ended = False
         if self._over:
-            self.ended = False
-            raise ValueError("it comes after the end record, which is the last of a history")
+            self.problem = "it goes on after an end record, which is the last of a history"
 
 
 class _Damaged(Exception):
