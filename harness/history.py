@@ -103,11 +103,6 @@ class History:
 
     @classmethod
     def _from(cls, pile: Pile, problem: str | None) -> History:
-        problem = problem or pile.problem
-        if problem is None and pile.meta is None:
-            problem = "its first line is not a meta record"
-        if problem is None and not pile.ended:
-            problem = "its last line is not an end record with complete: true, so the run was cut short"
         ordered = sorted(pile.others, key=lambda r: r.t)
         kinds: dict[type[Record], list[Record]] = {}
         for record in ordered:
@@ -116,6 +111,14 @@ class History:
         def only(kind: type[R]) -> tuple[R, ...]:
             return cast("tuple[R, ...]", tuple(kinds.get(kind, ())))
 
+        if problem is None and len(only(Meta)) > 1:
+            problem = "it holds a second meta record, and a history is of one run"
+        if problem is None and len(only(End)) > (pile.end is not None):
+            problem = "it goes on after an end record, which is the last of a history"
+        if problem is None and pile.meta is None:
+            problem = "its first line is not a meta record"
+        if problem is None and not (pile.end and pile.end.complete):
+            problem = "its last line is not an end record with complete: true, so the run was cut short"
         return cls(
             meta=pile.meta,
             samples=pile.intake.samples(),
@@ -156,10 +159,8 @@ class Pile:
         self.intake = Intake()
         self.others: list[Record] = []
         self.meta: Meta | None = None
-        self.ended = False
+        self.end: End | None = None  # the last record, where it is one
         self._empty = True
-        self._over = False
-        self.problem: str | None = None
 
     def add(self, record: Record) -> None:
         """Raises `ValueError` or `OverflowError` where it cannot be held."""
@@ -168,26 +169,15 @@ class Pile:
             return
         if len(self.others) == MOST_OTHERS:
             raise ValueError(f"it holds more than {MOST_OTHERS} records that are no samples")
-        self._goes_on()
-        if isinstance(record, Meta):
-            if self.meta is not None:
-                self.problem = "it holds a second meta record, and a history is of one run"
-            elif self._empty:
-                self.meta = record
+        if self._empty and isinstance(record, Meta):
+            self.meta = record
         self.others.append(record)
-        self._empty, self._over = False, self._over or isinstance(record, End)
-        self.ended = isinstance(record, End) and record.complete
+        self._empty, self.end = False, record if isinstance(record, End) else None
 
     def sample(self, sample: Request) -> None:
         """As `add`, for a sample, however it was read."""
-        self._goes_on()
         self.intake.add(sample)
-        self._empty = False
-
-    def _goes_on(self) -> None:
-        self.ended = False
-        if self._over:
-            self.problem = "it goes on after an end record, which is the last of a history"
+        self._empty, self.end = False, None
 
 
 class _Damaged(Exception):

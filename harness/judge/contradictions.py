@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.history import NS, History
-from harness.judge.runs import runs, work
+from harness.judge.runs import Run, runs, work
 
 EARLY_NS = NS // 20  # a timer may fire a little early
 SLOW = 2  # so many times the time that a request is given, and an answer must have been given up
@@ -15,7 +15,8 @@ LATER_NS = 5 * NS  # a task's mark and its run's end are seen within a second of
 
 def contradictions(history: History) -> list[str]:
     """Each in a few words. Raises `HistoryError` as `runs` does."""
-    return [*_samples(history), *_run_ends(history), *_late_tasks(history)]
+    asked = runs(history)
+    return [*_samples(history), *_run_ends(history, asked), *_late_tasks(history, asked)]
 
 
 def _samples(history: History) -> list[str]:
@@ -35,7 +36,7 @@ def _samples(history: History) -> list[str]:
     return found
 
 
-def _run_ends(history: History) -> list[str]:
+def _run_ends(history: History, asked: dict[str, Run]) -> list[str]:
     """A run ends once, in one way, and after it was asked for."""
     ways: dict[object, set[object]] = {}
     for op in history.ops:
@@ -44,15 +45,14 @@ def _run_ends(history: History) -> list[str]:
     twice = [f"{name} ended in two ways" for name, ends in ways.items() if len(ends) > 1]
     early = [
         f"{run.dag_run} ended before it was asked for"
-        for run in runs(history).values()
+        for run in asked.values()
         if run.ended is not None and run.ended < run.invoked
     ]
     return twice + early
 
 
-def _late_tasks(history: History) -> list[str]:
+def _late_tasks(history: History, asked: dict[str, Run]) -> list[str]:
     """Airflow calls a run a success once its tasks have ended, and no task of it ends for the first time after that."""
-    asked = runs(history)
     found = []
     for task, done in work(history.marks).items():
         run = asked.get(task.dag_run)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from harness.history import Event, History
 from harness.judge.checks import some
@@ -21,14 +23,9 @@ def unheard(history: History) -> list[str]:
     for event in events:
         if event.what == "stopped":
             reasons += _partial(event)
-    open_errors: dict[tuple[str, str], str] = {}
-    for event in events:
-        key = (event.object, str(event.value.get("of", "something")))
-        if event.what == "error":
-            open_errors[key] = str(event.value.get("error", "it does not say what"))
-        elif event.what == "recovered":
-            open_errors.pop(key, None)
-    reasons += [f"the {who} could not follow {part} to the end: {why}" for (who, part), why in open_errors.items()]
+    reasons += [
+        f"the {gap.who} could not follow {gap.part} to the end: {gap.why}" for gap in _gaps(events) if gap.until is None
+    ]
     return reasons + _marks(history, events)
 
 
@@ -63,16 +60,34 @@ def unsampled(history: History) -> list[str]:
 
 def blind(history: History, part: str, since: int) -> tuple[int, int] | None:
     """The longest stretch from `since` on in which an observer could not follow a part (all whose names begin so)."""
-    begun: dict[tuple[str, str], int] = {}
-    found: list[tuple[int, int]] = []
-    for event in (e for e in history.events if e.source == "probe"):
-        of = str(event.value.get("of", ""))
-        if event.what == "error" and of.startswith(part):
-            begun.setdefault((event.object, of), event.t)
-        elif event.what == "recovered" and (event.object, of) in begun:
-            found.append((begun.pop((event.object, of)), event.t))
-    found += [(start, history.last_t) for start in begun.values()]
-    return max((span for span in found if span[1] > since), key=lambda span: span[1] - span[0], default=None)
+    gaps = [gap for gap in _gaps(e for e in history.events if e.source == "probe") if gap.part.startswith(part)]
+    spans = [(gap.since, history.last_t if gap.until is None else gap.until) for gap in gaps]
+    return max((span for span in spans if span[1] > since), key=lambda span: span[1] - span[0], default=None)
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """A stretch in which an observer could not follow a part; `until` is None where it was so to the end."""
+
+    who: str
+    part: str
+    since: int
+    until: int | None
+    why: str
+
+
+def _gaps(events: Iterable[Event]) -> list[_Gap]:
+    """Of the probe's events: from an error to what recovered from it. The last error of several tells why."""
+    begun: dict[tuple[str, str], _Gap] = {}
+    over: list[_Gap] = []
+    for event in events:
+        key = (event.object, str(event.value.get("of", "something")))
+        if event.what == "error":
+            why = str(event.value.get("error", "it does not say what"))
+            begun[key] = _Gap(*key, begun[key].since if key in begun else event.t, None, why)
+        elif event.what == "recovered" and key in begun:
+            over.append(replace(begun.pop(key), until=event.t))
+    return over + list(begun.values())
 
 
 def _partial(stop: Event) -> list[str]:

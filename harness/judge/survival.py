@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.history import NS, History, Mark
 from harness.judge.checks import measured, unknown, when
 from harness.judge.faults import fault_time, targets
+from harness.judge.runs import signs_of_life
 from harness.outcome import Check
 from harness.slo import Bound
 
@@ -40,7 +41,8 @@ def _survival(history: History, bound: Bound) -> Check:
         return unknown(bound, f"It was not seen when the last {HEARD} went")
     going, away = min(times) - HITCH, max(times)
     begun = [mark for mark in history.marks if mark.mark == "start" and mark.t <= away]
-    under_way = [life for mark in begun if (life := _life(history, mark, going, away))]
+    signs = signs_of_life(history)
+    under_way = [life for mark in begun if (life := _life(history, mark, signs.get(mark.ti, going), going, away))]
     if not under_way:
         return unknown(bound, f"No task that says that it lives was under way when the last {HEARD} went")
     dead = [life for life in under_way if life.died]
@@ -54,11 +56,10 @@ def _survival(history: History, bound: Bound) -> Check:
     return measured(bound, (first.last - away) / NS, f"{count} {what}", after)
 
 
-def _life(history: History, start: Mark, going: int, away: int) -> _Life | None:
+def _life(history: History, start: Mark, sign: int, going: int, away: int) -> _Life | None:
     """None where it was over before the servers went. One that fell silent while they did lived on for no time."""
     ends = [m.t for m in history.marks if m.mark == "end" and m.ti == start.ti and m.ti]
-    signs = [e.t for e in history.events if e.what == "alive" and e.value.get("ti") == start.ti]
-    last = max((*signs, *ends), default=going)
+    last = max(sign, *ends) if ends else sign
     if last <= (away if ends else going):
         return None
     return _Life(max(last, away), died=not ends and history.last_t - last > SILENT)

@@ -71,6 +71,12 @@ def test_what_is_no_part_is_refused(said: str) -> None:
         part(ALL, said)
 
 
+def collected(*options: str) -> subprocess.CompletedProcess[str]:
+    """What a call of pytest with these options would run."""
+    call = [sys.executable, "-m", "pytest", "tests/chaos", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -80,25 +86,12 @@ def test_what_is_no_part_is_refused(said: str) -> None:
     ],
 )
 def test_a_call_that_would_run_nothing_is_no_success(options: tuple[str, ...], said: str) -> None:
-    call = [sys.executable, "-m", "pytest", "tests/chaos", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
-    found = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = collected(*options)
     assert found.returncode != 0
     assert said in found.stdout
 
 
 def test_the_profile_is_also_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CHAOS_PROFILE", "defaults")
-    call = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests/chaos",
-        "--collect-only",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "chaos and nightly",
-    ]
-    found = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = collected("-m", "chaos and nightly")
     assert found.stdout.count("::test_experiment[") == len(cases("defaults"))
