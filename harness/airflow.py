@@ -161,6 +161,16 @@ class Airflow:
         every = self._every(f"/api/v2/dags/{dag}/dagRuns", "dag_runs", RunState, _begins(prefix) | {"order_by": "id"})
         return [run for run in every if run.run_id.startswith(prefix)]
 
+    def knows(self, dag: str, run_id: str) -> bool:
+        """Whether a run is there for whoever asks for it."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}"
+        reply = self._send_as_user("GET", path)
+        if reply.status_code == 200 and self._body(reply).get("dag_run_id") == run_id:
+            return True
+        if reply.status_code == 404 and "detail" in self._body(reply):
+            return False
+        raise self._unexpected(f"GET {path}", reply)
+
     def finished(self, dag: str, prefix: str, known: Container[str]) -> list[RunState]:
         """Runs that came to their end and are not `known`, by reading from the newest end back to what is known.
 

@@ -12,6 +12,7 @@ from harness.history import Recorder
 from harness.kube import Kube, of_cluster
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
+from harness.observe.pod_logs import PodLogs
 from harness.observe.prober import Prober, Target
 from harness.observe.watcher import Watcher
 from harness.observe.workload import Workload
@@ -40,11 +41,12 @@ class Rig:
             waits=waits,
             answering=lambda: neighbours.node(address),
         )
+        self._logs = PodLogs(kube, recorder, [settings.namespace, INGRESS_NAMESPACE], run_id)
         self._machine = Machine(recorder)
         self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
         self._probers = [
             Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s)
-            for url, targets in _targets(plan, access).items()
+            for url, targets in _targets(plan, access, run_id).items()
         ]
         self._access = access
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
@@ -68,6 +70,7 @@ class Rig:
         for start in [
             self._machine.start,
             self._watcher.start,
+            self._logs.start,
             self._ledger.start,
             *(p.start for p in self._probers),
             *(w.start for w in self._loads),
@@ -100,22 +103,28 @@ class Rig:
         problems: list[str] = []
         for load in self._loads:
             _try(lambda load=load: load.stop(0), problems)  # type: ignore[misc]
-        for stop in [*(p.stop for p in self._probers), self._ledger.stop, self._watcher.stop, self._machine.stop]:
+        for stop in [
+            *(p.stop for p in self._probers),
+            self._ledger.stop,
+            self._logs.stop,
+            self._watcher.stop,
+            self._machine.stop,
+        ]:
             _try(stop, problems)
         return problems
 
 
-def _targets(plan: Plan, access: Access) -> dict[str, list[Target]]:
+def _targets(plan: Plan, access: Access, run_id: str) -> dict[str, list[Target]]:
     """By the address that they go to."""
     token = access.token() if any(t.login for t in plan.probe.targets) else ""
     found: dict[str, list[Target]] = {}
     for target in plan.probe.targets:
         if url := access.url(target.entry):
-            found.setdefault(url, []).extend(_series(target, token))
+            found.setdefault(url, []).extend(_series(target, token, run_id))
     return found
 
 
-def _series(target: Read, token: str) -> list[Target]:
+def _series(target: Read, token: str, run_id: str) -> list[Target]:
     return [
         Target(
             name=target.name,
@@ -126,6 +135,7 @@ def _series(target: Read, token: str) -> list[Target]:
             expect_status=200,
             headers={"Authorization": f"Bearer {token}"} if target.login else {},
             must_contain=target.must_contain or None,
+            nonce=run_id,
         )
         for conn in target.conn
     ]

@@ -35,6 +35,7 @@ CATALOGUE: dict[str, Kind] = {
     "availability.read.errors": Kind("%", "at most", "share of reads that were not answered well, per target"),
     "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
+    "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
     "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),
     "evidence.finished_runs": Kind("count", "at least", "DAG runs that ended in success"),
     "evidence.late_samples": Kind("%", "at most", "samples started later than one probe interval after they were due"),
@@ -56,6 +57,12 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.workers_consume": Kind(
         "s", "at most", "fault → each worker has begun a task of a run triggered after it"
     ),
+    "redundancy.webservers": Kind("s", "at most", "longest that a Ready api-server served none of our requests"),
+    "redundancy.ingress": Kind("s", "at most", "longest that a Ready ingress controller passed on no request of ours"),
+    "redundancy.schedulers": Kind("s", "at most", "longest that a Ready scheduler worked on none of our runs"),
+    "redundancy.workers": Kind("s", "at most", "longest that a Ready worker was at work on none of our tasks"),
+    "redundancy.triggerers": Kind("s", "at most", "longest that a Ready triggerer took none of our deferred tasks"),
+    "redundancy.spread": Kind("count", "at most", "components of which all pods are on one node"),
     "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
     "disruption.ready": Kind("count", "at least", "fewest pods Ready at once of a component that was hit"),
     "scaling.gain": Kind("times", "at least", "throughput at its best level over that at the least"),

@@ -14,8 +14,10 @@ from harness.judge import (
     disruption,
     evidence,
     recovery,
+    redundancy,
     rollback,
     scaling,
+    stale,
     survival,
     task_pods,
     tasks,
@@ -30,6 +32,8 @@ Checker = Callable[[History, dict[str, Bound]], tuple[Check, ...]]
 CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
     "availability": availability.check,
+    "stale": stale.check,
+    "redundancy": redundancy.check,
     "tasks": tasks.check,
     "task pods": task_pods.check,
     "survival": survival.check,
@@ -39,7 +43,9 @@ CHECKERS: dict[str, Checker] = {
     "backlog": backlog.check,
     "rollback": rollback.check,
 }
-WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write."))
+# Only where somebody writes, and then asks for what was written.
+STALE = frozenset({stale.NAME})
+WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | STALE
 # Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
 CONSUMING = frozenset({"recovery.workers_consume"})
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
@@ -51,9 +57,12 @@ TASK_PODS = frozenset(task_pods.CHECKS)
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
 # Only where nobody is left to hear of running tasks.
 SURVIVAL = frozenset({survival.NAME})
-OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING
+# Where the stack has several of a kind, and the load puts each of them to work.
+REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy."))
+TRIGGERER = "triggerer"
+OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | STALE
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"})
+LATER = frozenset({"tasks.unknown_attempts"}) | STALE | REDUNDANCY
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
@@ -64,12 +73,31 @@ def required(component: str, writes: bool, phases: Sequence[str] | None = None, 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     """
     more = (WRITES if writes else frozenset()) | (TASK_PODS if stack.startswith(PER_TASK) else frozenset())
+    more |= redundant(component, stack)
     if component == NULL:
         return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
     if phases is not None:
         ways = {f"recovery.{phase}" for phase in phases}
     return REQUIRED_ALWAYS | ways | more
+
+
+def redundant(component: str, stack: str) -> frozenset[str]:
+    """The redundancy that is owed: of what the stack has several of, as far as the load puts each of them to work.
+
+    KEDA adds workers and takes them away while they have nothing to do; the load holds triggers only where nothing is
+    broken, or a triggerer is.
+    """
+    if not stack:
+        return frozenset()
+    owed = {"redundancy.webservers", "redundancy.ingress", redundancy.SPREAD}
+    if stack.startswith(("celery", PER_TASK)) and not stack.startswith("celery-single"):
+        owed.add("redundancy.schedulers")
+    if stack.startswith("celery") and not stack.startswith("celery-keda"):
+        owed.add("redundancy.workers")
+    if component in (NULL, TRIGGERER):
+        owed.add("redundancy.triggerers")
+    return frozenset(owed)
 
 
 def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outcome:

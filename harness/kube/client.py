@@ -22,6 +22,7 @@ from harness.settings import Settings
 
 STACK_LABEL = "airflow-chaos/stack"
 ALLOW_LABEL = "airflow-chaos/allow"
+LOG_TIMEOUT_S = 3.0  # a node that is off must not hold up the reading of those that are not
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -112,6 +113,21 @@ class Kube:
                 return False
             raise
         return True
+
+    def log(self, pod: Pod, lines: int) -> list[str]:
+        """The last lines of a pod's own log, each behind its time (RFC 3339); none where the pod or its container is
+        gone."""
+        self.guard(pod.namespace)
+        try:
+            with reaching():
+                text = self._core.read_namespaced_pod_log(
+                    pod.name, pod.namespace, tail_lines=lines, timestamps=True, _request_timeout=LOG_TIMEOUT_S
+                )
+        except KubeError as refused:
+            if refused.status in (400, 404):
+                return []
+            raise
+        return str(text).splitlines()
 
     def ready_replicas(self, namespace: str) -> dict[str, Replicas]:
         """Per component: pods Ready and wanted, over its Deployments and StatefulSets."""

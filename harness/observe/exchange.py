@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, cast
 
 import httptools
@@ -17,6 +18,9 @@ Outcome = Literal["ok", "fail", "info"]
 Answer = tuple[int, bytes]
 LENGTH_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({"GET", "HEAD"})
+NUMBER = (
+    b"<number>"  # stands in a prepared request where the number of each one goes; no path may hold these characters
+)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ class Client:
         self._host = host
         self._port = port
         self._request = request
+        self._numbers = count()
         self._keep = keep
         self._status = status
         self._contains = contains
@@ -145,7 +150,7 @@ class Client:
             async with asyncio.timeout(timeout_s):
                 if connection is None:
                     connection = await self._connect()
-                status, body = await connection.send(self._request)
+                status, body = await connection.send(self._next())
         except TimeoutError:
             return self._bad(connection, "info", f"no whole answer within {timeout_s:g} s")
         except Exception as cause:  # whatever it is, the request was due and must have its sample
@@ -160,6 +165,10 @@ class Client:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+    def _next(self) -> bytes:
+        """The request with a number that none before it had: no cache can know the answer."""
+        return self._request.replace(NUMBER, b"%d" % next(self._numbers))
 
     def _kept(self) -> Connection | None:
         """The connection that has been idle for longest and is still open."""
@@ -189,8 +198,10 @@ class Client:
         return Reply(outcome, connection.status, error)
 
 
-def prepare(method: str, host: str, path: str, headers: dict[str, str], *, keep: bool) -> bytes:
-    """The bytes of a request without a body."""
+def prepare(method: str, host: str, path: str, headers: dict[str, str], *, keep: bool, nonce: str = "") -> bytes:
+    """The bytes of a request without a body. With a nonce, each one asks for it and a number of its own."""
+    if nonce:
+        path += f"{'&' if '?' in path else '?'}nonce={nonce}.{NUMBER.decode()}"
     every = {"Host": host, "Accept": "*/*", "Connection": "keep-alive" if keep else "close", **headers}
     if method not in BODILESS:
         every["Content-Length"] = "0"

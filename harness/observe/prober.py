@@ -36,7 +36,11 @@ Conn = Literal["new", "reused"]
 
 @dataclass(frozen=True)
 class Target:
-    """One series: a path asked for at `rate_hz` on one kind of connection, and what a good answer is."""
+    """One series: a path asked for at `rate_hz` on one kind of connection, and what a good answer is.
+
+    With a `nonce`, the query of each request holds it and a number, so that no cache knows the answer and servers log
+    whose request it was.
+    """
 
     name: str
     path: str
@@ -46,6 +50,7 @@ class Target:
     expect_status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     must_contain: str | None = None
+    nonce: str = ""
 
 
 @dataclass(frozen=True)

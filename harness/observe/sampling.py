@@ -148,7 +148,7 @@ def _series(config: Config, first: int) -> list[Series]:
     made = []
     for target, every, phase in zip(config.targets, intervals, phases(intervals), strict=True):
         keep = target.conn == "reused"
-        request = prepare(target.method, url.netloc, target.path, target.headers, keep=keep)
+        request = prepare(target.method, url.netloc, target.path, target.headers, keep=keep, nonce=target.nonce)
         contains = (target.must_contain or "").encode()
         client = Client(host, port, request, keep=keep, status=target.expect_status, contains=contains)
         made.append(Series(target, client, every, first + phase))

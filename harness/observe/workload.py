@@ -19,9 +19,11 @@ from harness.errors import UsageError
 from harness.history import NS, Op, Recorder, Sample
 from harness.observe.problems import Problems
 from harness.observe.runs import Runs
+from harness.observe.witness import Witness
 
 AGAIN_AFTER_S = 0.5
 MOST_THREADS = 64
+WRITER = "writer"
 PENDING_STATUS = frozenset({408, 429})  # refusals that say: ask again
 
 Conn = Literal["new", "reused"]
@@ -91,6 +93,7 @@ class Workload:
         self._asked: list[Future[None]] = []
         self._ticker = threading.Thread(target=self._tick, name=f"workload {prefix}", daemon=True)
         self._problems = Problems(recorder, process)
+        self._witness: Witness | None = None
 
     def start(self, most: int | None = None) -> None:
         """Log in and begin; the first trigger is due at once, and `most` are asked for. Raises as `Airflow.login`."""
@@ -107,6 +110,10 @@ class Workload:
             with_tasks=bool(self._tasks),
         )
         self._runs.start()
+        if self._process == WRITER:
+            self._witness = Witness(
+                lambda: self._door.another(keep_alive=False), self._recorder, self._dag, self._process
+            )
         self._ticker.start()
 
     def halt(self) -> None:
@@ -131,6 +138,8 @@ class Workload:
         wait(self._asked, max(0.0, deadline - time.monotonic()))
         self._give_up.set()
         self._pool.shutdown(wait=True)
+        if self._witness:
+            self._witness.stop()
         for problem in (error for asked in self._asked if (error := asked.exception())):
             self._problems.report("triggers", f"{type(problem).__name__}: {problem}")
         self._runs.stop(max(0.0, deadline - time.monotonic()))
@@ -168,6 +177,8 @@ class Workload:
         if last.outcome == "ok" or (last.status == 409 and maybe):
             self._op("ok", value)
             self._runs.accepted(run_id)
+            if self._witness:
+                self._witness.accepted(run_id)
         elif last.refused and not maybe:
             self._op("fail", value | {"error": last.error})
         else:
@@ -177,7 +188,7 @@ class Workload:
         t = self._recorder.now()
         result = self._once(run_id, conn)
         end = self._recorder.now()
-        if self._process == "writer":
+        if self._process == WRITER:
             sample = Sample(
                 t=t,
                 target="trigger",

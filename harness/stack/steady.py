@@ -14,7 +14,7 @@ from harness.settings import Settings
 from harness.stack.access import open_access
 from harness.wait import until
 
-DAGS = ("chaos_workload", "chaos_noop")
+DAGS = ("chaos_workload", "chaos_noop", "chaos_triggered")
 DAG_SECONDS = 120
 RUN_SECONDS = 120
 QUIET_SECONDS = 120

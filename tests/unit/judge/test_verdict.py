@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
 from harness.judge.checks import plain
-from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, required
+from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, redundant, required
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
 from tests.unit.builders import (
@@ -215,16 +215,31 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
         "availability.write.outage",
         "availability.write.errors",
     }
-    assert required("scheduler", writes=True) == always
+    assert required("scheduler", writes=True) == always | {"availability.read.stale"}
     assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | {"recovery.process_gone"}
     assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS
     other = {"recovery.process_gone", "recovery.replacement_ready"}
     assert required("api-server", writes=False) == REQUIRED_ALWAYS | other
     pods = {"tasks.extra_pods", "tasks.left_pods"}
-    assert required("worker", writes=False, phases=[], stack="kubernetes") == REQUIRED_ALWAYS | pods
+    assert (
+        required("worker", writes=False, phases=[], stack="kubernetes") - redundant("worker", "kubernetes")
+        == REQUIRED_ALWAYS | pods
+    )
     assert pods < required("none", writes=False, stack="kubernetes")
     assert "rollback.time" in REQUIRED_ALWAYS
     assert not [n for n in REQUIRED_ALWAYS if n.startswith("recovery.") or ".write." in n]
+
+
+def test_redundancy_is_owed_of_what_a_stack_has_several_of_and_the_load_puts_to_work() -> None:
+    each = {"redundancy.webservers", "redundancy.ingress", "redundancy.spread"}
+    several = each | {"redundancy.schedulers"}
+    assert redundant("scheduler", "celery") == several | {"redundancy.workers"}
+    assert redundant("triggerer", "celery") == redundant("none", "celery")
+    assert redundant("none", "celery") == several | {"redundancy.workers", "redundancy.triggerers"}
+    assert redundant("scheduler", "celery-single") == each | {"redundancy.workers"}
+    assert redundant("worker", "celery-keda") == several == redundant("worker", "kubernetes")
+    assert redundant("scheduler", "local") == each
+    assert redundant("none", "") == frozenset()
 
 
 HEALTHY = healthy()
@@ -285,4 +300,4 @@ def test_judging_never_raises_whatever_is_missing(lost: set[int]) -> None:
 def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str) -> None:
     slo = {n: b for n, b in SLO.items() if n != name}
     assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
-    assert name in required("scheduler", writes=True)
+    assert name in required("none", writes=True, stack="celery")

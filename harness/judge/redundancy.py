@@ -1,0 +1,193 @@
+"""Does each replica do its share of the work? Ready is what a pod says of itself; what it did is in the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from harness.history import NS, Event, History, Mark
+from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
+from harness.judge.faults import fault_time, judged_from, planned, serves, span
+from harness.judge.observers import blind, unread_ledger
+from harness.outcome import Check, Verdict, Window
+from harness.slo import Bound
+
+SPREAD = "redundancy.spread"
+COMPONENTS = {
+    "redundancy.webservers": "api-server",
+    "redundancy.ingress": "ingress",
+    "redundancy.schedulers": "scheduler",
+    "redundancy.workers": "worker",
+    "redundancy.triggerers": "triggerer",
+}
+WORKER = "worker"
+ENOUGH = 2  # fewer are no redundancy
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What is looked at: the part of a run in which nothing is broken, and in which there is a load."""
+
+    history: History
+    since: int
+    until: int
+    fault: int | None
+
+    def pods(self, component: str) -> list[list[Event]]:
+        """What was seen of each pod until the end of this part."""
+        found: dict[str, list[Event]] = {}
+        for event in self.history.events:
+            if event.source == "pod" and event.value.get("component") == component and event.t <= self.until:
+                found.setdefault(event.uid or event.object, []).append(event)
+        return list(found.values())
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Before the fault, what is not redundant makes the run INVALID; after the recovery, FAIL."""
+    return tuple(_judge(history, bounds[name]) for name in (*COMPONENTS, SPREAD) if name in bounds)
+
+
+def _judge(history: History, bound: Bound) -> Check:
+    before, after = _before(history), _after(history)
+    if planned(history):
+        if before is None:
+            return unknown(bound, "There is no baseline to be redundant in")
+        ground = _look(before, bound)
+        if ground.verdict is not Verdict.PASS:
+            said = f"The ground was not redundant before the fault: {ground.because}"
+            return ground.model_copy(update={"verdict": Verdict.INVALID, "because": said})
+    if after is None:
+        return unknown(bound, "Whether everything was whole again, and from when on, is not known")
+    return _look(after, bound)
+
+
+def _before(history: History) -> _Scene | None:
+    baseline, until = span(history, "baseline"), judged_from(history)
+    return _Scene(history, baseline[0], until, fault_time(history)) if baseline and until is not None else None
+
+
+def _after(history: History) -> _Scene | None:
+    """From when the undo found the cluster whole, or all of a run without a fault, until the load ends."""
+    recovery = span(history, "recovery")
+    if not planned(history):
+        since = judged_from(history)
+    else:
+        since = max((f.t for f in history.faults if f.phase == "rolled-back"), default=None)
+    if recovery is None or since is None or since >= recovery[1]:
+        return None
+    return _Scene(history, since, recovery[1], fault_time(history))
+
+
+def _look(scene: _Scene, bound: Bound) -> Check:
+    if bound.name == SPREAD:
+        return _spread(scene, bound)
+    component = COMPONENTS[bound.name]
+    pods = [events for events in scene.pods(component) if serves(events[-1])]
+    if len(pods) < ENOUGH:
+        return _alone(scene, bound, component, len(pods))
+    idle = worst_of(_idle(scene, bound, _at_work(scene, component, events), events) for events in pods)
+    if idle.verdict is not Verdict.PASS and (why := _unseen(scene, component)):
+        return unknown(bound, f"{why}, so that nobody knows what each {component} did")
+    return idle
+
+
+def _alone(scene: _Scene, bound: Bound, component: str, count: int) -> Check:
+    """No measure in seconds speaks of it: what there is one of, or none, shares its work with nobody."""
+    why = f"{count} {component} was Ready {when(scene.until, scene.fault)}; fewer than {ENOUGH} are no redundancy."
+    return plain(bound.name, Verdict.FAIL, why).model_copy(update={"limit": bound.limit, "origin": bound.origin})
+
+
+def _idle(scene: _Scene, bound: Bound, busy: list[Span], events: list[Event]) -> Check:
+    """The longest that a pod was Ready and did nothing. One that was never seen at work may yet have been about to be,
+    so that its stretch is known at least."""
+    name = events[-1].object
+    stretches = [gap for ready in _ready(scene, events) for gap in _gaps(ready, busy)]
+    longest = max(stretches, key=lambda gap: gap[1] - gap[0], default=(scene.until, scene.until))
+    did = any(end >= scene.since and start <= scene.until for start, end in busy)
+    return measured(
+        bound,
+        (longest[1] - longest[0]) / NS,
+        f"{name} was Ready and did nothing for",
+        f", {when(longest[0], scene.fault)}" + ("" if did else ", and was never seen at work"),
+        whole=did,
+        windows=[Window(start=longest[0], end=longest[1], what=f"{name} did nothing")],
+    )
+
+
+def _ready(scene: _Scene, events: list[Event]) -> list[Span]:
+    """The stretches of this part in which a pod was Ready."""
+    edges = [*((e.t, serves(e)) for e in events), (scene.until, False)]
+    spans = [(max(t, scene.since), until) for (t, up), (until, _) in pairwise(edges) if up]
+    return _joined(stretch for stretch in spans if stretch[1] > stretch[0])
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _gaps(ready: Span, busy: list[Span]) -> list[Span]:
+    """What of a stretch no work covers."""
+    gaps: list[Span] = []
+    at = ready[0]
+    for start, end in busy:
+        if start > at and at < ready[1]:
+            gaps.append((at, min(start, ready[1])))
+        at = max(at, end)
+    return [*gaps, (at, ready[1])] if at < ready[1] else gaps
+
+
+def _at_work(scene: _Scene, component: str, events: list[Event]) -> list[Span]:
+    """When a pod was at work, in order: workers by the ledger, all others when their logs were read to speak of it."""
+    last = events[-1]
+    if component == WORKER:
+        return _joined(_tasks(scene.history, last.object.rsplit("/", 1)[-1]))
+    said = [e.t for e in scene.history.events if e.what == "worked" and e.source == "endpoint" and e.uid == last.uid]
+    return [(t, t) for t in said]
+
+
+def _tasks(history: History, host: str) -> list[Span]:
+    """From each start on this host to its end here. A task that is deferred is at work on no worker meanwhile."""
+    ends = {_attempt(mark): mark for mark in history.marks if mark.mark == "end" and mark.executor_host == host}
+    spans = [(end.t, end.t) for end in ends.values() if end.resumed]
+    for mark in history.marks:
+        if mark.mark == "start" and mark.executor_host == host:
+            end = ends.get(_attempt(mark))
+            spans.append((mark.t, mark.t if end is None or end.resumed else max(mark.t, end.t)))
+    return spans
+
+
+def _attempt(mark: Mark) -> tuple[str, str, int, int]:
+    return mark.dag_run, mark.task, mark.map_index, mark.try_
+
+
+def _unseen(scene: _Scene, component: str) -> str | None:
+    if component == WORKER:
+        return "Marks of tasks are missing from the ledger" if unread_ledger(scene.history) else None
+    if not any(e.what == "worked" and e.value.get("component") == component for e in scene.history.events):
+        return f"No log of any {component} was seen to speak of this run"
+    gone = blind(scene.history, "logs of", scene.since)
+    return f"Logs could not be read for {amount((gone[1] - gone[0]) / NS, 's')}" if gone else None
+
+
+def _spread(scene: _Scene, bound: Bound) -> Check:
+    """Components of which all pods are on one node, when the load ends."""
+    replicas = scene.history.meta.replicas if scene.history.meta else {}
+    together: list[str] = []
+    for component in sorted(name for name, wanted in replicas.items() if wanted >= ENOUGH):
+        last = [events[-1] for events in scene.pods(component) if serves(events[-1])]
+        nodes = {str(event.value.get("node")) for event in last}
+        if len(last) >= ENOUGH and len(nodes) == 1:
+            together.append(f"all {len(last)} of {component} on {nodes.pop()}")
+    if not replicas:
+        return unknown(bound, "The history does not say what there was")
+    names = f" ({some(together)})" if together else ""
+    return measured(bound, len(together), f"At {when(scene.until, scene.fault)}, components on a single node:", names)
