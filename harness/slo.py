@@ -36,6 +36,7 @@ CATALOGUE: dict[str, Kind] = {
     "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
     "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
+    "availability.stream.broken": Kind("count", "at most", "answers that stay open until a run ends, and broke off"),
     "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),
     "evidence.finished_runs": Kind("count", "at least", "DAG runs that ended in success"),
     "evidence.late_samples": Kind("%", "at most", "samples started later than one probe interval after they were due"),

@@ -18,6 +18,7 @@ from harness.judge import (
     rollback,
     scaling,
     stale,
+    streams,
     survival,
     task_pods,
     tasks,
@@ -33,6 +34,7 @@ CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
     "availability": availability.check,
     "stale": stale.check,
+    "streams": streams.check,
     "redundancy": redundancy.check,
     "tasks": tasks.check,
     "task pods": task_pods.check,
@@ -43,9 +45,9 @@ CHECKERS: dict[str, Checker] = {
     "backlog": backlog.check,
     "rollback": rollback.check,
 }
-# Only where somebody writes, and then asks for what was written.
-STALE = frozenset({stale.NAME})
-WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | STALE
+# Only where somebody writes, and then asks for what was written and waits for it.
+READERS = frozenset({stale.NAME, streams.NAME})
+WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | READERS
 # Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
 CONSUMING = frozenset({"recovery.workers_consume"})
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
@@ -60,9 +62,9 @@ SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
 REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy."))
 TRIGGERER = "triggerer"
-OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | STALE
+OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"}) | STALE | REDUNDANCY
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.history import Event, Fault, Meta, Record, Sample
 from harness.judge.null import check
-from harness.judge.verdict import REQUIRED_ALWAYS, judge, redundant, required
+from harness.judge.verdict import READERS, REQUIRED_ALWAYS, judge, redundant, required
 from harness.outcome import Outcome, Verdict
 from tests.unit.builders import LIMITS, bad, changed, fault, healthy, meta, named, pod, whole, without
 
@@ -97,6 +97,6 @@ def test_a_null_run_without_writes_needs_no_bounds_for_them() -> None:
 
 def test_the_bounds_of_a_null_experiment() -> None:
     still_judged = REQUIRED_ALWAYS - {"rollback.time"} | redundant("none", "celery")
-    writes = {"availability.write.outage", "availability.write.errors", "availability.read.stale"}
+    writes = {"availability.write.outage", "availability.write.errors"} | READERS
     assert required("none", writes=False, stack="celery") == still_judged
     assert required("none", writes=True, stack="celery") == still_judged | writes

@@ -215,7 +215,7 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
         "availability.write.outage",
         "availability.write.errors",
     }
-    assert required("scheduler", writes=True) == always | {"availability.read.stale"}
+    assert required("scheduler", writes=True) == always | {"availability.read.stale", "availability.stream.broken"}
     assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | {"recovery.process_gone"}
     assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS
     other = {"recovery.process_gone", "recovery.replacement_ready"}
