@@ -37,6 +37,13 @@ def before_experiment_control(context: dict[str, Any]) -> None:
         _refuse(HarnessError(f"the run could not be opened: {cause!r}; this is a defect of the harness"))
 
 
+def after_hypothesis_control(context: dict[str, Any], state: dict[str, Any]) -> None:
+    """Our phases decide how long a run lives, and the history what it comes to. What the hypothesis saw stays in the
+    journal, probe by probe."""
+    if desk.run:
+        state["steady_state_met"] = True
+
+
 def before_method_control(context: dict[str, Any]) -> None:
     """The fault phase begins."""
     if desk.run:

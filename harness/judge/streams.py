@@ -52,13 +52,14 @@ def _broken(history: History, bound: Bound) -> Check:
 
 
 def _streams(history: History) -> list[_Stream]:
-    found: dict[str, _Stream] = {}
+    found: dict[tuple[str, str], _Stream] = {}
     for op in (op for op in history.ops if op.f == "stream"):
         name = str(op.value.get("dag_run"))
+        this = name, str(op.value.get("number"))
         if op.type == "invoke":
-            found[name] = _Stream(name, op.t, None)
-        elif name in found:
-            found[name] = _Stream(name, found[name].begin, op)
+            found[this] = _Stream(name, op.t, None)
+        elif this in found:
+            found[this] = _Stream(name, found[this].begin, op)
         else:
             raise HistoryError(f"the answer about {name} ended and was never open; the history is damaged")
     return sorted(found.values(), key=lambda s: s.end.t if s.end else history.last_t)

@@ -13,6 +13,7 @@ from harness.judge import (
     backlog,
     disruption,
     evidence,
+    null,
     recovery,
     redundancy,
     rollback,
@@ -32,6 +33,7 @@ Checker = Callable[[History, dict[str, Bound]], tuple[Check, ...]]
 
 CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
+    "healthy": null.healthy,
     "availability": availability.check,
     "stale": stale.check,
     "streams": streams.check,

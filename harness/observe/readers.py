@@ -13,13 +13,14 @@ from harness.airflow import Airflow
 from harness.history import Op, Recorder
 
 APART_S = 1.0
-MOST_THREADS = 32
+MOST_THREADS = 64
 
 
 class Reader(ABC):
     """Takes up accepted runs, one a second at most, each in a thread of its own."""
 
     f: str  # what its ops are called
+    each = 1  # so many times is each run read, side by side
 
     def __init__(self, door: Callable[[], Airflow], recorder: Recorder, dag: str, process: str) -> None:
         """`door` gives a new one with a login."""
@@ -33,13 +34,14 @@ class Reader(ABC):
         self._next = 0.0
 
     def accepted(self, run_id: str) -> None:
-        """Read this run, unless another was taken up within the same second."""
+        """Read this run, unless another was taken up less than a second ago."""
         now = time.monotonic()
         with self._lock:
             if now < self._next or self._stopping.is_set():
                 return
             self._next = now + APART_S
-        self._pool.submit(self._read, run_id, now)
+        for number in range(self.each):
+            self._pool.submit(self._read, run_id, number, now)
 
     def stop(self) -> None:
         """Take up no more, and end what is under way."""
@@ -47,7 +49,7 @@ class Reader(ABC):
         self._pool.shutdown(wait=True)
 
     @abstractmethod
-    def _read(self, run_id: str, accepted: float) -> None:
+    def _read(self, run_id: str, number: int, accepted: float) -> None:
         """Read one run, which was accepted at this time of the monotonic clock, in seconds."""
 
     def _op(self, kind: Literal["invoke", "ok", "fail", "info"], run_id: str, **said: object) -> None:

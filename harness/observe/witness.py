@@ -19,7 +19,7 @@ class Witness(Reader):
 
     f = "look"
 
-    def _read(self, run_id: str, accepted: float) -> None:
+    def _read(self, run_id: str, number: int, accepted: float) -> None:
         for after_s in LOOKS_S:
             if self._stopping.wait(max(0.0, accepted + after_s - time.monotonic())):
                 return

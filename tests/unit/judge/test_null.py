@@ -49,10 +49,16 @@ def test_an_outage_in_any_phase_is_a_failure_and_no_excuse(since: float, until: 
         pod(30, "scheduler-a", "uid-a", restarts=1),
     ],
 )
-def test_what_breaks_of_itself_is_no_noise_floor(event: Event) -> None:
-    check = named(null([*still(), event]), "evidence.fault")
-    assert check.verdict is Verdict.INVALID
+def test_what_breaks_of_itself_is_a_broken_promise(event: Event) -> None:
+    outcome = null([*still(), event])
+    check = named(outcome, "healthy.pods")
+    assert check.verdict is outcome.verdict is Verdict.FAIL
     assert "30.0 s into the run" in check.because
+    assert named(outcome, "evidence.fault").verdict is Verdict.PASS
+
+
+def test_what_is_broken_on_purpose_owes_no_health() -> None:
+    assert "healthy.pods" not in {c.name for c in judge(whole(healthy())).checks}
 
 
 def test_a_pod_that_had_been_restarted_before_stays_as_it_was() -> None:
