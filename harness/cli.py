@@ -115,10 +115,15 @@ def run(
     profile: Profile = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
+    allow_providers: Annotated[
+        list[str] | None, typer.Option(help="let it run this too: process, http, or modules of this name")
+    ] = None,
 ) -> None:
     """Run one experiment on the standing stack and judge it."""
     settings = _settings(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
+    if allow_providers:
+        settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
     if repeat != 1:
         folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
         show_repeated(repeated, folder)

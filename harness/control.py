@@ -13,6 +13,7 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 
+from harness import allowed
 from harness import experiment as experiments
 from harness.errors import EXIT_FAIL, EXIT_INTERNAL, HarnessError
 from harness.outcome import Verdict
@@ -26,10 +27,13 @@ def before_experiment_control(context: dict[str, Any]) -> None:
     try:
         name = desk.name or experiments.name_of(str(context.get("title")))
         settings = desk.settings or Settings()
-        desk.run = Run(experiments.check(name, context).seeded(settings.seed), settings, desk.remade)
+        experiment = experiments.check(name, context)
+        allowed.check(experiment, settings.allow_providers)
+        desk.run = Run(experiment.seeded(settings.seed), settings, desk.remade)
         desk.run.open()
         desk.run.baseline()
     except HarnessError as cause:
+        context["rollbacks"] = []  # Chaos Toolkit would still run them with --rollback-strategy=always
         _refuse(cause)
     except InterruptExecution:  # SIGTERM, as Chaos Toolkit passes it on: no refusal, the run is wound up
         raise

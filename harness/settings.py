@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,12 @@ class Settings(BaseSettings):
     ledger_namespace: str = "airflow-chaos-ledger"
     http_port: int = 18080
     ledger_port: int = 16379
+    allow_providers: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("allow_providers", mode="before")
+    @classmethod
+    def _by_commas(cls, said: object) -> object:
+        return tuple(name.strip() for name in said.split(",") if name.strip()) if isinstance(said, str) else said
 
     @property
     def deployment(self) -> str:

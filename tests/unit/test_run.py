@@ -60,8 +60,8 @@ def no_method(folder: Path) -> Path:
     [
         (no_bound, r"slo\.yaml:1: small on celery has no bound tasks\.lost"),
         (no_stack, "the stack is not up"),
-        (no_such_action, r"small\.json is not a valid Chaos Toolkit experiment: .*kill_postman"),
-        (no_method, r"small\.json is not a valid Chaos Toolkit experiment"),
+        (no_such_action, r"small\.json: method\[0\]\.provider\.func: 'kill_postman' is not one of"),
+        (no_method, r"small\.json: method: a list is expected"),
     ],
 )
 def test_a_refused_run_records_nothing_and_frees_the_lock(
