@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import HarnessError
+from harness.files import write
 from harness.history import FORMAT, NS, History, Meta, Recorder, wall_now
 from harness.judge.calibration import PUNCTUAL_NS, Calibration, compare
 from harness.observe.prober import Conn, Prober, Target
@@ -42,10 +43,7 @@ def calibrate(settings: Settings, seed: int | None = None) -> Calibration:
     with tempfile.TemporaryDirectory() as folder:
         found = _measure(Path(folder) / "history.jsonl", seed)
     path = _path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    write(path, found.model_dump_json(indent=2) + "\n")
     return found
 
 

@@ -18,6 +18,7 @@ from harness import experiment as experiments
 from harness.bounds import owed
 from harness.errors import UsageError
 from harness.experiment import Experiment, Plan
+from harness.files import write
 from harness.judge.checks import amount
 from harness.outcome import Outcome, Verdict
 from harness.settings import Profile, Settings
@@ -120,7 +121,7 @@ def read(path: Path) -> Measured:
 
 
 def keep(measured: Measured, path: Path) -> None:
-    path.write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write(path, measured.model_dump_json(indent=1) + "\n")
 
 
 def page(folder: Path, slo_file: Path, measured: Measured) -> str:

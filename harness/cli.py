@@ -21,6 +21,7 @@ from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
 from harness.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
+from harness.files import write
 from harness.settings import ROOT, Settings
 from harness.stack import engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
@@ -177,8 +178,8 @@ def catalogue(
         figures = catalogues.collect(figures, settings.reports, names)
         catalogues.keep(figures, docs / "measured.json")
     page = catalogues.page(experiments, settings.slo_file, figures)
-    (docs / "experiments.md").write_text(page, encoding="utf-8")
-    out.print(docs / "experiments.md", highlight=False, markup=False, soft_wrap=True)
+    write(docs / "experiments.md", page)
+    plainly(str(docs / "experiments.md"))
 
 
 @app.command()

@@ -6,6 +6,7 @@
     │   └── CommandFailed            a program ended with a non-zero code or ran out of time
     ├── FaultError                   a fault could not be injected, proved or undone
     ├── WaitTimeout                  a condition did not come true in time
+    ├── StorageError        exit 74  a file or folder cannot be read or written: a full disk, no right to it
     └── HistoryError        exit 64  a recorded run is of a format that this version does not know
 
 A message says what happened, to what, and what to do next.
@@ -13,11 +14,14 @@ A message says what happened, to what, and what to do next.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 EXIT_PASS = 0
 EXIT_FAIL = 1
 EXIT_INVALID = 2
 EXIT_USAGE = 64
 EXIT_INTERNAL = 70
+EXIT_STORAGE = 74  # EX_IOERR of sysexits.h
 
 
 class HarnessError(Exception):
@@ -51,6 +55,18 @@ class FaultError(HarnessError):
 
 class WaitTimeout(HarnessError):
     """A condition did not come true within its bound."""
+
+
+class StorageError(HarnessError):
+    """The disk is full, or a file or folder may not be read or written."""
+
+    exit_code = EXIT_STORAGE
+
+    @classmethod
+    def of(cls, cause: OSError, path: Path | None = None) -> StorageError:
+        """What the system says, and of which file; `path` is what was meant where that is known better."""
+        what = path or cause.filename or "a file"
+        return cls(f"{what}: {cause.strerror or cause}; make room or give the rights to it, and try again")
 
 
 class HistoryError(HarnessError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS, UsageError
+from harness.files import write
 
 
 class Verdict(StrEnum):
@@ -67,7 +68,7 @@ class Outcome(BaseModel):
     checks: tuple[Check, ...]
 
     def save(self, path: Path) -> None:
-        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write(path, self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Outcome:

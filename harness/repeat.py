@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import experiment as experiments
 from harness.errors import HarnessError, UsageError
+from harness.files import write
 from harness.judge.repeated import Repeated, summed_up
 from harness.run import Result, conduct
 from harness.settings import Settings
@@ -46,6 +47,5 @@ def repeat(path: Path, settings: Settings, count: int, say: Callable[[str], None
 def _save(repeated: Repeated, settings: Settings, count: int) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = settings.reports / f"{repeated.experiment}-{stamp}-x{count}"
-    folder.mkdir(parents=True)
-    (folder / NAME).write_text(repeated.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write(folder / NAME, repeated.model_dump_json(indent=2) + "\n")
     return folder

@@ -23,6 +23,7 @@ from harness.chaos import context as fault_context
 from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
 from harness.experiment import Experiment
+from harness.files import write
 from harness.history import End, Phase, Recorder
 from harness.locking import only_one
 from harness.outcome import Outcome
@@ -130,7 +131,7 @@ class Run:
             finally:
                 self._unbind()
                 self._lock.close()
-        (self.folder / "journal.json").write_text(json.dumps(journal, indent=2, default=str), encoding="utf-8")
+        write(self.folder / "journal.json", json.dumps(journal, indent=2, default=str))
         outcome = recorded.check(self.folder, save=True)
         trend.keep(recorded.read(self.folder), outcome, self._settings.reports)
         return Result(self.folder, outcome, interrupted=journal.get("status") == "interrupted")

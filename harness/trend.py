@@ -5,13 +5,13 @@ Every judged run leaves one Parquet file in `reports/trend/`: nothing is ever ap
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from harness.errors import UsageError
+from harness.errors import StorageError, UsageError
+from harness.files import beside
 from harness.history import History
 from harness.outcome import Outcome
 
@@ -82,13 +82,14 @@ def keep(history: History, outcome: Outcome, reports: Path) -> None:
     if not rows:
         return
     path = reports / FOLDER / f"{Path(outcome.run_id).name}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    with duckdb.connect() as database:
+    with beside(path) as fresh, duckdb.connect() as database:
+        path.parent.mkdir(parents=True, exist_ok=True)
         database.execute(f"CREATE TABLE run ({COLUMNS})")
         database.executemany("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        database.table("run").write_parquet(str(fresh))
-    fresh.replace(path)
+        try:
+            database.table("run").write_parquet(str(fresh))
+        except duckdb.IOException as cause:
+            raise StorageError(f"{path}: {str(cause).splitlines()[0]}; make room, and judge the run again") from cause
 
 
 def drifts(reports: Path) -> list[Drift]:

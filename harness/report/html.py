@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from harness import files
 from harness.history import NS, History
 from harness.outcome import Outcome, Verdict
 from harness.report import curve, facts, pages, timeline
@@ -43,7 +44,7 @@ def write(history: History, outcome: Outcome, path: Path) -> None:
         script=Markup(get_plotlyjs()),  # noqa: S704 # plotly's own source, not data
         figure=timeline.draw_run(history, outcome),
     )
-    path.write_text(page, encoding="utf-8")
+    files.write(path, page)
 
 
 def _views(history: History, outcome: Outcome) -> dict[str, list[float]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from harness import files
 from harness.errors import UsageError
 from harness.history import MOST_LINE, NAMES
 from harness.outcome import Check, Outcome, Verdict
@@ -73,9 +73,7 @@ def write(runs: Path) -> Path:
         trends=trends(found),
         matrix=matrix(row.outcome for row in found if row.outcome),
     )
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(page, encoding="utf-8")
-    fresh.replace(path)
+    files.write(path, page)
     return path
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from harness.files import beside
 from harness.history import NS, History
 from harness.outcome import Check, Outcome, Verdict
 
@@ -35,7 +36,8 @@ def write(history: History, outcome: Outcome, path: Path) -> None:
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
-    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    with beside(path) as fresh:
+        ET.ElementTree(root).write(fresh, encoding="utf-8", xml_declaration=True)
 
 
 def _began(history: History) -> str | None:
