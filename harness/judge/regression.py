@@ -47,7 +47,7 @@ class Compared:
 
 def rate(name: str, newest: Sequence[bool], earlier: Sequence[bool]) -> Compared:
     """Whether bad runs (True) became more frequent."""
-    table = [[sum(some), len(some) - sum(some)] for some in (newest, earlier)]
+    table = np.array([[sum(some), len(some) - sum(some)] for some in (newest, earlier)])
     p = float(stats.fisher_exact(table, alternative="greater").pvalue)
     return Compared(name, len(newest), len(earlier), min(1.0, p))
 
