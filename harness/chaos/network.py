@@ -23,7 +23,7 @@ def cut_off(
     context.kube.require_ours()
     pods = chosen(context, namespace, selector, pick)
     others = chosen(context, namespace, peers, "all")
-    strike = Strike.begin(context, "cut_off", namespace, selector)
+    strike = Strike.begin(context, "cut_off", namespace, selector, pods)
     t = context.recorder.now()
     held_until = time.monotonic() + hold_s
     for pod in pods:

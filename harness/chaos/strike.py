@@ -53,9 +53,11 @@ class Strike:
     victims: list[Victim] = field(default_factory=list)
 
     @staticmethod
-    def begin(context: Context, action: str, namespace: str, selector: str) -> Strike:
+    def begin(context: Context, action: str, namespace: str, selector: str, aimed: Sequence[Pod] = ()) -> Strike:
+        """Record that a fault begins, and at which pods it is aimed where that is settled before the first is hit."""
         target: dict[str, object] = {"kind": "Selector", "name": selector, "namespace": namespace}
-        return Strike(context, action, context.begin(action, target))
+        evidence = {"aimed": [pod.key for pod in aimed]} if aimed else {}
+        return Strike(context, action, context.begin(action, target, evidence))
 
     def hit(self, pod: Pod, processes: Sequence[nodes.Process], t: int, **evidence: object) -> Victim:
         """Record that this pod was hit at `t`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from harness.history import Event, History
@@ -32,8 +33,8 @@ def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     if planned(history):
         return ()
     pods = _pods(history)
-    if lost := _lost(pods):
-        return (plain(HEALTHY, Verdict.FAIL, f"Nothing was broken, and yet {lost}."),)
+    if why := lost(history):
+        return (plain(HEALTHY, Verdict.FAIL, f"Nothing was broken, and yet {why}."),)
     if not pods:
         return (plain(HEALTHY, Verdict.INVALID, "No pod was watched."),)
     count = len({e.uid for e in pods})
@@ -45,10 +46,10 @@ def _pods(history: History) -> list[Event]:
     return [e for e in history.events if e.source == "pod" and _component(e) in components]
 
 
-def _lost(pods: list[Event]) -> str | None:
-    """The first pod that did not stay as it was seen first."""
+def lost(history: History, until: float = math.inf) -> str | None:
+    """The first pod that did not stay as it was seen first, until this time."""
     first: dict[str | None, Event] = {}
-    for event in pods:
+    for event in (e for e in _pods(history) if e.t < until):
         was = first.setdefault(event.uid, event)
         if event.what == "deleted" or event.value.get("deleting") is True:
             return f"{event.object} was deleted {when(event.t, None)}"
