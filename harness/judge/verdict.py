@@ -25,7 +25,7 @@ from harness.judge import (
     tasks,
 )
 from harness.judge.checks import plain
-from harness.judge.faults import NULL, PER_TASK, SCHEDULER, planned
+from harness.judge.faults import NULL, PER_TASK, SCHEDULER, targets
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.slo import CATALOGUE, Bound, bound_of
 
@@ -64,6 +64,7 @@ SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
 REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy."))
 TRIGGERER = "triggerer"
+KILL = "kill_pods"
 OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY
@@ -116,8 +117,7 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
                 crashed.add(name)
                 why = f"The checker {name} raised {type(cause).__name__}: {cause}"
                 checks.append(plain(name, Verdict.INVALID, why))
-    needed = (REQUIRED_ALWAYS if planned(history) else REQUIRED_OF_NULL) - LATER
-    checks += _unjudged({c.name for c in checks}, bounds, needed, crashed)
+    checks += _unjudged({c.name for c in checks}, bounds, _owed(history) - LATER, crashed)
     unique = _unique(checks)
     meta = history.meta
     return Outcome(
@@ -127,6 +127,19 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
         verdict=worst(unique),
         checks=unique,
     )
+
+
+def _owed(history: History) -> frozenset[str]:
+    """What the run owes by what is recorded of it. Where it does not say which phases of the recovery it owes, those of
+    a scheduler that was killed."""
+    meta = history.meta
+    if meta is None:
+        return REQUIRED_ALWAYS
+    killed = any(target.component == SCHEDULER and target.action == KILL for target in targets(history))
+    phases = meta.recovery if meta.recovery is not None else None if killed else ()
+    writes = any(series.write for series in history.samples.columns)
+    component = meta.component or (SCHEDULER if killed else "")
+    return required(component, writes, phases, meta.stack)
 
 
 @contextmanager

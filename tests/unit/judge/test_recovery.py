@@ -318,9 +318,9 @@ def test_what_never_came_in_a_cut_history_is_unknown() -> None:
     assert named(cut, "recovery.replacement_ready").verdict is Verdict.INVALID
 
 
-def test_phases_without_a_bound_are_not_judged() -> None:
+def test_phases_that_are_not_owed_are_not_judged() -> None:
     slo = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items() if n[:8] != "recovery"}
-    outcome = verdict([meta(slo), *healthy()[1:]])
+    outcome = verdict([meta(slo, recovery=[]), *healthy()[1:]])
     assert outcome.verdict is Verdict.PASS
     assert not [c for c in outcome.checks if c.name.startswith("recovery")]
 

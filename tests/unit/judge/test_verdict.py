@@ -301,3 +301,30 @@ def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str
     slo = {n: b for n, b in SLO.items() if n != name}
     assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
     assert name in required("none", writes=True, stack="celery")
+
+
+@pytest.mark.parametrize("name", sorted(n for n in LIMITS if n.startswith("recovery.")))
+def test_a_killed_scheduler_owes_each_phase_of_its_recovery_whoever_recorded_it(name: str) -> None:
+    slo = {n: b for n, b in SLO.items() if n != name}
+    check = named(verdict([meta(slo), *healthy()[1:]]), name)
+    assert check.verdict is Verdict.INVALID
+    assert "holds no bound of this name" in check.because
+
+
+def test_a_run_owes_the_phases_that_it_says_it_owes() -> None:
+    fewer = {n: b for n, b in SLO.items() if not n.startswith("recovery.")}
+    said = meta({**fewer, "recovery.process_gone": SLO["recovery.process_gone"]}, recovery=["process_gone"])
+    assert verdict([said, *healthy()[1:]]).verdict is Verdict.PASS
+    more = meta(fewer, recovery=["process_gone"])
+    assert named(verdict([more, *healthy()[1:]]), "recovery.process_gone").verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("name", ["tasks.extra_pods", "tasks.left_pods"])
+def test_where_each_task_has_a_pod_its_pods_are_owed_a_bound(name: str) -> None:
+    outcome = verdict([meta(stack="kubernetes"), *healthy()[1:]])
+    assert named(outcome, name).verdict is Verdict.INVALID
+
+
+def test_a_run_that_was_written_to_owes_the_bounds_of_writes() -> None:
+    slo = {n: b for n, b in SLO.items() if ".write." not in n}
+    assert named(verdict([meta(slo), *healthy()[1:]]), "availability.write.outage").verdict is Verdict.INVALID
