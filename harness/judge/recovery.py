@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.history import NS, Event, History, Mark
-from harness.judge.checks import measured, some, unknown, when
-from harness.judge.faults import IN_PLACE, Target, fault_time, jobs_before, targets
+from harness.judge.came import Coming, judged
+from harness.judge.checks import broken, some, unknown, when
+from harness.judge.faults import IN_PLACE, Target, fault_time, jobs_before, serves, targets
+from harness.judge.observers import JOBS, MARKS, PODS, RUNS
 from harness.judge.proofs import doubts
 from harness.judge.runs import Run, Task, runs
-from harness.outcome import Check, Window
+from harness.judge.stayed import beating, running_again, short
+from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 WORKER = "worker"
@@ -22,6 +25,10 @@ class _UnknowableError(Exception):
 
 class _NeverError(Exception):
     """The phase did not come while the history lasted; the message says of whom."""
+
+
+class _FailedError(Exception):
+    """The phase can not come any more, which was seen; the message says of whom."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +55,53 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
-    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole."""
+    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole; one
+    that came must have come to stay."""
     t = fault_time(history)
     if t is None:
         return unknown(bound, "There was no fault to recover from")
-    what, find = _PHASES[bound.name]
+    what, find, observer = _PHASES[bound.name]
+    scene = _Scene(history, t, targets(history), t + bound.limit * NS)
     try:
-        came = find(_Scene(history, t, targets(history), t + bound.limit * NS))
+        came = find(scene)
     except _UnknowableError as why:
         return unknown(bound, f"{what}: {why}")
+    except _FailedError as whose:
+        came, what, observer = None, f"{what} ({whose})", None
     except _NeverError as whose:
         came, what = None, f"{what} ({whose})"
     if came is None and (doubtful or history.problem is not None):
         return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
-    if came is None:
-        before = f"{what} never came while the history lasted,"
-        return measured(bound, (history.last_t - t) / NS, before, f" after {when(t, None)}", whole=False)
-    window = Window(start=t, end=came, what=what)
-    return measured(bound, (came - t) / NS, f"{what} came", f" after the fault ({when(came, None)})", windows=[window])
+    found = judged(history, bound, Coming(what, t, came, observer), "the fault")
+    if came is not None and found.verdict is Verdict.PASS and (lost := _lost(scene, bound.name, came)):
+        return broken(bound, f"{what} came {when(came, t)}, and did not stay: {lost}")
+    return found
+
+
+def _lost(scene: _Scene, name: str, came: int) -> str | None:
+    """Why what had recovered at `came` did not stay so to the end, or None where nothing says that it did not."""
+    if scene.history.problem is not None:
+        return None
+    if name == "recovery.replacement_ready":
+        return _replacements_lost(scene, came)
+    if name == "recovery.first_heartbeat":
+        return beating(scene.history, jobs_before(scene.history, scene.t))
+    if name == "recovery.orphans_handled":
+        return running_again(scene.history, _dead(scene), scene.t)
+    return None
+
+
+def _replacements_lost(scene: _Scene, came: int) -> str | None:
+    """KEDA takes workers away again that it had added."""
+    meta = scene.history.meta
+    keda = meta is not None and meta.stack.startswith("celery-keda")
+    for component in sorted({target.component for target in scene.hit} - ({WORKER} if keda else set())):
+        killed = [target for target in scene.hit if target.component == component]
+        old = {e.uid for e in scene.history.events if e.source == "pod" and e.t <= scene.t}
+        old -= {target.uid for target in killed if target.action in IN_PLACE}
+        if why := short(scene.history, component, len(killed), came, without=old):
+            return why
+    return None
 
 
 def _process_gone(scene: _Scene) -> int | None:
@@ -97,14 +133,10 @@ def _replaced(scene: _Scene, component: str) -> int | None:
             continue
         if event.uid in old and not (event.uid in again and _lasts(event, pods, old[event.uid])):
             continue
-        (ready.add if _up(event) else ready.discard)(event.uid)
+        (ready.add if serves(event) else ready.discard)(event.uid)
         if len(ready) >= len(killed):
             return event.t
     return None
-
-
-def _up(event: Event) -> bool:
-    return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
 
 
 def _lasts(event: Event, pods: list[Event], before: int) -> bool:
@@ -136,7 +168,7 @@ def _first_new_task(scene: _Scene) -> int | None:
 def _workers_consume(scene: _Scene) -> int | None:
     """A worker that is up and eats nothing is one that no start mark names, though its peers do all the work."""
     last = {e.uid: e for e in scene.history.events if e.source == "pod" and e.value.get("component") == WORKER}
-    workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if _up(e)}
+    workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if serves(e)}
     if not workers:
         raise _UnknowableError("no worker was Ready at the end")
     first: dict[str, int] = {}
@@ -161,9 +193,7 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
 
 
 def _orphans_handled(scene: _Scene) -> int | None:
-    before = [e for e in scene.jobs() if e.t <= scene.t and e.value.get("hostname") in scene.pods]
-    last = {e.object: e.value.get("state") for e in before}
-    dead = [job for job, state in last.items() if state == "running"]
+    dead = _dead(scene)
     if not dead:
         raise _UnknowableError("no job of a killed scheduler was seen running before the fault")
     came = []
@@ -175,12 +205,21 @@ def _orphans_handled(scene: _Scene) -> int | None:
     return max(came)
 
 
+def _dead(scene: _Scene) -> list[str]:
+    """The jobs of what was hit that were seen running last before the fault."""
+    before = [e for e in scene.jobs() if e.t <= scene.t and e.value.get("hostname") in scene.pods]
+    last = {e.object: e.value.get("state") for e in before}
+    return [job for job, state in last.items() if state == "running"]
+
+
 def _last_delayed_run(scene: _Scene) -> int | None:
     asked = [r for r in runs(scene.history).values() if r.accepted and r.invoked <= scene.t]
     flying = [r for r in asked if _in_flight(r, scene)]
     if not flying:
         raise _UnknowableError("no run was in flight at the fault")
     delayed = flying + [r for r in asked if _asked_for(r, scene.t)]
+    if failed := [r.dag_run for r in delayed if r.state == "failed"]:
+        raise _FailedError(f"{some(failed)} failed")
     if any(r.state == "unknown" for r in delayed):
         raise _UnknowableError("it is not known how a run in flight at the fault ended")
     if any(r.state != "success" for r in delayed):
@@ -201,12 +240,17 @@ def _asked_for(run: Run, t: int) -> bool:
     return run.answered is None or run.answered > t
 
 
-_PHASES: dict[str, tuple[str, Callable[[_Scene], int | None]]] = {
-    "recovery.process_gone": ("The end of the old process", _process_gone),
-    "recovery.replacement_ready": ("The last replacement's readiness", _replacement_ready),
-    "recovery.first_heartbeat": ("The first heartbeat of a new scheduler", _first_heartbeat),
-    "recovery.first_new_task": ("The first task of a run triggered after the fault", _first_new_task),
-    "recovery.workers_consume": ("Each worker's first task of a run triggered after the fault", _workers_consume),
-    "recovery.orphans_handled": ("The adoption or reset of the dead schedulers' tasks", _orphans_handled),
-    "recovery.last_delayed_run": ("The success of the last run in flight", _last_delayed_run),
+# What is looked for, how, and by which observer; the end of a process is in the fault's own record.
+_PHASES: dict[str, tuple[str, Callable[[_Scene], int | None], tuple[str, str] | None]] = {
+    "recovery.process_gone": ("The end of the old process", _process_gone, None),
+    "recovery.replacement_ready": ("The last replacement's readiness", _replacement_ready, PODS),
+    "recovery.first_heartbeat": ("The first heartbeat of a new scheduler", _first_heartbeat, JOBS),
+    "recovery.first_new_task": ("The first task of a run triggered after the fault", _first_new_task, MARKS),
+    "recovery.workers_consume": (
+        "Each worker's first task of a run triggered after the fault",
+        _workers_consume,
+        MARKS,
+    ),
+    "recovery.orphans_handled": ("The adoption or reset of the dead schedulers' tasks", _orphans_handled, JOBS),
+    "recovery.last_delayed_run": ("The success of the last run in flight", _last_delayed_run, RUNS),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import takewhile
 from typing import Annotated
 
@@ -10,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import HistoryError
 from harness.history import NS, Fault, History
-from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
-from harness.judge.faults import fault_time, serves, targets
-from harness.judge.observers import blind
-from harness.outcome import Check, Verdict
+from harness.judge.checks import broken, measured, some, unknown, when, worst_of
+from harness.judge.faults import fault_time, targets
+from harness.judge.stayed import contradicted, went_again, whole_from
+from harness.outcome import Check
 from harness.slo import Bound
 
 NAME = "rollback.time"
@@ -48,20 +47,25 @@ def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
     if not undone and history.problem is not None:
         return unknown(bound, f"Whether {fault} was undone is not known, because the history is not whole")
     if not undone:
-        return _broken(bound, f"{fault} was not undone")
+        return broken(bound, f"{fault} was not undone")
     last = undone[-1]
     why = _difference(history, last)
     if why:
-        return _broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
+        return broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
     if unread := _unread(history, fault, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
-    if why := _went_again(history, last):
-        return _broken(bound, f"After {fault} all was as before, but {why}")
     since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
-    took = (since.t - t) / NS
-    return measured(
-        bound, took, f"After {fault} the cluster was as before", f" after the fault ({when(since.t, None)})"
-    )
+    seen = _read(last).expected
+    if history.problem is not None:
+        whole = since.t
+    elif why := went_again(history, seen, since.t):
+        return broken(bound, f"After {fault} all was as before, but {why}")
+    elif why := contradicted(history, seen, since.t):
+        return unknown(bound, f"After {fault} all was as before, says the undo, but {why}")
+    else:
+        whole = whole_from(history, seen, since.t)
+    before = f"After {fault} the cluster was as before"
+    return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 
 
 def _read(record: Fault) -> _Reading:
@@ -87,25 +91,6 @@ def _difference(history: History, record: Fault) -> str | None:
 
 
 def _unread(history: History, fault: str, seen: _Reading) -> list[str]:
-    """Components that were hit, but not looked at again."""
-    return sorted({t.component or t.name for t in targets(history) if t.fault == fault} - seen.expected.keys())
-
-
-def _went_again(history: History, undone: Fault) -> str | None:
-    """What was Ready when the undo was looked at, and is not at the end of the history; None where nothing is, or where
-    nobody could see it."""
-    if history.problem is not None or blind(history, "pods of", history.last_t - 1):
-        return None
-    last = {e.uid: e for e in history.events if e.source == "pod"}
-    components = [e.value.get("component") for e in last.values()]
-    ready = Counter(e.value.get("component") for e in last.values() if serves(e))
-    for component, expected in _read(undone).expected.items():
-        if component in components and ready[component] < expected:
-            return f"at the end of the run {ready[component]} of {expected} {component} pods were Ready"
-    return None
-
-
-def _broken(bound: Bound, why: str) -> Check:
-    limit = amount(bound.limit, bound.unit)
-    found = plain(NAME, Verdict.FAIL, f"{why}; it should have been as before within {limit} ({bound.origin}).")
-    return found.model_copy(update={"limit": bound.limit, "origin": bound.origin})
+    """Components that were hit or were there, but not looked at again."""
+    hit = {t.component or t.name for t in targets(history) if t.fault == fault}
+    return sorted((hit | (history.meta.replicas if history.meta else {}).keys()) - seen.expected.keys())
