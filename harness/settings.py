@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     images: Literal["auto", "pull", "build"] = "auto"
     stack: str = "celery"
     profile: Profile = "tuned"
+    mutant: str = ""
     cluster: str = "airflow-chaos"
     namespace: str = "airflow"
     ledger_namespace: str = "airflow-chaos-ledger"
@@ -40,7 +41,13 @@ class Settings(BaseSettings):
 
     @property
     def deployment(self) -> str:
-        """What stands, by the name of its overlay: a stack with Airflow's own settings is not the one that we tuned."""
+        """What stands, by its name: a stack with Airflow's own settings, or with a planted defect, is not the one that
+        we tuned."""
+        return f"{self.overlay}-mutant-{self.mutant}" if self.mutant else self.overlay
+
+    @property
+    def overlay(self) -> str:
+        """The folder below deploy/overlays/."""
         return self.stack if self.profile == "tuned" else f"{self.stack}-{self.profile}"
 
     @property

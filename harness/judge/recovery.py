@@ -55,8 +55,8 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
-    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole; one
-    that came must have come to stay."""
+    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole;
+    one that came must have come to stay."""
     t = fault_time(history)
     if t is None:
         return unknown(bound, "There was no fault to recover from")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from harness.history import NS, Event, History
-from harness.judge.checks import some, when
+from harness.judge.checks import when
 from harness.judge.faults import fault_time, serves, targets
 from harness.judge.observers import JOBS, PODS, unseen
 
@@ -34,7 +34,7 @@ def went_again(history: History, expected: Mapping[str, int], since: int) -> str
 
 
 def contradicted(history: History, expected: Mapping[str, int], since: int) -> str | None:
-    """What cannot be true beside an undo that found all as before at `since`, or was not seen; None where nothing is."""
+    """What cannot be true beside an undo that found all as before at `since`, or was not seen; None where nothing."""
     for target in targets(history):
         last = next((e for e in reversed(history.events) if e.source == "pod" and e.uid == target.uid), None)
         if target.said.get("uid_gone") is True and last is not None and serves(last):
@@ -51,8 +51,8 @@ def contradicted(history: History, expected: Mapping[str, int], since: int) -> s
 
 
 def whole_from(history: History, expected: Mapping[str, int], since: int) -> int:
-    """When the last pod and node was seen back: at `since`, or up to an observer's delay later for pods. A node that was
-    off is back when it is Ready, whatever its pods do elsewhere."""
+    """When the last pod and node was seen back: at `since`, or up to an observer's delay later for pods. A node that
+    was off is back when it is Ready, whatever its pods do elsewhere."""
     full = [_full(_steps(history, component), count, since) for component, count in expected.items()]
     last = {e.object: e for e in history.events if e.source == "node" and e.object in _stopped(history)}
     return max([since, *(t for t in full if t is not None), *(e.t for e in last.values() if e.what == "ready")])
@@ -110,8 +110,8 @@ def _full(steps: list[Step], count: int, since: int) -> int | None:
 
 
 def _short(history: History, component: str, count: int, steps: list[Step], full: int | None, since: int) -> str | None:
-    """The first time that fewer than `count` were Ready, from when they had all been so, and from `since` on. What is seen
-    when a gap of the watch ends comes one after another, and counts by its end."""
+    """The first time that fewer than `count` were Ready, from when they had all been so, and from `since` on. What is
+    seen when a gap of the watch ends comes one after another, and counts by its end."""
     if not steps:
         return None
     if full is None:

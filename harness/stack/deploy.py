@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import os
 import secrets
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -32,13 +35,9 @@ Say = Callable[[str], None]
 
 def ensure(settings: Settings, say: Say) -> None:
     """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
-    overlay = ROOT / "deploy" / "overlays" / settings.deployment
-    if not overlay.is_dir():
-        known = ", ".join(sorted(p.name for p in overlay.parent.iterdir() if p.is_dir()))
-        raise UsageError(f"no stack is called {settings.deployment!r}; there are: {known}")
+    manifests = rendered(settings)
     apply(settings, _metallb(settings))
     _ensure_secret(settings)
-    manifests = kustomize(settings, overlay)
     scales = autoscaler.wanted(manifests)
     if scales:
         autoscaler.ensure(settings, say)
@@ -65,6 +64,35 @@ def ensure(settings: Settings, say: Say) -> None:
         what="an address of the load balancer",
         timeout=120,
     )
+
+
+def rendered(settings: Settings) -> str:
+    """The manifests of a stack; with a mutant, its component over them. Raises `UsageError` where there is no such."""
+    overlay = _folder("overlays", settings.overlay)
+    if not settings.mutant:
+        return kustomize(settings, overlay)
+    parts: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(overlay)],
+        "components": [str(_folder("mutants", settings.mutant))],
+        "labels": [{"pairs": {STACK_LABEL: settings.deployment}}],
+    }
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.cache) as name:
+        folder = Path(name).resolve()
+        for kind in ("resources", "components"):  # kustomize takes no absolute path
+            parts[kind] = [os.path.relpath(path, folder) for path in parts[kind]]
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(parts), encoding="utf-8")
+        return kustomize(settings, folder)
+
+
+def _folder(kind: str, name: str) -> Path:
+    folder = ROOT / "deploy" / kind / name
+    if not folder.is_dir():
+        known = ", ".join(sorted(p.name for p in folder.parent.iterdir() if p.is_dir()))
+        raise UsageError(f"deploy/{kind} has no {name!r}; there are: {known}")
+    return folder
 
 
 def _remove_others(settings: Settings) -> None:
