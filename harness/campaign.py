@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 
 def run(mutants: list[Mutant], settings: Settings, display: Display, say: Say, *, controls: bool) -> Matrix:
-    """Try what was not tried yet, keeping each trial as it comes. In the end the good stack stands, whatever happened."""
+    """Try what was not tried yet, keeping each trial as it comes. In the end the good stack stands, whatever was."""
     matrix, here = read(settings.reports), settings
     try:
         for mutant in mutants:

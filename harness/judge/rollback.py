@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Annotated
 
@@ -54,16 +55,19 @@ def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
         return broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
     if unread := _unread(history, fault, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
-    since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
-    seen = _read(last).expected
-    if history.problem is not None:
-        whole = since.t
-    elif why := went_again(history, seen, since.t):
-        return broken(bound, f"After {fault} all was as before, but {why}")
-    elif why := contradicted(history, seen, since.t):
-        return unknown(bound, f"After {fault} all was as before, says the undo, but {why}")
-    else:
-        whole = whole_from(history, seen, since.t)
+    since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1].t
+    return _lasting(history, bound, t, fault, _read(last).expected, since)
+
+
+def _lasting(history: History, bound: Bound, t: int, fault: str, seen: Mapping[str, int], since: int) -> Check:
+    """What the undo found whole at `since`, beside what was seen of it from then on."""
+    whole = since
+    if history.problem is None:
+        if why := went_again(history, seen, since):
+            return broken(bound, f"After {fault} all was as before, but {why}")
+        if why := contradicted(history, seen, since):
+            return unknown(bound, f"After {fault} all was as before, says the undo, but {why}")
+        whole = whole_from(history, seen, since)
     before = f"After {fault} the cluster was as before"
     return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 

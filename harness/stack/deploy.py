@@ -28,6 +28,7 @@ REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
 # What overlays differ in.
 KINDS = "deployments,statefulsets,poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
+FOLDERS = {"stack": "overlays", "mutant": "mutants"}
 POOL_SIZE = 20
 SPEAKER_CPU = "100m"
 Say = Callable[[str], None]
@@ -68,14 +69,14 @@ def ensure(settings: Settings, say: Say) -> None:
 
 def rendered(settings: Settings) -> str:
     """The manifests of a stack; with a mutant, its component over them. Raises `UsageError` where there is no such."""
-    overlay = _folder("overlays", settings.overlay)
+    overlay = _folder("stack", settings.overlay)
     if not settings.mutant:
         return kustomize(settings, overlay)
     parts: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [str(overlay)],
-        "components": [str(_folder("mutants", settings.mutant))],
+        "components": [str(_folder("mutant", settings.mutant))],
         "labels": [{"pairs": {STACK_LABEL: settings.deployment}}],
     }
     settings.cache.mkdir(parents=True, exist_ok=True)
@@ -88,10 +89,11 @@ def rendered(settings: Settings) -> str:
 
 
 def _folder(kind: str, name: str) -> Path:
-    folder = ROOT / "deploy" / kind / name
+    """Of a stack or a mutant."""
+    folder = ROOT / "deploy" / FOLDERS[kind] / name
     if not folder.is_dir():
         known = ", ".join(sorted(p.name for p in folder.parent.iterdir() if p.is_dir()))
-        raise UsageError(f"deploy/{kind} has no {name!r}; there are: {known}")
+        raise UsageError(f"no {kind} is called {name!r}; there are: {known}")
     return folder
 
 

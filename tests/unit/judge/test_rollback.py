@@ -84,7 +84,8 @@ def test_an_undo_that_ran_twice_counts_from_when_it_held() -> None:
 
 def test_a_component_of_which_nothing_should_be_there_is_as_it_was_when_nothing_is() -> None:
     def check(idle: int) -> Verdict:
-        return back(rolled(expected={"scheduler": 2, "worker": idle}, ready={"scheduler": 2})).verdict
+        there = {"scheduler": 2, "api-server": 2}
+        return back(rolled(expected={**there, "worker": idle}, ready=there)).verdict
 
     assert check(0) is Verdict.PASS
     assert check(1) is Verdict.FAIL
