@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import StorageError
@@ -12,7 +12,7 @@ from harness.errors import StorageError
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """A file to write to, which then takes the place of `path`. Raises `StorageError` where the disk does not take it."""
+    """A file to write to, which then takes the place of `path`. Raises `StorageError` where that cannot be."""
     fresh = path.with_name(f".{os.getpid()}.part")
     try:
         yield fresh
@@ -20,7 +20,8 @@ def beside(path: Path) -> Iterator[Path]:
     except OSError as cause:
         raise StorageError.of(cause, path) from cause
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
 
 
 def write(path: Path, text: str) -> None:

@@ -102,6 +102,9 @@ def redundant(component: str, stack: str) -> frozenset[str]:
 
 def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outcome:
     """The verdict of a run. Never raises: what cannot be judged is INVALID."""
+    if history.meta is None:
+        why = f"Nothing can be judged, since the history has no first line that says what ran: {history.problem}."
+        return _outcome(history, (plain("evidence.complete", Verdict.INVALID, why),))
     bounds, checks = _bounds(history)
     crashed: set[str] = set()
     with _uncollected():
@@ -114,14 +117,17 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
                 checks.append(plain(name, Verdict.INVALID, why))
     needed = (REQUIRED_ALWAYS if planned(history) else REQUIRED_OF_NULL) - LATER
     checks += _unjudged({c.name for c in checks}, bounds, needed, crashed)
-    unique = _unique(checks)
+    return _outcome(history, _unique(checks))
+
+
+def _outcome(history: History, checks: tuple[Check, ...]) -> Outcome:
     meta = history.meta
     return Outcome(
         run_id=meta.run_id if meta else "unknown",
         experiment=meta.experiment if meta else "unknown",
         stack=meta.stack if meta else "unknown",
-        verdict=worst(unique),
-        checks=unique,
+        verdict=worst(checks),
+        checks=checks,
     )
 
 

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -30,12 +31,18 @@ SPEAKER_CPU = "100m"
 Say = Callable[[str], None]
 
 
-def ensure(settings: Settings, say: Say) -> None:
-    """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
+def overlay_of(settings: Settings) -> Path:
+    """Raises `UsageError` where no stack of this name, or none in this profile, exists."""
     overlay = ROOT / "deploy" / "overlays" / settings.deployment
     if not overlay.is_dir():
         known = ", ".join(sorted(p.name for p in overlay.parent.iterdir() if p.is_dir()))
         raise UsageError(f"no stack is called {settings.deployment!r}; there are: {known}")
+    return overlay
+
+
+def ensure(settings: Settings, say: Say) -> None:
+    """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
+    overlay = overlay_of(settings)
     apply(settings, _metallb(settings))
     _ensure_secret(settings)
     manifests = kustomize(settings, overlay)
