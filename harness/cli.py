@@ -236,8 +236,7 @@ def _answered(words: list[str]) -> int:
     except HarnessError as cause:
         return _refused(cause)
     except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C, or no answer, where a question was asked
-        err.print("interrupted")
-        return INTERRUPTED
+        code = INTERRUPTED
     except typer.Exit as cause:
         code = cause.exit_code
     except (BrokenPipeError, SystemExit):  # the help is printed by others, who end the process with 1, which is FAIL
@@ -246,6 +245,8 @@ def _answered(words: list[str]) -> int:
         return _refused(StorageError.of(cause)) if cause.errno in STORAGE else _unforeseen(cause)
     except Exception as cause:
         return _unforeseen(cause)
+    if code == INTERRUPTED:
+        err.print("interrupted")
     return code if isinstance(code, int) else EXIT_PASS
 
 

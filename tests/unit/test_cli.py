@@ -128,6 +128,21 @@ def test_an_unknown_stack(call: Call, tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.parametrize("words", [(), ("--step", "engine"), ("--step", "airflow"), ("--profile", "defaults")])
+def test_a_stack_that_does_not_exist_is_refused_before_anything_starts(
+    call: Call, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, out, err = call("up", "--yes", "--stack", "celrey", *words)
+    refused((code, out, err), "no stack is called 'celrey", "there are: celery")
+    assert out == ""
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_matrix_of_nothing_says_so(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    assert call("matrix") == (0, "no run is judged yet; run an experiment first\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

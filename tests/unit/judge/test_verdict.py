@@ -301,3 +301,10 @@ def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str
     slo = {n: b for n, b in SLO.items() if n != name}
     assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
     assert name in required("none", writes=True, stack="celery")
+
+
+def test_a_history_without_a_first_line_is_one_invalid_check() -> None:
+    (check,) = judge(History.of([], "line 1 cannot be read: expected value")).checks
+    assert check.name == "evidence.complete"
+    assert check.verdict is Verdict.INVALID
+    assert "line 1 cannot be read" in check.because
