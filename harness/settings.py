@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from harness.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,12 +16,20 @@ ROOT = Path(__file__).resolve().parent.parent
 Profile = Literal["tuned", "defaults"]
 
 
+def _cache() -> Path:
+    """Raises `UsageError` where nothing says who this is: a user that the system does not know, without HOME."""
+    try:
+        return Path.home() / ".cache" / "airflow-chaos"
+    except RuntimeError as cause:
+        raise UsageError("there is no home folder; set HOME, or AIRFLOW_CHAOS_CACHE to a folder of its own") from cause
+
+
 class Settings(BaseSettings):
     """Paths, names and addresses of one stack."""
 
     model_config = SettingsConfigDict(env_prefix="AIRFLOW_CHAOS_", frozen=True)
 
-    cache: Path = Path.home() / ".cache" / "airflow-chaos"
+    cache: Path = Field(default_factory=_cache)
     reports: Path = ROOT / "reports"
     seed: int | None = None
     slo_file: Path = ROOT / "slo.yaml"

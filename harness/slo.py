@@ -8,13 +8,13 @@ is closed: a name that it does not hold, or another unit, is refused with file a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from harness.errors import UsageError
+from harness.tables import compose
 
 Sense = Literal["at most", "at least"]
 SHARED = "every"
@@ -145,23 +145,11 @@ def _names(table: yaml.MappingNode) -> list[str]:
     return [str(key.value) for key, _ in table.value]
 
 
-@lru_cache(maxsize=1)
-def _composed(text: str) -> yaml.Node | None:
-    """Composing takes a tenth of a second, and a catalogue asks for many experiments of one file."""
-    return yaml.compose(text)
-
-
 def _root(path: Path) -> yaml.Node:
     try:
-        root = _composed(path.read_text(encoding="utf-8"))
+        root = compose(path)
     except FileNotFoundError as cause:
         raise UsageError(f"{path.name} does not exist: bounds are read from it") from cause
-    except UnicodeDecodeError as cause:
-        raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
-    except (yaml.YAMLError, RecursionError) as cause:
-        mark = getattr(cause, "problem_mark", None)
-        said = str(getattr(cause, "problem", None) or getattr(cause, "reason", None) or "it is nested too deeply")
-        raise UsageError(f"{path.name}:{mark.line + 1 if mark else 1}: not valid YAML: {said}") from cause
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{path.name}:1: expected profiles → stacks → experiments → bounds")
     return root

@@ -69,7 +69,7 @@ def ensure(settings: Settings, say: Say) -> None:
 
 def rendered(settings: Settings) -> str:
     """The manifests of a stack; with a mutant, its component over them. Raises `UsageError` where there is no such."""
-    overlay = _folder("stack", settings.overlay)
+    overlay = overlay_of(settings)
     if not settings.mutant:
         return kustomize(settings, overlay)
     parts: dict[str, Any] = {
@@ -86,6 +86,11 @@ def rendered(settings: Settings) -> str:
             parts[kind] = [os.path.relpath(path, folder) for path in parts[kind]]
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(parts), encoding="utf-8")
         return kustomize(settings, folder)
+
+
+def overlay_of(settings: Settings) -> Path:
+    """Raises `UsageError` where no stack of this name, or none in this profile, exists."""
+    return _folder("stack", settings.overlay)
 
 
 def _folder(kind: str, name: str) -> Path:

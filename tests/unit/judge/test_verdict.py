@@ -328,3 +328,10 @@ def test_where_each_task_has_a_pod_its_pods_are_owed_a_bound(name: str) -> None:
 def test_a_run_that_was_written_to_owes_the_bounds_of_writes() -> None:
     slo = {n: b for n, b in SLO.items() if ".write." not in n}
     assert named(verdict([meta(slo), *healthy()[1:]]), "availability.write.outage").verdict is Verdict.INVALID
+
+
+def test_a_history_without_a_first_line_is_one_invalid_check() -> None:
+    (check,) = judge(History.of([], "line 1 cannot be read: expected value")).checks
+    assert check.name == "evidence.complete"
+    assert check.verdict is Verdict.INVALID
+    assert "line 1 cannot be read" in check.because
