@@ -35,6 +35,8 @@ CATALOGUE: dict[str, Kind] = {
     "availability.read.errors": Kind("%", "at most", "share of reads that were not answered well, per target"),
     "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
+    "availability.read.latency": Kind("s", "at most", "due → end of a read, kept for 99 % of the time by each target"),
+    "availability.write.latency": Kind("s", "at most", "due → end of a write, kept for 99 % of the time, per target"),
     "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
     "availability.stream.broken": Kind("count", "at most", "answers that stay open until a run ends, and broke off"),
     "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),

@@ -67,7 +67,8 @@ TRIGGERER = "triggerer"
 KILL = "kill_pods"
 OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY
+LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 

@@ -66,11 +66,23 @@ def _flapping(target: str, conn: str) -> list[Record]:
     return records
 
 
+def slow(records: list[Record], since: float, until: float, target: str = "version", s: float = 0.6) -> list[Record]:
+    """The answers of one target take longer by so many seconds."""
+    return changed(
+        records,
+        Sample,
+        lambda x: x.target == target and at(since) <= x.due < at(until),
+        lambda x: {"end": x.end + at(s)},
+    )
+
+
 BREAKERS: dict[str, Callable[[], list[Record]]] = {
     "availability.read.outage": lambda: bad(healthy(), 25, 28),
     "availability.read.errors": lambda: _flapping("version", "new"),
     "availability.write.outage": lambda: bad(healthy(), 25, 30, "trigger"),
     "availability.write.errors": lambda: _flapping("trigger", "new"),
+    "availability.read.latency": lambda: slow(healthy(), 25, 45),
+    "availability.write.latency": lambda: slow(healthy(), 25, 45, "trigger"),
     "evidence.samples": lambda: without(healthy(), Sample, lambda s: s.method == "POST" and s.due > at(30)),
     "evidence.finished_runs": lambda: without(
         healthy(), Op, lambda o: o.value["dag_run"] in ("r1", "r6", "r11", "r24", "r30")
@@ -214,6 +226,7 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
     assert required("scheduler", writes=False) == always - {
         "availability.write.outage",
         "availability.write.errors",
+        "availability.write.latency",
     }
     assert required("scheduler", writes=True) == always | {"availability.read.stale", "availability.stream.broken"}
     assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | {"recovery.process_gone"}
