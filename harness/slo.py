@@ -60,6 +60,7 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.workers_consume": Kind(
         "s", "at most", "fault → each worker has begun a task of a run triggered after it"
     ),
+    "collateral.restarts": Kind("count", "at most", "restarts of pods that no fault hit, from the fault to the end"),
     "redundancy.webservers": Kind("s", "at most", "longest that a Ready api-server served none of our requests"),
     "redundancy.ingress": Kind("s", "at most", "longest that a Ready ingress controller passed on no request of ours"),
     "redundancy.schedulers": Kind("s", "at most", "longest that a Ready scheduler worked on none of our runs"),

@@ -11,6 +11,7 @@ from harness.history import History
 from harness.judge import (
     availability,
     backlog,
+    collateral,
     disruption,
     evidence,
     null,
@@ -42,6 +43,7 @@ CHECKERS: dict[str, Checker] = {
     "task pods": task_pods.check,
     "survival": survival.check,
     "recovery": recovery.check,
+    "collateral": collateral.check,
     "disruption": disruption.check,
     "scaling": scaling.check,
     "backlog": backlog.check,
@@ -63,12 +65,14 @@ SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
 SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
 REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy."))
+# Where anything is to be broken: what was not hit owes to go on.
+COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
-OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS
-# Histories that were recorded before it came to be have no bound for it, and are judged without.
+OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS | COLLATERAL
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
-LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY
+# Histories that were recorded before it came to be have no bound for it, and are judged without.
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
@@ -85,7 +89,7 @@ def required(component: str, writes: bool, phases: Sequence[str] | None = None, 
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
     if phases is not None:
         ways = {f"recovery.{phase}" for phase in phases}
-    return REQUIRED_ALWAYS | ways | more
+    return REQUIRED_ALWAYS | COLLATERAL | ways | more
 
 
 def redundant(component: str, stack: str) -> frozenset[str]:

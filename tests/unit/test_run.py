@@ -29,7 +29,8 @@ def settings(tmp_path: Path) -> Settings:
 
 def write(folder: Path, raw: Raw, limits: dict[str, tuple[float, str]]) -> Path:
     """An experiment's file, with bounds for it where `settings` look for them."""
-    shared = {n: (50.0, CATALOGUE[n].unit) for n in required("scheduler", writes=True, stack="celery")}
+    more = required("scheduler", writes=True, stack="celery") - LIMITS.keys()
+    shared = {n: (50.0, CATALOGUE[n].unit) for n in more}
     bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in (shared | limits).items()}
     (folder / "slo.yaml").write_text(json.dumps({"tuned": {"celery": {"small": bounds}}}), encoding="utf-8")
     path = folder / "small.json"
