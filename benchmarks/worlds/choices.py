@@ -1,0 +1,136 @@
+"""What a world is: a stack, a fault, and what goes otherwise than it should; drawn from a seed, and made simpler."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from harness.errors import UsageError
+
+FAULTS = {
+    "celery": ("none", "scheduler", "api-server", "worker"),
+    "kubernetes": ("none", "scheduler", "api-server"),
+    "local": ("none", "scheduler", "api-server"),
+}
+# What may go otherwise → in how many ways. Those of one name exclude each other.
+PROMISES = {
+    "read-outage": 24,
+    "write-outage": 12,
+    "slow": 8,
+    "run-fails": 3,
+    "task-lost": 3,
+    "run-stuck": 2,
+    "twice": 4,
+    "overlap": 3,
+    "retried": 3,
+    "unknown-try": 3,
+    "ready-late": 6,
+    "ready-never": 1,
+    "orphans-left": 2,
+    "unstable": 4,
+    "stops-beating": 2,
+    "restart": 6,
+    "idle": 12,
+    "one-node": 3,
+    "stale": 4,
+    "stream-broken": 3,
+    "undo": 4,
+    "left-pod": 2,
+    "extra-pod": 2,
+}
+EVIDENCE = {
+    "blind-pods": 6,
+    "blind-jobs": 6,
+    "blind-runs": 6,
+    "blind-logs": 4,
+    "ledger-unread": 3,
+    "lines-missing": 3,
+    "cut-short": 4,
+    "proof": 8,
+    "idle-victim": 1,
+    "prober": 4,
+    "machine": 2,
+    "calibration": 3,
+    "impossible": 5,
+    "trigger-unanswered": 2,
+    "phase-missing": 2,
+    "bound-missing": 12,
+    "early-outage": 4,
+}
+TIGHT = "tight"
+MOST = 4
+
+
+@dataclass(frozen=True, order=True)
+class Twist:
+    """One thing that goes otherwise, and in which way; `tight` makes the limit of a bound one that is missed."""
+
+    what: str
+    way: str
+
+    @property
+    def number(self) -> int:
+        return int(self.way)
+
+    def __str__(self) -> str:
+        return f"{self.what}={self.way}"
+
+
+@dataclass(frozen=True)
+class World:
+    """All choices; the seed decides what is left open: lengths, delays, and by how much a limit is kept or missed."""
+
+    seed: int
+    stack: str = "celery"
+    fault: str = "none"
+    twists: tuple[Twist, ...] = ()
+
+    def way(self, what: str) -> int | None:
+        return next((t.number for t in self.twists if t.what == what), None)
+
+    @property
+    def tight(self) -> frozenset[str]:
+        return frozenset(t.way for t in self.twists if t.what == TIGHT)
+
+    def __str__(self) -> str:
+        return ",".join([str(self.seed), self.stack, self.fault, *map(str, self.twists)])
+
+    @classmethod
+    def parse(cls, text: str) -> World:
+        """Raises `UsageError` where it is not what a world prints."""
+        try:
+            seed, stack, fault, *rest = text.split(",")
+            twists = tuple(Twist(*part.split("=", 1)) for part in rest)
+            known = PROMISES | EVIDENCE
+            if fault not in FAULTS[stack] or any(t.what != TIGHT and t.number >= known[t.what] for t in twists):
+                raise ValueError(text)
+            return cls(int(seed), stack, fault, twists)
+        except (ValueError, KeyError, TypeError) as cause:
+            raise UsageError(f"no world is called {text!r}; it is seed,stack,fault and what=way, as printed") from cause
+
+
+def draw(seed: int, bounds: tuple[str, ...]) -> World:
+    """A world from a seed. `bounds` are the names that a limit may be missed of."""
+    rng = random.Random(seed)  # noqa: S311 - it must be the same each time
+    stack = rng.choices(tuple(FAULTS), weights=(3, 1, 1))[0]
+    fault = rng.choices(FAULTS[stack], weights=(1, *(2 for _ in FAULTS[stack][1:])))[0]
+    ways = PROMISES | EVIDENCE
+    chosen: set[Twist] = set()
+    for what in rng.sample(tuple(ways), rng.choices(range(MOST), weights=(1, 4, 3, 1))[0]):
+        chosen.add(Twist(what, str(rng.randrange(ways[what]))))
+    if rng.random() < 0.4:
+        chosen.add(Twist(TIGHT, rng.choice(bounds)))
+    return World(seed, stack, fault, tuple(sorted(chosen)))
+
+
+def simpler(world: World) -> Iterator[World]:
+    """The same world with one thing less, the simplest first."""
+    for left_out in world.twists:
+        yield replace(world, twists=tuple(t for t in world.twists if t != left_out))
+    if world.stack != "celery" and world.fault in FAULTS["celery"]:
+        yield replace(world, stack="celery")
+    if world.fault not in ("none", "scheduler"):
+        yield replace(world, fault="scheduler")
+    if world.fault != "none":
+        yield replace(world, fault="none")
