@@ -1,0 +1,197 @@
+"""What the promises truly came to in a life: the longest outage, tasks lost, when each phase of a recovery came.
+
+Nothing here calls the judge. Seconds, counts and percents, as the bounds have them; `error` is how far what is measured
+may be from what is true: one probe interval, or an observer's delay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+
+from benchmarks.worlds.life import END, FAULT, HIT, PROBED_UNTIL, Attempt, Key, Life, Run
+from benchmarks.worlds.stack import TASKS
+
+POD_LAG, JOB_LAG, RUN_LAG, MARK_LAG, STARTED_LATE = 0.25, 0.55, 1.1, 0.05, 0.02
+ANSWERED_MS = 20
+SLOW_MS = 900
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`least` is what is known at least of something that has not ended; `broken` says that no limit would hold it,
+    `moot` that there was nothing to measure, so that nobody can say."""
+
+    value: float = 0.0
+    error: float = 0.0
+    least: float | None = None
+    broken: bool = False
+    moot: bool = False
+
+
+def since(planned: bool) -> int:
+    return FAULT if planned else 0
+
+
+def availability(life: Life, planned: bool) -> dict[str, Measure]:
+    """Outages and errors of the worst series, from the fault phase on."""
+    found = {}
+    for write, word in ((False, "read"), (True, "write")):
+        keys = [key for key in life.intervals if key[2] is write]
+        lasts = [outage(life, key, planned) for key in keys]
+        worst = max(lasts, key=lambda m: m.value)
+        found[f"availability.{word}.outage"] = Measure(worst.value, max(m.error for m in lasts))
+        judged = (PROBED_UNTIL - since(planned)) / 1000
+        total = [sum(b - a for a, b in bad(life, key, planned)) / 1000 for key in keys]
+        step = max(life.intervals[key][1] for key in keys) / 1000
+        error = 100 * 2 * step / judged if any(total) else 0.0
+        found[f"availability.{word}.errors"] = Measure(100 * max(total) / judged, error)
+    return found
+
+
+def bad(life: Life, key: Key, planned: bool) -> list[tuple[int, int]]:
+    return [(o.begin, o.end) for o in life.outages if o.key == key and o.end > since(planned)]
+
+
+def outage(life: Life, key: Key, planned: bool) -> Measure:
+    lasts = [b - a for a, b in bad(life, key, planned)]
+    error = life.intervals[key][1] / 1000 + STARTED_LATE if lasts else 0.0
+    return Measure(max(lasts, default=0) / 1000, error)
+
+
+def latency(life: Life, planned: bool, write: bool, seconds: float, percent: float) -> list[Measure]:
+    """What was answered within, but for what may be slow: at most so many seconds, or percent of the time. It is one
+    of those that are given back where the slow time is within an interval or two of what is free."""
+    judged = PROBED_UNTIL - since(planned)
+    found = {Measure(ANSWERED_MS / 1000, STARTED_LATE)}
+    for key, (_, step) in life.intervals.items():
+        if key[2] is not write:
+            continue
+        free = max(judged * max(1.0, percent) / 100, seconds * 1000)
+        gone = sum(b - a for a, b in bad(life, key, planned))
+        slow = sum(b - a for k, a, b, _ in life.slow if k == key)
+        around = 3 * step
+        if gone > free - around:
+            found.add(Measure(math.inf, broken=True))
+            found -= {Measure(ANSWERED_MS / 1000, STARTED_LATE)} if gone > free + around else set()
+        if slow and gone + slow > free - around:
+            found.add(Measure(SLOW_MS / 1000, STARTED_LATE))
+            found -= {Measure(ANSWERED_MS / 1000, STARTED_LATE)} if gone + slow > free + around else set()
+    worst = [m for m in found if m.broken]
+    return worst if len(worst) == 1 and len(found) == 1 else sorted(found, key=lambda m: m.value)
+
+
+def by_task(run: Run) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in run.attempts:
+        found[attempt.task].append(attempt)
+    return found
+
+
+def finished(life: Life) -> list[Run]:
+    return [run for run in life.runs if run.ended is not None and run.state == "success"]
+
+
+def tasks(life: Life) -> dict[str, Measure]:
+    """Tasks and runs, each counted once for each way to go wrong."""
+    every = [tries for run in life.runs for tries in by_task(run).values()]
+    undone = [run for run in life.runs if run.ended is None or run.state != "success"]
+    lost = [t for run in finished(life) for t in TASKS if not any(a.end for a in by_task(run)[t])]
+    lasted = [(run.ended - run.asked) / 1000 for run in finished(life) if run.ended is not None]
+    lasting = [(END - run.asked) / 1000 for run in life.runs if run.ended is None]
+    return {
+        "tasks.lost": Measure(len(undone) + len(lost)),
+        "tasks.duplicated": Measure(sum(sum(a.end is not None for a in tries) > 1 for tries in every)),
+        "tasks.extra_attempts": Measure(sum(len(tries) - 1 for tries in every)),
+        "tasks.overlapping": Measure(sum(any(_both(a, b) for a, b in combinations(tries, 2)) for tries in every)),
+        "tasks.unknown_attempts": Measure(sum(not a.known for tries in every for a in tries)),
+        "tasks.run_duration": Measure(max(lasted, default=0), RUN_LAG, least=max(lasting, default=None)),
+        "evidence.finished_runs": Measure(len(finished(life))),
+        "availability.read.stale": Measure(sum(_stale(run) for run in life.runs)),
+        "availability.stream.broken": _streams(life),
+    }
+
+
+def _both(a: Attempt, b: Attempt) -> bool:
+    return a.end is not None and b.end is not None and max(a.start, b.start) < min(a.end, b.end)
+
+
+def _stale(run: Run) -> bool:
+    """Not seen 2 s after it was accepted, or seen and then not."""
+    sights = [seen for _, seen in sorted(run.seen)]
+    late = [seen for t, seen in run.seen if t >= run.accepted + 2_000]
+    return not all(late) or any(a and not b for a, b in combinations(sights, 2))
+
+
+def _streams(life: Life) -> Measure:
+    ended = [run for run in life.runs if run.ended is not None and run.ended > FAULT]
+    spans = not life.dead or any(run.accepted < HIT < (run.ended or 0) for run in ended)
+    judged = ended if life.dead else [run for run in life.runs if run.ended is not None]
+    return Measure(sum(run.broken for run in judged), moot=len(judged) < 5 or not spans)
+
+
+def recovery(life: Life) -> dict[str, Measure]:
+    """When each phase came, in seconds after the hit."""
+    again = [pod for pod in life.pods if pod.name.endswith("-again")]
+    new = [job for job in life.jobs if job.begun > HIT]
+    ready = [pod.ready[0][0] for pod in again]
+    unstable = any(len(pod.ready) > 1 for pod in again)
+    silent = any(job.beats[-1] < END - 35_000 or job.states[-1][1] != "running" for job in new)
+    begun = [a.start for run in life.runs if run.asked > HIT for a in run.attempts]
+    found = {
+        "recovery.process_gone": _phase(max(life.gone_at.values()), 0),
+        "recovery.replacement_ready": _phase(max(ready), POD_LAG, broken=unstable),
+        "recovery.first_heartbeat": _phase(min((j.beats[0] for j in new), default=END), JOB_LAG, broken=silent),
+        "recovery.first_new_task": _phase(min(begun, default=END), MARK_LAG),
+        "recovery.orphans_handled": _orphans(life),
+        "recovery.last_delayed_run": _delayed(life),
+        "rollback.time": _rollback(life, unstable=unstable, ready=max(ready)),
+        "collateral.restarts": Measure(sum(1 for p in life.pods for t in p.restarts if t > FAULT)),
+    }
+    return {**found, "recovery.workers_consume": Measure(moot=True)}
+
+
+def _phase(t: float, error: float, *, broken: bool = False) -> Measure:
+    came = t < END
+    return Measure((t - HIT) / 1000 if came else 0.0, error, broken=broken or not came)
+
+
+def _orphans(life: Life) -> Measure:
+    """Jobs that were dead and are running again are as bad as those that nobody marked."""
+    old = [job for job in life.jobs if job.begun < HIT]
+    marked = [min((t for t, state in job.states if state == "failed"), default=END) for job in old]
+    return _phase(max(marked), JOB_LAG, broken=any(job.states[-1][1] == "running" for job in old))
+
+
+def _delayed(life: Life) -> Measure:
+    flying = [r for r in life.runs if r.accepted < HIT and _unfinished(r, HIT)]
+    broken = any(r.ended is None or r.state != "success" for r in flying)
+    last = max((r.ended or END for r in flying), default=HIT)
+    return Measure((last - HIT) / 1000, RUN_LAG, broken=broken, moot=not flying)
+
+
+def _unfinished(run: Run, t: int) -> bool:
+    done = {a.task for a in run.attempts if a.end is not None and a.end <= t}
+    return not set(TASKS) <= done
+
+
+def _rollback(life: Life, *, unstable: bool, ready: int) -> Measure:
+    went = any(t > FAULT for pod in life.pods for t in pod.restarts) or unstable
+    whole = life.whole and ready <= life.undone and not went
+    return Measure((life.undone - HIT) / 1000, POD_LAG, broken=not whole)
+
+
+def task_pods(life: Life) -> dict[str, Measure]:
+    """Only on a stack with a pod a task. What is left when the run ends has been over for half a minute."""
+    pods = [pod for pod in life.of("task") if pod.task]
+    left = [p for p in pods if p.gone is None and p.ready[-1][1] <= END - 30_000]
+    return {
+        "tasks.extra_pods": Measure(len(pods) - len({pod.task for pod in pods})),
+        "tasks.left_pods": Measure(len(left)),
+    }
+
+
+Judged = Callable[[Life], dict[str, Measure]]
