@@ -77,6 +77,8 @@ class Run:
     state: str = "success"
     seen: list[tuple[int, bool]] = field(default_factory=list)  # looks of somebody else
     broken: bool = False  # its stream
+    answered: bool = True  # whether its trigger was
+    listed: bool = True  # whether Airflow could be asked of its tasks
 
 
 @dataclass

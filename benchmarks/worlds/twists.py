@@ -142,6 +142,10 @@ def _stream_broken(life: Life, way: int, _: random.Random) -> None:
         run.broken = True
 
 
+def _unanswered(life: Life, way: int, _: random.Random) -> None:
+    life.runs[1].answered, life.runs[1].listed = bool(way), not way
+
+
 def _undo(life: Life, way: int, _: random.Random) -> None:
     life.undone += 3_000 * (way % 2)
     life.whole = way < 2
@@ -175,6 +179,7 @@ _TWISTS: dict[str, Callable[[Life, int, random.Random], None]] = {
     "one-node": _one_node,
     "stale": _stale,
     "stream-broken": _stream_broken,
+    "trigger-unanswered": _unanswered,
     "undo": _undo,
     "left-pod": _left_pod,
     "extra-pod": _extra_pod,

@@ -1,0 +1,146 @@
+"""What the judge must say of a world: by what truly happened, and by what of it nobody could see.
+
+A promise that was kept and seen is PASS, one that was broken and seen is FAIL. What its observer could not see may be
+INVALID besides, and what says that the evidence is whole is INVALID exactly where it is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.worlds import spoilt
+from benchmarks.worlds.choices import World
+from benchmarks.worlds.life import FAULT, HIT, Life
+from benchmarks.worlds.limits import LATENCY, limits, measures, missing
+from benchmarks.worlds.measures import Measure, latency
+from benchmarks.worlds.stack import IDLE, IDLE_FROM
+from harness.outcome import Verdict
+from harness.slo import CATALOGUE
+
+PASS, INVALID, FAIL = Verdict.PASS, Verdict.INVALID, Verdict.FAIL
+Verdicts = frozenset[Verdict]
+OF_IDLE = dict(zip(IDLE, ("webservers", "ingress", "triggerers", "workers"), strict=True))
+OF_COMPONENT = {"scheduler": "schedulers", "api-server": "webservers", "worker": "workers"}
+OF_NODE = ("api-server", "ingress", "triggerer")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The verdicts that are true of each check, the limits in force, and what the measures must be near to."""
+
+    checks: dict[str, Verdicts]
+    limits: dict[str, float]
+    measures: dict[str, Measure]
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """Those that are true of the whole run, which is as bad as the worst of its checks."""
+        least = max((min(v, key=lambda x: x.rank) for v in self.checks.values()), key=lambda x: x.rank)
+        possible = {verdict for found in self.checks.values() for verdict in found}
+        return frozenset(verdict for verdict in possible if verdict.rank >= least.rank)
+
+    @property
+    def label(self) -> str:
+        """Kept, broken, no evidence; or either of two where that cannot be told."""
+        words = {PASS: "kept", FAIL: "broken", INVALID: "no evidence"}
+        return " or ".join(words[v] for v in sorted(self.verdicts, key=lambda v: v.rank))
+
+
+def truth(life: Life, world: World) -> Truth:
+    true = measures(life, world)
+    bounds = limits(life, world, true)
+    checks = {name: _promise(name, limit, life, world, true) for name, limit in bounds.items()}
+    checks |= _evidence(life, world)
+    if (gone := missing(world)) is not None:
+        checks[gone] = frozenset({INVALID})
+    for name in spoilt.doubted(world, life, checks):
+        checks[name] = checks.get(name, frozenset()) | {INVALID}
+    for name in spoilt.invalid(world, life):
+        checks[name] = frozenset({INVALID})
+    sure = {n: m for n, m in true.items() if n in bounds and len(checks[n]) == 1 and not spoilt.moves(world)}
+    return Truth(checks, bounds, {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least)})
+
+
+def _promise(name: str, limit: float, life: Life, world: World, true: Mapping[str, Measure]) -> Verdicts:
+    if name in LATENCY:
+        return _latency(name, limit, life, world)
+    if name.startswith("redundancy."):
+        return _redundant(name, life, world)
+    if name in ("evidence.samples", "evidence.late_samples"):
+        return frozenset({INVALID if name in world.tight and name == "evidence.samples" else PASS})
+    found = true[name]
+    if found.moot:
+        return frozenset({INVALID})
+    if found.broken:
+        return frozenset({FAIL})
+    kept = found.value >= limit if CATALOGUE[name].sense == "at least" else found.value <= limit
+    if not kept:
+        return frozenset({INVALID if name.startswith("evidence.") else FAIL})
+    if found.least is None:
+        return frozenset({PASS})
+    return frozenset({verdict for over, verdict in ((True, FAIL), (False, INVALID)) if _may(found, limit, over=over)})
+
+
+def _may(found: Measure, limit: float, *, over: bool) -> bool:
+    """Whether what has not ended may be measured beyond the limit, or within it."""
+    least = found.least or 0.0
+    return least + found.error > limit if over else least - found.error <= limit
+
+
+def _latency(name: str, limit: float, life: Life, world: World) -> Verdicts:
+    write, word = "write" in name, name.split(".")[1]
+    bounds = limits(life, world, measures(life, world))
+    # Without the bound, nothing may be missing.
+    free = bounds.get(f"availability.{word}.outage", 0.0), bounds.get(f"availability.{word}.errors", 0.0)
+    possible = latency(life, world.fault != "none", write, *free)
+    return frozenset({PASS if value <= limit else FAIL for value in possible})
+
+
+def _redundant(name: str, life: Life, world: World) -> Verdicts:
+    planned = world.fault != "none"
+    part = name.split(".")[1]
+    before = after = name in world.tight and part != "spread"
+    way = world.way("idle")
+    if way is not None and OF_IDLE[IDLE[way % len(IDLE)]] == part:
+        begin, end = IDLE_FROM[way // len(IDLE)]
+        before, after = before or begin == 0, after or end > HIT
+    if part == "spread":
+        before = after = _together(life, world)
+    if not planned:
+        return frozenset({FAIL if before or after else PASS})
+    if before:
+        return frozenset({INVALID})
+    if OF_COMPONENT.get(world.fault) == part and world.way("ready-never") is not None:
+        after = True
+    return frozenset({FAIL if after else PASS})
+
+
+def _together(life: Life, world: World) -> bool:
+    return world.way("one-node") is not None
+
+
+def _evidence(life: Life, world: World) -> dict[str, Verdicts]:
+    """What says whether there is enough to judge by, where nothing spoils it; and whether all stayed well by itself."""
+    good = frozenset({PASS})
+    found = {f"evidence.{name}": good for name in ("complete", "fault", "baseline", "schedule")}
+    restarted = world.way("restart") is not None
+    if world.fault == "none":
+        return {**found, "healthy.pods": frozenset({FAIL}) if restarted else good}
+    early = any(o.end < FAULT for o in life.outages) or any(t < FAULT for p in life.pods for t in p.restarts)
+    if early:
+        found["evidence.baseline"] = frozenset({INVALID})
+    if world.fault == "worker" and not life.lost_by_fault:
+        found["evidence.fault"] = frozenset({INVALID})
+    return found
+
+
+def beyond(true: Truth, name: str, measure: float) -> bool:
+    """Whether what was measured is further from the truth than its error."""
+    known = true.measures.get(name)
+    return known is not None and abs(measure - known.value) > known.error + 1e-6 and not math.isinf(measure)
+
+
+def names(true: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(true))
