@@ -169,7 +169,7 @@ class Stack:
     def _host(self, now: int, run: Run, task: str, try_: int) -> str | None:
         if self.world.stack == "kubernetes":
             name = f"task-{run.name}-{task}-{try_}"
-            pod = Pod("task", name, NODES[0], now - 80, [(now - 40, now)], task=(run.name, task, try_))
+            pod = Pod("task", name, NODES[0], now - 80, [(now - 40, END + 1)], task=(run.name, task, try_))
             self.life.pods.append(pod)
             return name
         component = "worker" if self.world.stack == "celery" else "scheduler"
