@@ -11,7 +11,7 @@ from benchmarks.worlds.measures import Measure, availability, recovery, task_pod
 from harness.judge.verdict import LATER, required
 from harness.slo import CATALOGUE
 
-IDLE_FOR, ALWAYS_IDLE_FOR = 12.0, 0.5  # seconds that a replica may do nothing; what each surely does
+IDLE_FOR, ALWAYS_IDLE_FOR = 15.0, 0.5  # seconds that a replica may do nothing; what each surely does
 LATENCY = ("availability.read.latency", "availability.write.latency")
 QUICK, PROMPT = 0.5, 0.005  # seconds: what is kept but by slow answers, and what nobody keeps
 GIVEN = {"evidence.samples": 30.0, "evidence.late_samples": 2.0}
@@ -19,9 +19,13 @@ NEVER_WITHIN = 10.0  # seconds, for what never comes
 COUNTED = frozenset({"count"})
 
 
+def owed(world: World) -> list[str]:
+    return sorted(required(world.fault, True, None, world.stack))
+
+
 def needed(world: World) -> tuple[str, ...]:
     """The bounds that the world owes, by name; `bound-missing` takes one away that no history may lack."""
-    names = sorted(required(world.fault, True, None, world.stack))
+    names = owed(world)
     way = world.way("bound-missing")
     old = [name for name in names if name not in LATER]
     gone = old[way % len(old)] if way is not None else None
@@ -30,8 +34,7 @@ def needed(world: World) -> tuple[str, ...]:
 
 def missing(world: World) -> str | None:
     """The bound that was taken away."""
-    names = set(required(world.fault, True, None, world.stack)) - set(needed(world))
-    return next(iter(names), None)
+    return next(iter(set(owed(world)) - set(needed(world))), None)
 
 
 def measures(life: Life, world: World) -> dict[str, Measure]:

@@ -77,11 +77,11 @@ def _within(life: Life, key: Key, planned: bool, free: float) -> set[float]:
     slow = sum(b - a for k, a, b, _ in life.slow if k == key)
     around = AROUND * life.intervals[key][1]
     possible = set()
-    if gone > free - around:
+    if gone and gone > free - around:
         possible.add(math.inf)
     if gone <= free + around and slow and gone + slow > free - around:
         possible.add(SLOW_MS / 1000)
-    if gone + slow <= free + around:
+    if gone + slow <= free + around or not gone + slow:
         possible.add(ANSWERED_MS / 1000)
     return possible
 

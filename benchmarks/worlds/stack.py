@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import (
@@ -27,7 +28,7 @@ SERIES: tuple[tuple[Key, int], ...] = (
     (("pools", "new", False), 1000),
     (("trigger", "new", True), 1000),
 )
-BEAT, WORK, TRIGGER, LOOP, NOTICED = 2_000, 3_000, 4_000, 500, 3_000
+BEAT, WORK, TRIGGER, LOOP, NOTICED = 4_000, 6_000, 4_000, 500, 3_000
 LAST_TRIGGER = 57_000
 NODES = ("node-1", "node-2")
 LOOKS = (500, 2_500, 4_000)
@@ -58,8 +59,8 @@ class Stack:
     def live(self) -> Life:
         self._begin()
         self.at(HIT, self._strike)
-        for number, t in enumerate(range(1_000, LAST_TRIGGER, TRIGGER)):
-            self.at(t + self.rng.randrange(200), lambda now, n=number: self._trigger(now, n))  # type: ignore[misc]
+        for t in range(1_000, LAST_TRIGGER, TRIGGER):
+            self.at(t + self.rng.randrange(200), self._trigger)
         while self._queue and self._queue[0][0] <= END:
             t, _, what = heapq.heappop(self._queue)
             what(t)
@@ -93,7 +94,7 @@ class Stack:
             self.life.dead.append(pod)
             self.life.gone_at[pod.uid] = pod.gone = t + self.rng.randrange(100, 900)
             pod.ready = [(a, t) for a, _ in pod.ready]
-            self.at(t, lambda at, p=pod: self._died(p, at))  # type: ignore[misc]
+            self.at(t, partial(self._died, pod))
             replaced.append(self._replace(pod, t))
         if self.world.fault == "scheduler":
             self._orphans(min(pod.ready[0][0] for pod in replaced), now)
@@ -101,9 +102,12 @@ class Stack:
             self.life.outages.append(Outage(SERIES[1][0], now, now + self.rng.randrange(100, 900), "fail"))
 
     def _victim(self, pods: list[Pod], now: int) -> Pod:
-        """A worker is chosen among those that are in the midst of a task."""
+        """A worker is chosen among those that are in the midst of a task; not the one that does nothing by itself."""
+        if self.world.way("idle") is not None:
+            return pods[0]
         last = {p.name: max((e for s, e in self._held(p) if s <= now), default=0) for p in pods}
-        return max(pods, key=lambda p: last[p.name])
+        choose = max if self.world.way("idle-victim") is None else min
+        return choose(pods, key=lambda p: last[p.name])
 
     def _held(self, pod: Pod) -> list[tuple[int, int]]:
         every = [a for run in self.life.runs for a in run.attempts if a.host == pod.name]
@@ -137,26 +141,26 @@ class Stack:
                 if attempt.host == pod.name and attempt.end is not None and attempt.start <= now < attempt.end:
                     attempt.end = None
                     self.life.lost_by_fault += 1
-                    self.at(now + NOTICED, lambda at, r=run, a=attempt: self._queue_task(at, r, a.task, a.try_ + 1))  # type: ignore[misc]
+                    self.at(now + NOTICED, partial(self._queue_task, run, attempt.task, attempt.try_ + 1))
 
-    def _trigger(self, now: int, number: int) -> None:
-        run = Run(f"run-{number:02}", now, now + 50)
+    def _trigger(self, now: int) -> None:
+        run = Run(f"run-{len(self.life.runs):02}", now, now + 50)
         run.seen = [(run.accepted + after, True) for after in LOOKS]
         self.life.runs.append(run)
-        self._queue_task(run.accepted, run, TASKS[0], 1)
+        self._queue_task(run, TASKS[0], 1, run.accepted)
 
-    def _queue_task(self, now: int, run: Run, task: str, try_: int) -> None:
+    def _queue_task(self, run: Run, task: str, try_: int, now: int) -> None:
         """A scheduler that is up takes it; while none is, it waits."""
         up = [pod for pod in self.life.of("scheduler") if pod.serves(now)]
         if not up:
-            self.at(now + LOOP, lambda at: self._queue_task(at, run, task, try_))
+            self.at(now + LOOP, partial(self._queue_task, run, task, try_))
             return
-        self.at(now + self.rng.randrange(100, 400), lambda at: self._start(at, run, task, try_))
+        self.at(now + self.rng.randrange(100, 400), partial(self._start, run, task, try_))
 
-    def _start(self, now: int, run: Run, task: str, try_: int) -> None:
+    def _start(self, run: Run, task: str, try_: int, now: int) -> None:
         host = self._host(now, run, task, try_)
         if host is None:
-            self.at(now + LOOP, lambda at: self._queue_task(at, run, task, try_))
+            self.at(now + LOOP, partial(self._queue_task, run, task, try_))
             return
         stuck = self.world.way("run-stuck")
         took = self.rng.randrange(1_900, 3_000)
@@ -164,7 +168,7 @@ class Stack:
             took += 8_000
         attempt = Attempt(task, try_, host, now, now + took)
         run.attempts.append(attempt)
-        self.at(now + took, lambda at: self._ended(at, run, attempt))
+        self.at(now + took, partial(self._ended, run, attempt))
 
     def _host(self, now: int, run: Run, task: str, try_: int) -> str | None:
         if self.world.stack == "kubernetes":
@@ -185,7 +189,7 @@ class Stack:
         begin, end = IDLE_FROM[way // len(IDLE)]
         return begin <= now < end
 
-    def _ended(self, now: int, run: Run, attempt: Attempt) -> None:
+    def _ended(self, run: Run, attempt: Attempt, now: int) -> None:
         if attempt.end != now or attempt not in run.attempts:
             return  # it died meanwhile
         if self.world.stack == "kubernetes":
@@ -193,7 +197,7 @@ class Stack:
             pod.ready, pod.gone = [(pod.ready[0][0], now)], now + self.rng.randrange(500, 1_500)
         later = TASKS[TASKS.index(attempt.task) + 1 :]
         if later:
-            self._queue_task(now, run, later[0], 1)
+            self._queue_task(run, later[0], 1, now)
         else:
             run.ended = now + 100
 

@@ -7,7 +7,7 @@ INVALID besides, and what says that the evidence is whole is INVALID exactly whe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.worlds import spoilt
@@ -23,7 +23,7 @@ PASS, INVALID, FAIL = Verdict.PASS, Verdict.INVALID, Verdict.FAIL
 Verdicts = frozenset[Verdict]
 OF_IDLE = dict(zip(IDLE, ("webservers", "ingress", "triggerers", "workers"), strict=True))
 OF_COMPONENT = {"scheduler": "schedulers", "api-server": "webservers", "worker": "workers"}
-OF_NODE = ("api-server", "ingress", "triggerer")
+NOT_UNDONE = 3  # the way in which no undo is recorded, so that nobody knows from when on all was whole
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,26 @@ class Truth:
 def truth(life: Life, world: World) -> Truth:
     true = measures(life, world)
     bounds = limits(life, world, true)
-    checks = {name: _promise(name, limit, life, world, true) for name, limit in bounds.items()}
+    checks = {name: _promise(name, bounds, life, world, true) for name in bounds}
     checks |= _evidence(life, world)
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})
     for name in spoilt.doubted(world, life, checks):
         checks[name] = checks.get(name, frozenset()) | {INVALID}
+    for name in spoilt.hidden(world, checks):
+        checks[name] |= {PASS}
     for name in spoilt.invalid(world, life):
         checks[name] = frozenset({INVALID})
     sure = {n: m for n, m in true.items() if n in bounds and len(checks[n]) == 1 and not spoilt.moves(world)}
     return Truth(checks, bounds, {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least)})
 
 
-def _promise(name: str, limit: float, life: Life, world: World, true: Mapping[str, Measure]) -> Verdicts:
+def _promise(
+    name: str, bounds: Mapping[str, float], life: Life, world: World, true: Mapping[str, Measure]
+) -> Verdicts:
+    limit = bounds[name]
     if name in LATENCY:
-        return _latency(name, limit, life, world)
+        return _latency(name, bounds, life, world)
     if name.startswith("redundancy."):
         return _redundant(name, life, world)
     if name in ("evidence.samples", "evidence.late_samples"):
@@ -89,13 +94,12 @@ def _may(found: Measure, limit: float, *, over: bool) -> bool:
     return least + found.error > limit if over else least - found.error <= limit
 
 
-def _latency(name: str, limit: float, life: Life, world: World) -> Verdicts:
+def _latency(name: str, bounds: Mapping[str, float], life: Life, world: World) -> Verdicts:
     write, word = "write" in name, name.split(".")[1]
-    bounds = limits(life, world, measures(life, world))
     # Without the bound, nothing may be missing.
     free = bounds.get(f"availability.{word}.outage", 0.0), bounds.get(f"availability.{word}.errors", 0.0)
     possible = latency(life, world.fault != "none", write, *free)
-    return frozenset({PASS if value <= limit else FAIL for value in possible})
+    return frozenset({PASS if value <= bounds[name] else FAIL for value in possible})
 
 
 def _redundant(name: str, life: Life, world: World) -> Verdicts:
@@ -107,18 +111,16 @@ def _redundant(name: str, life: Life, world: World) -> Verdicts:
         begin, end = IDLE_FROM[way // len(IDLE)]
         before, after = before or begin == 0, after or end > HIT
     if part == "spread":
-        before = after = _together(life, world)
+        before = after = world.way("one-node") is not None
     if not planned:
         return frozenset({FAIL if before or after else PASS})
     if before:
         return frozenset({INVALID})
-    if OF_COMPONENT.get(world.fault) == part and world.way("ready-never") is not None:
-        after = True
+    if world.way("undo") == NOT_UNDONE:
+        return frozenset({INVALID})
+    if world.way("ready-never") is not None:  # without a scheduler, there is nothing to do for workers either
+        after |= part in (OF_COMPONENT[world.fault], "workers" if world.fault == "scheduler" else "")
     return frozenset({FAIL if after else PASS})
-
-
-def _together(life: Life, world: World) -> bool:
-    return world.way("one-node") is not None
 
 
 def _evidence(life: Life, world: World) -> dict[str, Verdicts]:
@@ -129,7 +131,8 @@ def _evidence(life: Life, world: World) -> dict[str, Verdicts]:
     if world.fault == "none":
         return {**found, "healthy.pods": frozenset({FAIL}) if restarted else good}
     early = any(o.end < FAULT for o in life.outages) or any(t < FAULT for p in life.pods for t in p.restarts)
-    if early:
+    hasty = any(name in world.tight for name in LATENCY)  # nor was it kept before the fault
+    if early or hasty:
         found["evidence.baseline"] = frozenset({INVALID})
     if world.fault == "worker" and not life.lost_by_fault:
         found["evidence.fault"] = frozenset({INVALID})
@@ -140,7 +143,3 @@ def beyond(true: Truth, name: str, measure: float) -> bool:
     """Whether what was measured is further from the truth than its error."""
     known = true.measures.get(name)
     return known is not None and abs(measure - known.value) > known.error + 1e-6 and not math.isinf(measure)
-
-
-def names(true: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(true))

@@ -66,7 +66,7 @@ def _again(run: Run, start: int, try_: int, *, known: bool) -> None:
     if first is None or first.end is None:
         return
     at = first.end + start if start > 0 else first.start - start
-    run.attempts.append(Attempt(first.task, try_, f"{first.host}", at, at + 900, known=known))
+    run.attempts.append(Attempt(first.task, try_, first.host, at, at + 900, known=known))
 
 
 def _twice(life: Life, way: int, _: random.Random) -> None:
@@ -74,7 +74,8 @@ def _twice(life: Life, way: int, _: random.Random) -> None:
 
 
 def _overlap(life: Life, way: int, _: random.Random) -> None:
-    _again(_run(life, way), -700, 2, known=True)
+    run = _run(life, way)
+    _again(run, -700, 1 + max((attempt.try_ for attempt in run.attempts), default=1), known=True)
 
 
 def _retried(life: Life, way: int, rng: random.Random) -> None:

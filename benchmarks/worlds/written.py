@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.worlds import watched
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import BASELINE, COOLDOWN, END, FAULT, HIT, PROBED_UNTIL, RECOVERY, Life, Pod
+from benchmarks.worlds.limits import owed
 from benchmarks.worlds.sampled import MS, sampled
 from benchmarks.worlds.stack import SERIES, replicas
 from harness.history import End, Event, Fault, History, Mark, Meta, Phase, Record
@@ -66,6 +67,7 @@ def meta(life: Life, world: World, limits: Mapping[str, float]) -> Meta:
         slo=slo,
         probe=probe,
         seed=world.seed,
+        recovery=[name.removeprefix("recovery.") for name in owed(world) if name.startswith("recovery.")],
     )
 
 

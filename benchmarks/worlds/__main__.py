@@ -1,0 +1,112 @@
+"""Simulated worlds beside the judge: `python -m benchmarks.worlds --count 1000000 [--part K/N] [--seed S]`.
+
+Each world is a run of the stack of which it is known what truly happened. Prints how often truth and verdict met in
+which way, and the smallest worlds in which they do not agree, each with the call that shows it again. Ends 1 if there
+are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.worlds.choices import World
+from benchmarks.worlds.compare import compare, live, of_seed, smallest
+from benchmarks.worlds.lines import lines
+from benchmarks.worlds.tally import Tally
+from benchmarks.worlds.written import history
+from harness.errors import UsageError
+
+SHARE = 250
+CALL = "python -m benchmarks.worlds --world"
+
+
+def tallied(seeds: range) -> Tally:
+    tally = Tally()
+    for seed in seeds:
+        tally.add(of_seed(seed))
+    return tally
+
+
+def run(seeds: range, workers: int) -> Tally:
+    total, begun, shown = Tally(), time.monotonic(), time.monotonic()
+    with multiprocessing.Pool(workers) as pool:
+        for tally in pool.imap_unordered(tallied, _shares(seeds)):
+            total.merge(tally)
+            if time.monotonic() - shown > 60:
+                shown = time.monotonic()
+                print(f"{total.worlds} worlds, {total.disagreeing} disagree", file=sys.stderr, flush=True)
+    total.seconds = time.monotonic() - begun
+    return total
+
+
+def _shares(seeds: range) -> Iterator[range]:
+    return (seeds[i : i + SHARE] for i in range(0, len(seeds), SHARE))
+
+
+def part(text: str) -> tuple[int, int]:
+    """K/N. Raises `ArgumentTypeError` where it is none."""
+    try:
+        number, parts = map(int, text.split("/"))
+    except ValueError:
+        number, parts = 0, 0
+    if not 1 <= number <= parts:
+        raise argparse.ArgumentTypeError(f"{text!r} is no part; give it as K/N, as in 1/2")
+    return number, parts
+
+
+def replay(text: str, record: Path | None) -> int:
+    """Judge one world by its name, and write its history where that is asked for."""
+    found = compare(World.parse(text))
+    print(f"{found.world}\ntruth: {found.label}; judged: {found.verdict}")
+    print("\n".join(found.wrong) or "truth and verdict agree")
+    if record is not None:
+        life, true = live(found.world)
+        whole = lines(history(life, found.world, true.limits))
+        record.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+    return 1 if found.wrong else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.worlds", description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000, help="how many worlds in all parts together")
+    parser.add_argument("--seed", type=int, default=0, help="of the first world")
+    parser.add_argument("--part", type=part, default=(1, 1), help="K/N: the K-th of N parts of them")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path, help="write what was found here")
+    parser.add_argument("--table", type=Path, help="write the table in Markdown here")
+    parser.add_argument("--merge", type=Path, nargs="+", help="add up the JSON of parts instead of running")
+    parser.add_argument("--world", help="replay one world by its name")
+    parser.add_argument("--record", type=Path, help="with --world: write its history here")
+    given = parser.parse_args()
+    if given.world:
+        return replay(given.world, given.record)
+    number, parts = given.part
+    if given.merge:
+        total = Tally.merged(json.loads(path.read_text(encoding="utf-8")) for path in given.merge)
+    else:
+        total = run(range(given.seed, given.seed + given.count)[number - 1 :: parts], given.workers)
+    print(total.table())
+    for found in total.examples():
+        small = smallest(found)
+        print(f"\n{small.world} is {small.label}, judged {small.verdict}")
+        print(*(f"  {words}" for words in small.wrong), f"  {CALL} {small.world}", sep="\n")
+    if given.json:
+        given.json.write_text(json.dumps(total.to_json(), indent=2) + "\n", encoding="utf-8")
+    if given.table:
+        given.table.write_text(total.table(), encoding="utf-8")
+    return 1 if total.disagreeing else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UsageError as cause:
+        print(f"error: {cause}", file=sys.stderr)
+        sys.exit(cause.exit_code)
