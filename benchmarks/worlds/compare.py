@@ -77,5 +77,3 @@ def smallest(found: Found, judged: Judge = judge) -> Found:
 
 def _about(found: Found) -> set[str]:
     return {words.split()[0] for words in found.wrong}
-
-

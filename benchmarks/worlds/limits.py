@@ -14,9 +14,7 @@ from harness.slo import CATALOGUE
 IDLE_FOR, ALWAYS_IDLE_FOR = 15.0, 0.5  # seconds that a replica may do nothing; what each surely does
 LATENCY = ("availability.read.latency", "availability.write.latency")
 QUICK, PROMPT = 0.5, 0.005  # seconds: what is kept but by slow answers, and what nobody keeps
-GIVEN = {"evidence.samples": 30.0, "evidence.late_samples": 2.0}
 NEVER_WITHIN = 10.0  # seconds, for what never comes
-COUNTED = frozenset({"count"})
 
 
 def owed(world: World) -> list[str]:
@@ -52,20 +50,24 @@ def limits(life: Life, world: World, true: Mapping[str, Measure]) -> dict[str, f
 
 def _limit(name: str, life: Life, world: World, true: Mapping[str, Measure], slack: float) -> float:
     tight = name in world.tight
-    if name in LATENCY:
-        return PROMPT if tight else QUICK
-    if name == "redundancy.spread":
-        return 0.0
-    if name.startswith("redundancy."):
-        return ALWAYS_IDLE_FOR if tight else IDLE_FOR
-    if name in GIVEN:
-        return GIVEN[name] * (10 if tight and name == "evidence.samples" else 1)
+    if (fixed := _fixed(name, tight=tight)) is not None:
+        return fixed
     found = true[name]
-    if name == "evidence.finished_runs":
-        return found.value + tight
     if found.broken or found.moot:
         return NEVER_WITHIN
-    if CATALOGUE[name].unit in COUNTED:
+    if name == "evidence.finished_runs":
+        return found.value + tight
+    if CATALOGUE[name].unit == "count":
         return float(life.lost_by_fault if name == "tasks.extra_attempts" else 0)
     margin = found.error + slack
     return found.value - margin if tight and found.value > margin else found.value + margin
+
+
+def _fixed(name: str, *, tight: bool) -> float | None:
+    """Limits that no measure of this life is near to."""
+    if name in LATENCY:
+        return PROMPT if tight else QUICK
+    if name.startswith("redundancy.") and name != "redundancy.spread":
+        return ALWAYS_IDLE_FOR if tight else IDLE_FOR
+    limits = {"redundancy.spread": 0.0, "evidence.samples": 300.0 if tight else 30.0, "evidence.late_samples": 2.0}
+    return limits.get(name)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from benchmarks.worlds.choices import World
-from benchmarks.worlds.life import Life
 
 COMPLETE, SCHEDULE, BASELINE, FAULT = (f"evidence.{name}" for name in ("complete", "schedule", "baseline", "fault"))
 PODS = (
@@ -44,7 +43,7 @@ TO_THE_END = 3  # ways of being blind from here on are so until the run ends
 MOVING = frozenset({"blind-pods", "blind-jobs", "blind-runs", "ledger-unread", "lines-missing", "cut-short", "prober"})
 
 
-def invalid(world: World, life: Life) -> list[str]:
+def invalid(world: World) -> list[str]:
     """The checks that must be INVALID."""
     found = []
     planned = world.fault != "none"
@@ -54,7 +53,7 @@ def invalid(world: World, life: Life) -> list[str]:
     return found
 
 
-def doubted(world: World, life: Life, checks: Iterable[str]) -> list[str]:
+def doubted(world: World, checks: Iterable[str]) -> list[str]:
     """The checks that may be INVALID, or what they are."""
     names = list(checks)
     planned = world.fault != "none"
@@ -63,12 +62,13 @@ def doubted(world: World, life: Life, checks: Iterable[str]) -> list[str]:
 
 
 def hidden(world: World, checks: Iterable[str]) -> list[str]:
-    """The checks of which what is broken may not be seen at all, so that alone they may be PASS; the run is none, by
-    what must be INVALID."""
-    if world.way("cut-short") is not None:
-        return [name for name in checks if name != COMPLETE]
-    unsampled = world.way("prober") is not None or world.way("lines-missing") == 1
-    return [name for name in checks if unsampled and name.startswith("availability.")]
+    """The checks of which what is broken may not be seen at all, so that they alone may be PASS; the run is none, by
+    what else must be INVALID."""
+    whole = invalid(world)
+    names = list(checks)
+    if not {COMPLETE, SCHEDULE, "evidence.late_samples"} & set(whole):
+        return []
+    return [name for name in doubted(world, names) if name not in whole]
 
 
 def moves(world: World) -> bool:
@@ -76,11 +76,11 @@ def moves(world: World) -> bool:
     return any(t.what in MOVING for t in world.twists)
 
 
-def _blind(way: int, _: bool) -> list[str]:
+def _blind(way: int, _planned: bool) -> list[str]:
     return [COMPLETE] if way >= TO_THE_END else []
 
 
-_MUST = {
+_MUST: dict[str, Callable[[int, bool], list[str]]] = {
     "blind-pods": _blind,
     "blind-jobs": _blind,
     "blind-runs": _blind,
@@ -101,7 +101,7 @@ def _unsampled(way: int) -> list[str]:
     return ["evidence.samples"] if way == 3 else []
 
 
-_MAY = {
+_MAY: dict[str, Callable[[int, bool], Iterable[str]]] = {
     "blind-pods": lambda *_: PODS,
     "blind-jobs": lambda *_: JOBS,
     "blind-runs": lambda *_: RUNS,

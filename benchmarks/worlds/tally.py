@@ -80,4 +80,4 @@ class Tally:
 
 def _kind(words: str) -> str:
     """What a disagreement is about: the check, and what it was judged."""
-    return words.split(":")[0]
+    return words.split(":", maxsplit=1)[0]

@@ -14,7 +14,7 @@ from benchmarks.worlds import spoilt
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import FAULT, HIT, Life
 from benchmarks.worlds.limits import LATENCY, limits, measures, missing
-from benchmarks.worlds.measures import Measure, latency
+from benchmarks.worlds.measures import MARK_LAG, Measure, latency
 from benchmarks.worlds.stack import IDLE, IDLE_FROM
 from harness.outcome import Verdict
 from harness.slo import CATALOGUE
@@ -55,33 +55,34 @@ def truth(life: Life, world: World) -> Truth:
     checks |= _evidence(life, world)
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})
-    for name in spoilt.doubted(world, life, checks):
+    for name in spoilt.doubted(world, checks):
         checks[name] = checks.get(name, frozenset()) | {INVALID}
     for name in spoilt.hidden(world, checks):
         checks[name] |= {PASS}
-    for name in spoilt.invalid(world, life):
+    if INVALID in checks["evidence.fault"]:  # what never came may be due to a fault that was none
+        checks |= {name: found | {INVALID} for name, found in checks.items() if name.startswith("recovery.")}
+    for name in spoilt.invalid(world):
         checks[name] = frozenset({INVALID})
     sure = {n: m for n, m in true.items() if n in bounds and len(checks[n]) == 1 and not spoilt.moves(world)}
     return Truth(checks, bounds, {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least)})
 
 
-def _promise(
-    name: str, bounds: Mapping[str, float], life: Life, world: World, true: Mapping[str, Measure]
-) -> Verdicts:
-    limit = bounds[name]
+def _promise(name: str, bounds: Mapping[str, float], life: Life, world: World, true: Mapping[str, Measure]) -> Verdicts:
     if name in LATENCY:
         return _latency(name, bounds, life, world)
     if name.startswith("redundancy."):
-        return _redundant(name, life, world)
-    if name in ("evidence.samples", "evidence.late_samples"):
-        return frozenset({INVALID if name in world.tight and name == "evidence.samples" else PASS})
-    found = true[name]
+        return _redundant(name, world)
+    if name in true:
+        return _measured(name, true[name], bounds[name])
+    few = name in world.tight and name == "evidence.samples"
+    return frozenset({INVALID if few else PASS})
+
+
+def _measured(name: str, found: Measure, limit: float) -> Verdicts:
     if found.moot:
         return frozenset({INVALID})
-    if found.broken:
-        return frozenset({FAIL})
     kept = found.value >= limit if CATALOGUE[name].sense == "at least" else found.value <= limit
-    if not kept:
+    if found.broken or not kept:
         return frozenset({INVALID if name.startswith("evidence.") else FAIL})
     if found.least is None:
         return frozenset({PASS})
@@ -102,7 +103,7 @@ def _latency(name: str, bounds: Mapping[str, float], life: Life, world: World) -
     return frozenset({PASS if value <= bounds[name] else FAIL for value in possible})
 
 
-def _redundant(name: str, life: Life, world: World) -> Verdicts:
+def _redundant(name: str, world: World) -> Verdicts:
     planned = world.fault != "none"
     part = name.split(".")[1]
     before = after = name in world.tight and part != "spread"
@@ -134,9 +135,20 @@ def _evidence(life: Life, world: World) -> dict[str, Verdicts]:
     hasty = any(name in world.tight for name in LATENCY)  # nor was it kept before the fault
     if early or hasty:
         found["evidence.baseline"] = frozenset({INVALID})
-    if world.fault == "worker" and not life.lost_by_fault:
-        found["evidence.fault"] = frozenset({INVALID})
+    if world.fault == "worker":
+        found["evidence.fault"] = _at_stake(life)
     return found
+
+
+def _at_stake(life: Life) -> Verdicts:
+    """Whether what was hit held a task, by the ledger; which hears of a start or an end a little later."""
+    hosts = {pod.name for pod in life.dead}
+    held = [a for run in life.runs for a in run.attempts if a.host in hosts and a.start < HIT]
+    lately = HIT - MARK_LAG * 1000
+    if any(a.end is None and a.start < lately for a in held):
+        return frozenset({PASS})
+    near = any(a.end is None or a.end > lately for a in held)
+    return frozenset({PASS, INVALID} if near else {INVALID})
 
 
 def beyond(true: Truth, name: str, measure: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import END, Attempt, Job, Life, Pod, Run
@@ -18,6 +18,7 @@ BLIND_LOGS = ((22_000, 34_000), (48_000, 60_000), (35_000, END), (60_000, END))
 UNREAD_FROM = (33_000, 50_000, 60_000)
 TOLD = 4_000  # an observer says up to so much later that it sees nothing
 CLOSED = END - 200
+Type = Literal["invoke", "ok", "fail", "info"]
 
 
 class Blind:
@@ -55,7 +56,7 @@ def watched(life: Life, world: World) -> Iterator[Record]:
     yield from _marks(life, world, UNREAD_FROM[unread] if unread is not None else END, rng)
 
 
-def _part(  # noqa: PLR0913
+def _part(
     world: World,
     what: str,
     spans: tuple[tuple[int, int], ...],
@@ -74,9 +75,7 @@ def _pods(life: Life, blind: Blind, rng: random.Random) -> Iterator[Record]:
     for pod in life.pods:
         missed: int | None = None
         for t in _changes(pod):
-            if early:
-        t = run.asked - 500
-    if t in blind:
+            if t in blind:
                 missed = t
             else:
                 yield _pod(pod, t, t + rng.randrange(5, 200))
@@ -132,7 +131,7 @@ def _job(job: Job, t: int, what: str, seen: int) -> Event:
     return Event.model_construct(t=seen * MS, source="job", object=f"SchedulerJob/{job.number}", what=what, value=value)
 
 
-def _op(t: int, f: str, type_: str, run: Run, **value: Any) -> Op:
+def _op(t: int, f: str, type_: Type, run: Run, **value: Any) -> Op:
     every = {"dag_run": run.name, **value}
     return Op.model_construct(t=t * MS, process="workload", f=f, type=type_, value=every)
 
@@ -159,6 +158,7 @@ def _end(run: Run, blind: Blind, rng: random.Random, *, early: bool) -> Iterator
     if run.ended is None:
         return
     yield _op(run.ended + 20, "stream", "fail" if run.broken else "ok", run, number=1)
+    type_: Type
     t, type_, state = run.ended + rng.randrange(20, 1_000), "ok" if run.state == "success" else "fail", run.state
     if early:
         t = run.asked - 500
@@ -201,7 +201,9 @@ def _marks(life: Life, world: World, unread: int, rng: random.Random) -> Iterato
                 yield from _mark(run, attempt, number, "end", t, unread, host)
 
 
-def _mark(run: Run, attempt: Attempt, number: int, mark: str, t: int, unread: int, host: str) -> Iterator[Record]:
+def _mark(
+    run: Run, attempt: Attempt, number: int, mark: Literal["start", "end"], t: int, unread: int, host: str
+) -> Iterator[Record]:
     if t < min(unread, CLOSED):
         yield Mark.model_construct(
             t=t * MS,

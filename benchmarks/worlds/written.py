@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.worlds import watched
 from benchmarks.worlds.choices import World
@@ -18,6 +18,9 @@ from harness.slo import CATALOGUE
 
 CUTS = (30_000, 45_000, 60_000, END)
 ACTION = "kill_pods"
+Name = Literal["baseline", "fault", "recovery", "cooldown"]
+Edge = Literal["begin", "end"]
+Step = Literal["begin", "injected", "proved", "ended", "rolled-back"]
 
 
 def history(life: Life, world: World, limits: Mapping[str, float]) -> History:
@@ -73,11 +76,12 @@ def meta(life: Life, world: World, limits: Mapping[str, float]) -> Meta:
 
 def _phases(world: World) -> Iterator[Record]:
     early = 300 if world.way("proof") == 5 and world.fault != "none" else RECOVERY - FAULT  # over before the hit
-    cuts = {"baseline": (BASELINE, FAULT), "fault": (FAULT, FAULT + early)}
+    cuts: dict[Name, tuple[int, int]] = {"baseline": (BASELINE, FAULT), "fault": (FAULT, FAULT + early)}
     cuts |= {"recovery": (FAULT + early, COOLDOWN), "cooldown": (COOLDOWN, END)}
     left_out = {0: ("cooldown", "end"), 1: ("recovery", "begin")}.get(world.way("phase-missing") or 0)
     for name, span in cuts.items():
-        for edge, t in zip(("begin", "end"), span, strict=True):
+        edges: tuple[tuple[Edge, int], ...] = ("begin", span[0]), ("end", span[1])
+        for edge, t in edges:
             if world.way("phase-missing") is None or (name, edge) != left_out:
                 yield Phase.model_construct(t=t * MS, name=name, edge=edge)
 
@@ -113,10 +117,8 @@ def _hit(life: Life, world: World, pod: Pod, t: int) -> Iterator[Record]:
         yield _step(t + 2_500, "proved", target, **gone)
 
 
-def _step(t: int, phase: str, target: dict[str, Any], **evidence: Any) -> Fault:
-    return Fault.model_construct(
-        t=t * MS, id="kill-1", action=ACTION, phase=phase, target=target, evidence=evidence
-    )
+def _step(t: int, phase: Step, target: dict[str, Any], **evidence: Any) -> Fault:
+    return Fault.model_construct(t=t * MS, id="kill-1", action=ACTION, phase=phase, target=target, evidence=evidence)
 
 
 def _machine(world: World) -> Iterator[Record]:
@@ -144,5 +146,3 @@ def _observers(world: World, recorded: int, marks: int) -> Iterator[Record]:
         yield watched.probe(10, who, "started")
         if not (who == "watcher" and world.way("lines-missing") == 2):
             yield watched.probe(PROBED_UNTIL if who == "prober" else END - 100, who, "stopped", **value)
-
-
