@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.history import NS, Event, History, Mark
 from harness.judge.came import Coming, judged
-from harness.judge.checks import broken, some, unknown, when
+from harness.judge.checks import broken, some, unknown, when, worst_of
 from harness.judge.faults import IN_PLACE, Target, fault_time, jobs_before, serves, targets
 from harness.judge.observers import JOBS, MARKS, PODS, RUNS
 from harness.judge.proofs import doubts
@@ -17,6 +17,7 @@ from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 WORKER = "worker"
+OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
 
 
 class _UnknowableError(Exception):
@@ -51,17 +52,27 @@ class _Scene:
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """The phases that have a bound."""
     doubtful = doubts(history)
-    return tuple(_judge(history, bounds[name], doubtful) for name in _PHASES if name in bounds)
+    return tuple(_of_all(history, bounds[name], doubtful) for name in _PHASES if name in bounds)
 
 
-def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
-    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole; one
-    that came must have come to stay."""
-    t = fault_time(history)
-    if t is None:
+def _of_all(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+    """From when the first target was hit; where it is about each target's own end, the worst of all, each from its own
+    hit on."""
+    hit = targets(history)
+    if not hit:
         return unknown(bound, "There was no fault to recover from")
+    times = sorted({target.injected for target in hit})
+    if bound.name not in OWN:
+        return _judge(_Scene(history, times[0], hit, times[0] + bound.limit * NS), bound, doubtful)
+    scenes = [_Scene(history, t, tuple(h for h in hit if h.injected == t), t + bound.limit * NS) for t in times]
+    return worst_of(_judge(scene, bound, doubtful) for scene in scenes)
+
+
+def _judge(scene: _Scene, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole;
+    one that came must have come to stay."""
+    history, t = scene.history, scene.t
     what, find, observer = _PHASES[bound.name]
-    scene = _Scene(history, t, targets(history), t + bound.limit * NS)
     try:
         came = find(scene)
     except _UnknowableError as why:
@@ -72,7 +83,8 @@ def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
         came, what = None, f"{what} ({whose})"
     if came is None and (doubtful or history.problem is not None):
         return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
-    found = judged(history, bound, Coming(what, t, came, observer), "the fault")
+    first = t == fault_time(history)
+    found = judged(history, bound, Coming(what, t, came, observer), "the fault" if first else "its own hit")
     if came is not None and found.verdict is Verdict.PASS and (lost := _lost(scene, bound.name, came)):
         return broken(bound, f"{what} came {when(came, t)}, and did not stay: {lost}")
     return found
@@ -92,16 +104,42 @@ def _lost(scene: _Scene, name: str, came: int) -> str | None:
 
 
 def _replacements_lost(scene: _Scene, came: int) -> str | None:
-    """KEDA takes workers away again that it had added."""
-    meta = scene.history.meta
+    """What is killed later is missed by its own hit. KEDA takes workers away again that it had added."""
+    meta, history = scene.history.meta, scene.history
+    if any(target.injected > scene.t for target in targets(history)):
+        return None
     keda = meta is not None and meta.stack.startswith("celery-keda")
-    for component in sorted({target.component for target in scene.hit} - ({WORKER} if keda else set())):
-        killed = [target for target in scene.hit if target.component == component]
-        old = {e.uid for e in scene.history.events if e.source == "pod" and e.t <= scene.t}
-        old -= {target.uid for target in killed if target.action in IN_PLACE}
-        if why := short(scene.history, component, len(killed), came, without=old):
+    for component in sorted({target.component for target in targets(history)} - ({WORKER} if keda else set())):
+        toll = _Toll.of(scene, component)
+        if why := short(history, component, toll.count, came, without=(toll.old.keys() | toll.gone) - toll.again):
             return why
     return None
+
+
+@dataclass(frozen=True)
+class _Toll:
+    """What had been killed of a component up to a hit, against what had been there before the first.
+
+    `old` says how often each had been started again; `again` are those that stay, to be started once more. A
+    replacement that was killed itself is among the `gone`, and asks for no second one beside its own.
+    """
+
+    old: dict[str | None, int]
+    again: frozenset[str | None]
+    gone: frozenset[str | None]
+    count: int
+
+    @classmethod
+    def of(cls, scene: _Scene, component: str) -> _Toll:
+        killed = [t for t in targets(scene.history) if t.component == component and t.injected <= scene.t]
+        pods = [e for e in scene.history.events if e.source == "pod"]
+        unseen = [t.name for t in killed if not any(e.uid == t.uid and e.t <= t.injected for e in pods)]
+        if unseen or not component:
+            raise _UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
+        old = {e.uid: _restarts(e) for e in pods if e.t <= killed[0].injected}
+        again = frozenset(target.uid for target in killed if target.action in IN_PLACE)
+        gone = frozenset(target.uid for target in killed) - again
+        return cls(old, again, gone, sum(target.uid in old for target in killed))
 
 
 def _process_gone(scene: _Scene) -> int | None:
@@ -120,21 +158,20 @@ def _replacement_ready(scene: _Scene) -> int | None:
 
 
 def _replaced(scene: _Scene, component: str) -> int | None:
-    killed = [target for target in scene.hit if target.component == component]
+    toll = _Toll.of(scene, component)
     pods = [e for e in scene.history.events if e.source == "pod"]
-    old = {e.uid: _restarts(e) for e in pods if e.t <= scene.t}
-    again = {target.uid for target in killed if target.action in IN_PLACE}
-    unseen = [target.name for target in killed if target.uid not in old]
-    if unseen or not component:
-        raise _UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
     ready: set[str | None] = set()
+    enough = False
     for event in pods:
-        if event.value.get("component") != component:
+        if event.t > scene.t and enough:
+            return scene.t
+        if event.value.get("component") != component or event.uid in toll.gone:
             continue
-        if event.uid in old and not (event.uid in again and _lasts(event, pods, old[event.uid])):
+        if event.uid in toll.old and not (event.uid in toll.again and _lasts(event, pods, toll.old[event.uid])):
             continue
         (ready.add if serves(event) else ready.discard)(event.uid)
-        if len(ready) >= len(killed):
+        enough = len(ready) >= toll.count
+        if enough and event.t > scene.t:
             return event.t
     return None
 
