@@ -55,8 +55,10 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
-    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole;
-    one that came must have come to stay."""
+    """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole.
+
+    One that came must have come to stay.
+    """
     t = fault_time(history)
     if t is None:
         return unknown(bound, "There was no fault to recover from")
@@ -72,8 +74,9 @@ def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
         came, what = None, f"{what} ({whose})"
     if came is None and (doubtful or history.problem is not None):
         return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
-    found = judged(history, bound, Coming(what, t, came, observer), "the fault")
-    if came is not None and found.verdict is Verdict.PASS and (lost := _lost(scene, bound.name, came)):
+    after = f" after the fault ({when(t if came is None else came, None)})"
+    found = judged(history, bound, Coming(what, t, came, observer), after)
+    if came is not None and not doubtful and found.verdict is Verdict.PASS and (lost := _lost(scene, bound.name, came)):
         return broken(bound, f"{what} came {when(came, t)}, and did not stay: {lost}")
     return found
 
