@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis
 
+from harness.foreign import one_line
 from harness.outcome import Outcome
 from harness.settings import Settings
 
@@ -51,7 +52,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for folder, outcome, remark in config.stash[RESULTS]:
         terminalreporter.section(f"{outcome.experiment} on {outcome.stack}: {outcome.verdict}")
         for check in outcome.checks:
-            terminalreporter.line(f"{check.verdict!s:8} {check.name:28} {check.because}")
+            terminalreporter.line(one_line(f"{check.verdict!s:8} {check.name:28} {check.because}"))
         if remark:
             terminalreporter.line(remark)
         terminalreporter.line(f"report: {folder / 'report.html'}")

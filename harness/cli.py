@@ -15,19 +15,31 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import calibrate as calibrating
+from harness import campaign, console, mutant, recorded, standing, trend
 from harness import catalogue as catalogues
-from harness import console, recorded, standing, trend
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
-from harness.errors import EXIT_INTERNAL, EXIT_INVALID, EXIT_PASS, EXIT_USAGE, HarnessError, UsageError
+from harness.errors import (
+    EXIT_FAIL,
+    EXIT_INTERNAL,
+    EXIT_INVALID,
+    EXIT_PASS,
+    EXIT_USAGE,
+    STORAGE,
+    HarnessError,
+    StorageError,
+    UsageError,
+)
 from harness.files import write
+from harness.judge import kills
 from harness.settings import ROOT, Settings
-from harness.stack import engine, steps, teardown
+from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 INTERRUPTED = 130  # as shells count Ctrl-C
+UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
 Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/")]
@@ -54,6 +66,7 @@ def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Imag
     settings = _settings(images=images, stack=stack, profile=profile)
     if step is not None and step not in {s.name for s in steps.STEPS}:
         raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
+    deploy.overlay_of(settings)  # before anybody is asked whether an engine may be installed
     _ask_for_engine(settings, yes)
     seconds = steps.climb(settings, Progress(), step)
     out.print(f"[bold green]up[/bold green] in {seconds:.0f} s")
@@ -145,13 +158,13 @@ def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
     """Draw report.html and junit.xml of a recorded run."""
-    out.print(recorded.report(folder), highlight=False, markup=False, soft_wrap=True)
+    plainly(str(recorded.report(folder)))
 
 
 @app.command()
 def index() -> None:
     """Draw index.html, the page over all runs; each run that is judged draws it too."""
-    out.print(recorded.overview(_settings().reports), highlight=False, markup=False, soft_wrap=True)
+    plainly(str(recorded.overview(_settings().reports)))
 
 
 @app.command("trend")
@@ -180,6 +193,22 @@ def catalogue(
     page = catalogues.page(experiments, settings.slo_file, figures)
     write(docs / "experiments.md", page)
     plainly(str(docs / "experiments.md"))
+
+
+@app.command()
+def mutants(
+    names: Annotated[list[str] | None, typer.Argument(help="below deploy/mutants/; all where none is named")] = None,
+    part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
+    controls: Annotated[bool, typer.Option(help="run the experiment on the good stack after each")] = True,
+) -> None:
+    """Plant each defect, run the experiment that must catch it, and write the kill matrix; resumes where it stopped."""
+    settings = _settings()
+    chosen = mutant.share(mutant.every(names), part)
+    matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls)
+    write(ROOT / "docs" / "kill-matrix.md", f"# Kill matrix\n\n{kills.table(matrix)}")
+    plainly(kills.table(matrix).splitlines()[0])
+    fine = matrix.count(kills.Fate.NAMED) == len(matrix.mutants) and not matrix.red
+    raise typer.Exit(EXIT_PASS if fine else EXIT_FAIL)
 
 
 @app.command()
@@ -212,21 +241,41 @@ def _ask_for_engine(settings: Settings, yes: bool) -> None:
 
 def main() -> None:
     """Entry: turn every error into one line and its exit code. SIGTERM ends a command as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, signal.default_int_handler)
+    console.replace_unknown_characters()
+    code = _answered(sys.argv[1:] or ["--help"])
+    if unwritten := console.flush():
+        code = _refused(StorageError.of(unwritten, Path("the output")))
+        console.flush()
+    sys.exit(code)
+
+
+def _answered(words: list[str]) -> int:
+    """Do what the words say; returns the exit code."""
     try:
-        code = app(standalone_mode=False, prog_name="harness")
+        code = app(words, standalone_mode=False, prog_name="harness")
     except HarnessError as cause:
-        err.print(f"[red]error:[/red] {escape(str(cause))}", highlight=False, soft_wrap=True)
-        code = cause.exit_code
+        return _refused(cause)
     except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C, or no answer, where a question was asked
         code = INTERRUPTED
     except typer.Exit as cause:
         code = cause.exit_code
+    except (BrokenPipeError, SystemExit):  # the help is printed by others, who end the process with 1, which is FAIL
+        return UNREAD
+    except OSError as cause:
+        return _refused(StorageError.of(cause)) if cause.errno in STORAGE else _unforeseen(cause)
     except Exception as cause:
-        code = _unforeseen(cause)
+        return _unforeseen(cause)
     if code == INTERRUPTED:
         err.print("interrupted")
-    sys.exit(code if isinstance(code, int) else EXIT_PASS)
+    return code if isinstance(code, int) else EXIT_PASS
+
+
+def _refused(cause: HarnessError) -> int:
+    err.print(f"[red]error:[/red] {escape(str(cause))}", highlight=False, soft_wrap=True)
+    return cause.exit_code
 
 
 def _unforeseen(cause: Exception) -> int:

@@ -1,23 +1,73 @@
-"""What commands print: verdicts as tables that fit a terminal, and lines as they are."""
+"""What commands print: verdicts as tables that fit a terminal, and lines as they are.
+
+Whatever reads it: a reader that goes away or knows fewer characters changes no verdict, and no text steers a terminal.
+"""
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from harness.foreign import one_line, visible
 from harness.judge.calibration import Calibration
 from harness.judge.repeated import Repeated
 from harness.outcome import Outcome, Verdict
 from harness.report.matrix import Matrix
 from harness.trend import Drift
 
-out = Console()
-err = Console(stderr=True)
+
+class SafeConsole(Console):
+    """Every text that is printed, cells of tables too, goes through `render_str`."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible(text), **how)
+
+    def on_broken_pipe(self) -> None:
+        """The reader has read enough: what else would be printed is dropped, and the command goes on to its verdict."""
+        self.quiet = True
+        _drop(self.file.fileno())
+
+
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"}
+
+
+def replace_unknown_characters() -> None:
+    """What the terminal's encoding lacks is shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def flush() -> OSError | None:
+    """Print what is still held back, and say why that cannot be done: the interpreter would end with a code of its own.
+
+    A reader that went away is no error.
+    """
+    failed = None
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as cause:
+            _drop(stream.fileno())
+            failed = failed if isinstance(cause, BrokenPipeError) else cause
+    return failed
+
+
+def _drop(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def plainly(line: str) -> None:
@@ -36,11 +86,11 @@ def show(outcome: Outcome, folder: Path) -> None:
     for c in outcome.checks:
         if c.verdict is not Verdict.PASS:
             out.print(
-                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {escape(f'{c.name}: {c.because}')}",
+                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {escape(one_line(f'{c.name}: {c.because}'))}",
                 highlight=False,
                 soft_wrap=True,
             )
-    what = escape(f"{outcome.experiment} on {outcome.stack}: {folder}")
+    what = escape(one_line(f"{outcome.experiment} on {outcome.stack}: {folder}"))
     out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
 
 
@@ -75,7 +125,7 @@ def show_repeated(repeated: Repeated, folder: Path) -> None:
             f"Of {m.runs} runs, the true median lies where it is said to with {100 * m.sure:.0f} %, "
             f"and the largest one is above the true p95 with {100 * m.sure_p95:.0f} %."
         )
-    what = escape(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}")
+    what = escape(one_line(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}"))
     colour = COLOURS[repeated.verdict]
     out.print(f"[bold {colour}]{repeated.verdict}[/] {what}", highlight=False, soft_wrap=True)
 
@@ -90,7 +140,7 @@ def show_drifts(drifts: list[Drift]) -> None:
             "median",
             "p95",
             "newest is",
-            title=f"{experiment} on {stack}",
+            title=escape(f"{experiment} on {stack}"),
             box=None,
         )
         table.columns[0].no_wrap = True
@@ -102,9 +152,11 @@ def show_drifts(drifts: list[Drift]) -> None:
 
 def show_matrix(found: Matrix) -> None:
     """A table for each stack: executor × fault would be wider than a terminal."""
+    if not found.rows:
+        plainly("no run is judged yet; run an experiment first")
     figures = ("median", "worst", "limit", "floor")
     for number, stack in enumerate(found.stacks):
-        table = Table("experiment", "measure", title=stack, box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table("experiment", "measure", title=escape(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.columns[0].no_wrap = True
         for name in (*Verdict, *figures):
             table.add_column(name, justify="right", style=COLOURS[name] if isinstance(name, Verdict) else None)

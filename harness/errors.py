@@ -14,6 +14,7 @@ A message says what happened, to what, and what to do next.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 EXIT_PASS = 0
@@ -22,6 +23,11 @@ EXIT_INVALID = 2
 EXIT_USAGE = 64
 EXIT_INTERNAL = 70
 EXIT_STORAGE = 74  # EX_IOERR of sysexits.h
+# What the system says of a disk, a file or a folder, and of nothing else.
+STORAGE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM}
+    | {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+)
 
 
 class HarnessError(Exception):

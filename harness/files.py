@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import StorageError
@@ -20,7 +20,8 @@ def beside(path: Path) -> Iterator[Path]:
     except OSError as cause:
         raise StorageError.of(cause, path) from cause
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
 
 
 def write(path: Path, text: str) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, Validat
 
 from harness.errors import UsageError
 from harness.outcome import Outcome, Verdict
+from harness.tables import compose
 
 
 class Known(BaseModel):
@@ -35,10 +36,11 @@ _TABLE = TypeAdapter(dict[str, dict[str, Known]])
 def load(path: Path, experiment: str, stack: str) -> Known | None:
     """What is known of this experiment on this stack. Raises `UsageError` where the file is not as it must be."""
     try:
+        compose(path)
         table = _TABLE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except FileNotFoundError:
         return None
-    except (yaml.YAMLError, UnicodeDecodeError) as cause:
+    except yaml.YAMLError as cause:
         raise UsageError(f"{path.name}: not valid YAML: {' '.join(str(cause).split())}") from cause
     except ValidationError as cause:
         first = cause.errors()[0]

@@ -24,6 +24,7 @@ from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
 from harness.experiment import Experiment
 from harness.files import write
+from harness.foreign import visible
 from harness.history import End, Phase, Recorder
 from harness.locking import only_one
 from harness.outcome import Outcome
@@ -147,7 +148,7 @@ class Run:
         self.enter(None)
         whole = self._complete and not self._problems and journal.get("status") == "completed"
         for problem in self._problems:
-            print(f"problem: {problem}")
+            print(f"problem: {visible(problem)}")
         self._recorder.write(End(t=self._recorder.now(), complete=whole))
         self._recorder.close()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from harness.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,18 +16,27 @@ ROOT = Path(__file__).resolve().parent.parent
 Profile = Literal["tuned", "defaults"]
 
 
+def _cache() -> Path:
+    """Raises `UsageError` where nothing says who this is: a user that the system does not know, without HOME."""
+    try:
+        return Path.home() / ".cache" / "airflow-chaos"
+    except RuntimeError as cause:
+        raise UsageError("there is no home folder; set HOME, or AIRFLOW_CHAOS_CACHE to a folder of its own") from cause
+
+
 class Settings(BaseSettings):
     """Paths, names and addresses of one stack."""
 
     model_config = SettingsConfigDict(env_prefix="AIRFLOW_CHAOS_", frozen=True)
 
-    cache: Path = Path.home() / ".cache" / "airflow-chaos"
+    cache: Path = Field(default_factory=_cache)
     reports: Path = ROOT / "reports"
     seed: int | None = None
     slo_file: Path = ROOT / "slo.yaml"
     images: Literal["auto", "pull", "build"] = "auto"
     stack: str = "celery"
     profile: Profile = "tuned"
+    mutant: str = ""
     cluster: str = "airflow-chaos"
     namespace: str = "airflow"
     ledger_namespace: str = "airflow-chaos-ledger"
@@ -40,7 +51,13 @@ class Settings(BaseSettings):
 
     @property
     def deployment(self) -> str:
-        """What stands, by the name of its overlay: a stack with Airflow's own settings is not the one that we tuned."""
+        """What stands, by its name: a stack with Airflow's own settings, or with a planted defect, is not the one that
+        we tuned."""
+        return f"{self.overlay}-mutant-{self.mutant}" if self.mutant else self.overlay
+
+    @property
+    def overlay(self) -> str:
+        """The folder below deploy/overlays/."""
         return self.stack if self.profile == "tuned" else f"{self.stack}-{self.profile}"
 
     @property

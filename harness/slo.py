@@ -7,14 +7,15 @@ is closed: a name that it does not hold, or another unit, is refused with file a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from harness.errors import UsageError
+from harness.tables import compose
 
 Sense = Literal["at most", "at least"]
 SHARED = "every"
@@ -35,6 +36,8 @@ CATALOGUE: dict[str, Kind] = {
     "availability.read.errors": Kind("%", "at most", "share of reads that were not answered well, per target"),
     "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
+    "availability.read.latency": Kind("s", "at most", "due → end of a read, kept for 99 % of the time by each target"),
+    "availability.write.latency": Kind("s", "at most", "due → end of a write, kept for 99 % of the time, per target"),
     "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
     "availability.stream.broken": Kind("count", "at most", "answers that stay open until a run ends, and broke off"),
     "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),
@@ -135,6 +138,25 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
     return bounds
 
 
+def changed(path: Path, meta_slo: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
+    """Of the bounds that a run was made with, those that `slo.yaml` gives otherwise today, and how.
+
+    They are all of them where it knows the experiment no more. `stack` is as in a history: with the profile behind it,
+    unless that is tuned.
+    """
+    short = stack.removesuffix("-defaults")
+    profile = "tuned" if short == stack else "defaults"
+    try:
+        today = load(path, profile, short, experiment, frozenset(meta_slo) & CATALOGUE.keys())
+    except UsageError:
+        return dict.fromkeys(meta_slo, "none today")
+    return {
+        name: f"{today[name].limit:g} {today[name].unit} today" if name in today else "none today"
+        for name, raw in meta_slo.items()
+        if name not in today or raw.get("limit") != today[name].limit
+    }
+
+
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:
     """The stacks that have bounds for this experiment."""
     root = _root(path)
@@ -146,23 +168,11 @@ def _names(table: yaml.MappingNode) -> list[str]:
     return [str(key.value) for key, _ in table.value]
 
 
-@lru_cache(maxsize=1)
-def _composed(text: str) -> yaml.Node | None:
-    """Composing takes a tenth of a second, and a catalogue asks for many experiments of one file."""
-    return yaml.compose(text)
-
-
 def _root(path: Path) -> yaml.Node:
     try:
-        root = _composed(path.read_text(encoding="utf-8"))
+        root = compose(path)
     except FileNotFoundError as cause:
         raise UsageError(f"{path.name} does not exist: bounds are read from it") from cause
-    except UnicodeDecodeError as cause:
-        raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
-    except (yaml.YAMLError, RecursionError) as cause:
-        mark = getattr(cause, "problem_mark", None)
-        said = str(getattr(cause, "problem", None) or getattr(cause, "reason", None) or "it is nested too deeply")
-        raise UsageError(f"{path.name}:{mark.line + 1 if mark else 1}: not valid YAML: {said}") from cause
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{path.name}:1: expected profiles → stacks → experiments → bounds")
     return root

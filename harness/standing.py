@@ -39,7 +39,7 @@ def heal(settings: Settings) -> list[str]:
     try:
         open_ones = [folder for folder in sorted(settings.reports.glob("*")) if left_open(folder)]
         said = _repair(settings) if settings.kubeconfig.is_file() else []
-        if open_ones:
+        if open_ones and settings.kubeconfig.is_file():
             said.append(_wait_until_whole(settings))
         return said + [close(folder) for folder in open_ones]
     finally:

@@ -43,7 +43,7 @@ def _complete(history: History) -> Check:
     seen = [f"{p.name} {p.edge}" for p in history.phases]
     wanted = [f"{phase} {edge}" for phase in PHASES for edge in ("begin", "end")]
     if seen != wanted:
-        what = ", ".join(seen) or "nothing"
+        what = some(seen, len(wanted)) or "nothing"
         return plain(name, Verdict.INVALID, f"The phases must begin and end one after another; recorded were: {what}.")
     if deaf := unheard(history):
         return plain(name, Verdict.INVALID, f"Not everything was seen: {some(deaf)}.")

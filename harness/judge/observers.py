@@ -82,6 +82,11 @@ def unseen(history: History, observer: tuple[str, str], since: int, until: int) 
     return sorted((a, b) for a, b in clipped if a < b)
 
 
+def lost_sight(history: History, observer: tuple[str, str]) -> bool:
+    """Whether an observer was blind when the history ended."""
+    return any(until >= history.last_t for _, until in unseen(history, observer, 0, history.last_t))
+
+
 def _unread_spans(history: History, events: list[Event]) -> list[tuple[int, int]]:
     """A stream is read in its order, so that what was left unread comes last; what was read and lost was anywhere."""
     if _marks(history, events):

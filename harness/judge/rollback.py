@@ -11,7 +11,7 @@ from harness.errors import HistoryError
 from harness.history import NS, Fault, History
 from harness.judge.checks import broken, measured, some, unknown, when, worst_of
 from harness.judge.faults import fault_time, targets
-from harness.judge.stayed import contradicted, went_again, whole_from
+from harness.judge.stayed import contradicted, still_there, went_again, whole_from
 from harness.outcome import Check
 from harness.slo import Bound
 
@@ -55,16 +55,21 @@ def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
     if unread := _unread(history, fault, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
     since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
-    seen = _read(last).expected
-    if history.problem is not None:
-        whole = since.t
-    elif why := went_again(history, seen, since.t):
-        return broken(bound, f"After {fault} all was as before, but {why}")
-    elif why := contradicted(history, seen, since.t):
-        return unknown(bound, f"After {fault} all was as before, says the undo, but {why}")
-    else:
-        whole = whole_from(history, seen, since.t)
-    before = f"After {fault} the cluster was as before"
+    return _stayed(history, bound, since, t)
+
+
+def _stayed(history: History, bound: Bound, undone: Fault, t: int) -> Check:
+    """The undo is believed as far as pods and nodes, as they were seen, do not say otherwise."""
+    expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id} all was as before"
+    if history.problem is None:
+        if why := still_there(history):
+            return unknown(bound, f"{found}, says the undo, but {why}")
+        if why := went_again(history, expected, undone.t):
+            return broken(bound, f"{found}, but {why}")
+        if why := contradicted(history, expected, undone.t):
+            return unknown(bound, f"{found}, says the undo, but {why}")
+        whole = whole_from(history, expected, undone.t)
+    before = f"After {undone.id} the cluster was as before"
     return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 
 

@@ -70,8 +70,9 @@ COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
 OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS | COLLATERAL
+LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | COLLATERAL
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
@@ -111,6 +112,9 @@ def redundant(component: str, stack: str) -> frozenset[str]:
 
 def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outcome:
     """The verdict of a run. Never raises: what cannot be judged is INVALID."""
+    if history.meta is None:
+        why = f"Nothing can be judged, since the history has no first line that says what ran: {history.problem}."
+        return _outcome(history, (plain("evidence.complete", Verdict.INVALID, why),))
     bounds, checks = _bounds(history)
     crashed: set[str] = set()
     with _uncollected():
@@ -122,14 +126,17 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
                 why = f"The checker {name} raised {type(cause).__name__}: {cause}"
                 checks.append(plain(name, Verdict.INVALID, why))
     checks += _unjudged({c.name for c in checks}, bounds, _owed(history) - LATER, crashed)
-    unique = _unique(checks)
+    return _outcome(history, _unique(checks))
+
+
+def _outcome(history: History, checks: tuple[Check, ...]) -> Outcome:
     meta = history.meta
     return Outcome(
         run_id=meta.run_id if meta else "unknown",
         experiment=meta.experiment if meta else "unknown",
         stack=meta.stack if meta else "unknown",
-        verdict=worst(unique),
-        checks=unique,
+        verdict=worst(checks),
+        checks=checks,
     )
 
 
@@ -137,8 +144,7 @@ def _owed(history: History) -> frozenset[str]:
     """What the run owes by what is recorded of it. Where it does not say which phases of the recovery it owes, those of
     a scheduler that was killed."""
     meta = history.meta
-    if meta is None:
-        return REQUIRED_ALWAYS
+    assert meta is not None  # without it, nothing is judged
     killed = any(target.component == SCHEDULER and target.action == KILL for target in targets(history))
     phases = meta.recovery if meta.recovery is not None else None if killed else ()
     writes = any(series.write for series in history.samples.columns)

@@ -41,7 +41,11 @@ class Display(Protocol):
 
 
 def climb(settings: Settings, display: Display, only: str | None = None) -> float:
-    """Take every step in turn, or one alone, and return the seconds that it took."""
+    """Take every step in turn, or one alone, and return the seconds that it took.
+
+    Raises `UsageError`, before the first, where no stack is called as the settings say.
+    """
+    deploy.overlay_of(settings)
     began = time.monotonic()
     for step in STEPS:
         if only is None or step.name == only:

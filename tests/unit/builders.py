@@ -27,6 +27,8 @@ LIMITS: dict[str, tuple[float, str]] = {
     "availability.read.errors": (10.0, "%"),
     "availability.write.outage": (4.0, "s"),
     "availability.write.errors": (20.0, "%"),
+    "availability.read.latency": (0.5, "s"),
+    "availability.write.latency": (0.5, "s"),
     "evidence.samples": (15, "count"),
     "evidence.finished_runs": (5, "count"),
     "evidence.late_samples": (1.0, "%"),

@@ -68,7 +68,7 @@ def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [", r"known.yaml: not valid YAML"),
+        ("a: [", r"known.yaml:1: not valid YAML"),
         ("- a", r"known.yaml: the file: Input should be a valid dictionary"),
         (GOOD.replace("    because: it is so\n", ""), "known.yaml: worker-hang → celery → because: Field required"),
         (GOOD.replace("[tasks.duplicated]", "[]"), "known.yaml: worker-hang → celery → checks"),

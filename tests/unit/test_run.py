@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
-from harness.judge.verdict import redundant
+from harness.judge.verdict import required
 from harness.locking import only_one
 from harness.outcome import Outcome, Verdict
 from harness.run import Desk, Result, conduct
@@ -29,7 +29,8 @@ def settings(tmp_path: Path) -> Settings:
 
 def write(folder: Path, raw: Raw, limits: dict[str, tuple[float, str]]) -> Path:
     """An experiment's file, with bounds for it where `settings` look for them."""
-    shared = {n: (50.0, CATALOGUE[n].unit) for n in redundant("scheduler", "celery")}
+    more = required("scheduler", writes=True, stack="celery") - LIMITS.keys()
+    shared = {n: (50.0, CATALOGUE[n].unit) for n in more}
     bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in (shared | limits).items()}
     (folder / "slo.yaml").write_text(json.dumps({"tuned": {"celery": {"small": bounds}}}), encoding="utf-8")
     path = folder / "small.json"

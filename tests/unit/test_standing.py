@@ -93,6 +93,14 @@ def test_a_whole_history_and_a_folder_without_one_are_left_alone(tmp_path: Path)
     assert path.read_bytes() == before
 
 
+def test_an_open_history_is_closed_where_there_is_no_cluster(tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path / "cache", reports=tmp_path / "reports")
+    left(settings.reports / "open")
+    (said,) = heal(settings)
+    assert said.startswith("open: closed as not complete")
+    assert not left_open(settings.reports / "open")
+
+
 def test_a_run_that_is_under_way_is_not_healed(tmp_path: Path) -> None:
     settings = Settings(cache=tmp_path / "cache", reports=tmp_path / "reports")
     path = left(settings.reports / "running")

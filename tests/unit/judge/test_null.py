@@ -103,6 +103,6 @@ def test_a_null_run_without_writes_needs_no_bounds_for_them() -> None:
 
 def test_the_bounds_of_a_null_experiment() -> None:
     still_judged = REQUIRED_ALWAYS - {"rollback.time"} | redundant("none", "celery")
-    writes = {"availability.write.outage", "availability.write.errors"} | READERS
+    writes = {f"availability.write.{kind}" for kind in ("outage", "errors", "latency")} | READERS
     assert required("none", writes=False, stack="celery") == still_judged
     assert required("none", writes=True, stack="celery") == still_judged | writes

@@ -66,11 +66,23 @@ def _flapping(target: str, conn: str) -> list[Record]:
     return records
 
 
+def slow(records: list[Record], since: float, until: float, target: str = "version", s: float = 0.6) -> list[Record]:
+    """The answers of one target take longer by so many seconds."""
+    return changed(
+        records,
+        Sample,
+        lambda x: x.target == target and at(since) <= x.due < at(until),
+        lambda x: {"end": x.end + at(s)},
+    )
+
+
 BREAKERS: dict[str, Callable[[], list[Record]]] = {
     "availability.read.outage": lambda: bad(healthy(), 25, 28),
     "availability.read.errors": lambda: _flapping("version", "new"),
     "availability.write.outage": lambda: bad(healthy(), 25, 30, "trigger"),
     "availability.write.errors": lambda: _flapping("trigger", "new"),
+    "availability.read.latency": lambda: slow(healthy(), 25, 45),
+    "availability.write.latency": lambda: slow(healthy(), 25, 45, "trigger"),
     "evidence.samples": lambda: without(healthy(), Sample, lambda s: s.method == "POST" and s.due > at(30)),
     "evidence.finished_runs": lambda: without(
         healthy(), Op, lambda o: o.value["dag_run"] in ("r1", "r6", "r11", "r24", "r30")
@@ -215,6 +227,7 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
     assert required("scheduler", writes=False) == (always | rest) - {
         "availability.write.outage",
         "availability.write.errors",
+        "availability.write.latency",
     }
     asked = {"availability.read.stale", "availability.stream.broken"}
     assert required("scheduler", writes=True) == always | rest | asked
@@ -332,3 +345,10 @@ def test_where_each_task_has_a_pod_its_pods_are_owed_a_bound(name: str) -> None:
 def test_a_run_that_was_written_to_owes_the_bounds_of_writes() -> None:
     slo = {n: b for n, b in SLO.items() if ".write." not in n}
     assert named(verdict([meta(slo), *healthy()[1:]]), "availability.write.outage").verdict is Verdict.INVALID
+
+
+def test_a_history_without_a_first_line_is_one_invalid_check() -> None:
+    (check,) = judge(History.of([], "line 1 cannot be read: expected value")).checks
+    assert check.name == "evidence.complete"
+    assert check.verdict is Verdict.INVALID
+    assert "line 1 cannot be read" in check.because

@@ -1,0 +1,20 @@
+"""Texts of others, to be printed: what a server, a cluster or a file says must not steer the terminal."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters but tab and newline; what turns the direction of reading; what some take for the end of a line.
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """The same with what would steer a terminal written out, as in a Python string."""
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def one_line(text: str) -> str:
+    """As `visible`, and in one line: a text that is to stand in a line cannot begin another one."""
+    return visible(text).replace("\n", "\\n")
