@@ -138,23 +138,26 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
     return bounds
 
 
-def changed(path: Path, meta_slo: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
+def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
     """Of the bounds that a run was made with, those that `slo.yaml` gives otherwise today, and how.
 
-    They are all of them where it knows the experiment no more. `stack` is as in a history: with the profile behind it,
-    unless that is tuned.
+    `stack` is as in a history: with the profile behind it, unless that is tuned.
     """
     short = stack.removesuffix("-defaults")
     profile = "tuned" if short == stack else "defaults"
-    try:
-        today = load(path, profile, short, experiment, frozenset(meta_slo) & CATALOGUE.keys())
-    except UsageError:
-        return dict.fromkeys(meta_slo, "none today")
+    now = {name: _today(path, profile, short, experiment, name) for name in then}
     return {
-        name: f"{today[name].limit:g} {today[name].unit} today" if name in today else "none today"
-        for name, raw in meta_slo.items()
-        if name not in today or raw.get("limit") != today[name].limit
+        name: f"{bound.limit:g} {bound.unit} today" if bound else "none today"
+        for name, bound in now.items()
+        if bound is None or then[name].get("limit") != bound.limit
     }
+
+
+def _today(path: Path, profile: str, stack: str, experiment: str, name: str) -> Bound | None:
+    try:
+        return load(path, profile, stack, experiment, frozenset({name})).get(name)
+    except UsageError:
+        return None
 
 
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:
