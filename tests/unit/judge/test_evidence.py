@@ -224,7 +224,8 @@ def test_where_nothing_was_sampled_it_is_said_so() -> None:
 
 
 def test_a_baseline_within_its_bounds_shows_what_it_had() -> None:
-    check = evidence(bad(healthy(), 5, 5.4), "baseline")
+    slo = {n: b for n, b in meta().slo.items() if not n.endswith(".latency")}
+    check = evidence([meta(slo), *bad(healthy(), 5, 5.4)[1:]], "baseline")
     assert check.verdict is Verdict.PASS
     assert [(w.start, w.end) for w in check.windows] == [(at(5), at(5.5))]
 
