@@ -7,6 +7,7 @@ is closed: a name that it does not hold, or another unit, is refused with file a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -135,6 +136,25 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
         where = f"{path.name}:{node.start_mark.line + 1}"
         raise UsageError(f"{where}: {experiment} on {stack} has no bound {missing[0]}; add it with limit, unit, origin")
     return bounds
+
+
+def changed(path: Path, meta_slo: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
+    """Of the bounds that a run was made with, those that `slo.yaml` gives otherwise today, and how.
+
+    They are all of them where it knows the experiment no more. `stack` is as in a history: with the profile behind it,
+    unless that is tuned.
+    """
+    short = stack.removesuffix("-defaults")
+    profile = "tuned" if short == stack else "defaults"
+    try:
+        today = load(path, profile, short, experiment, frozenset(meta_slo) & CATALOGUE.keys())
+    except UsageError:
+        return dict.fromkeys(meta_slo, "none today")
+    return {
+        name: f"{today[name].limit:g} {today[name].unit} today" if name in today else "none today"
+        for name, raw in meta_slo.items()
+        if name not in today or raw.get("limit") != today[name].limit
+    }
 
 
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:

@@ -53,9 +53,9 @@ def test_faults_are_told_with_their_evidence() -> None:
 
 
 def test_bounds_are_shown_even_when_malformed() -> None:
-    (row,) = facts.bound_rows({"tasks.lost": {"limit": 3}})
-    assert (row.limit, row.origin) == ("3 ?", "?")
-    assert facts.bound_rows(meta({}).slo) == []
+    (row,) = facts.bound_rows({"tasks.lost": {"limit": 3}}, {"tasks.lost": "2 count today"})
+    assert (row.limit, row.origin, row.today) == ("3 ?", "?", "2 count today")
+    assert facts.bound_rows(meta({}).slo, {}) == []
 
 
 def test_without_a_fault_times_are_those_of_the_run() -> None:
