@@ -171,7 +171,7 @@ def test_reads_and_writes_are_judged_apart_and_the_worst_series_speaks() -> None
 
 def test_an_outage_that_is_allowed_is_no_slowness_and_a_slow_ground_is_no_ground() -> None:
     assert named(verdict(bad(healthy(), 25, 27)), NAME).verdict is Verdict.PASS
-    ground = verdict(slower(healthy(), 0.7, 5, 7))
+    ground = verdict(slower(healthy(), 0.7, 5, 9))
     assert named(ground, NAME).verdict is Verdict.PASS
     assert named(ground, "evidence.baseline").verdict is Verdict.INVALID
 
