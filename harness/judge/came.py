@@ -33,19 +33,20 @@ class Coming:
 
 
 def judged(history: History, bound: Bound, coming: Coming, after: str) -> Check:
-    """`after` says what `since` was. FAIL only where even the least breaks the bound, PASS where the most keeps it."""
-    least = coming.least(history)
-    blind = least < (history.last_t if coming.seen is None else coming.seen)
+    """FAIL only where even the least breaks the bound, PASS where the most keeps it.
+
+    `after` ends the sentence about what came.
+    """
+    last, least = history.last_t if coming.seen is None else coming.seen, coming.least(history)
     if coming.seen is not None:
-        seen = (coming.seen - coming.since) / NS
         window = Window(start=coming.since, end=coming.seen, what=coming.what)
-        found = measured(
-            bound, seen, f"{coming.what} came", f" after {after} ({when(coming.seen, None)})", windows=[window]
-        )
-        if not blind or found.verdict is not Verdict.FAIL:
+        took = (coming.seen - coming.since) / NS
+        found = measured(bound, took, f"{coming.what} came", after, windows=[window])
+        if least == last or found.verdict is not Verdict.FAIL:
             return found
-    if blind and bound.holds((least - coming.since) / NS):
+    known = (least - coming.since) / NS
+    if least < last and bound.holds(known):
         sight = "never seen" if coming.seen is None else f"first seen {when(coming.seen, None)}"
-        return unknown(bound, f"{coming.what}: {sight}, but nobody could look from {when(least, None)} on")
-    before = f"{coming.what} {'was not seen before its observer went blind,' if blind else NEVER}"
-    return measured(bound, (least - coming.since) / NS, before, f" after {when(coming.since, None)}", whole=False)
+        return unknown(bound, f"{coming.what}: {sight}, but its observer was blind from {when(least, None)} on")
+    before = f"{coming.what} {NEVER if least == last else 'was not seen before its observer went blind,'}"
+    return measured(bound, known, before, f" after {when(coming.since, None)}", whole=False)

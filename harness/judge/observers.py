@@ -50,7 +50,9 @@ def unsampled(history: History) -> list[str]:
     reasons = []
     for stop in (e for e in events if e.what == "stopped"):
         due, recorded = stop.value.get("due"), stop.value.get("recorded")
-        if not isinstance(due, int) or due != recorded:
+        if not isinstance(due, int) or not isinstance(recorded, int):
+            reasons.append("the prober does not say how many samples were due, and how many it recorded")
+        elif due != recorded:
             reasons.append(f"the prober recorded {recorded} of {due} due samples")
     kept, there = _total(events, PROBER, "recorded"), len(history.samples)
     asked = sum(op.process == WRITER and op.f == "trigger" and op.type == "invoke" for op in history.ops)
@@ -80,6 +82,11 @@ def unseen(history: History, observer: tuple[str, str], since: int, until: int) 
         spans += _unread_spans(history, events)
     clipped = [(max(a, since), min(b, until)) for a, b in spans]
     return sorted((a, b) for a, b in clipped if a < b)
+
+
+def lost_sight(history: History, observer: tuple[str, str]) -> bool:
+    """Whether an observer was blind when the history ended."""
+    return any(until >= history.last_t for _, until in unseen(history, observer, 0, history.last_t))
 
 
 def _unread_spans(history: History, events: list[Event]) -> list[tuple[int, int]]:

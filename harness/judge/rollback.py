@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import takewhile
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from harness.errors import HistoryError
 from harness.history import NS, Fault, History
 from harness.judge.checks import broken, measured, some, unknown, when, worst_of
 from harness.judge.faults import fault_time, targets
-from harness.judge.stayed import contradicted, went_again, whole_from
+from harness.judge.stayed import contradicted, still_there, went_again, whole_from
 from harness.outcome import Check
 from harness.slo import Bound
 
@@ -55,20 +54,22 @@ def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
         return broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
     if unread := _unread(history, fault, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
-    since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1].t
-    return _lasting(history, bound, t, fault, _read(last).expected, since)
+    since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
+    return _stayed(history, bound, since, t)
 
 
-def _lasting(history: History, bound: Bound, t: int, fault: str, seen: Mapping[str, int], since: int) -> Check:
-    """What the undo found whole at `since`, beside what was seen of it from then on."""
-    whole = since
+def _stayed(history: History, bound: Bound, undone: Fault, t: int) -> Check:
+    """The undo is believed as far as pods and nodes, as they were seen, do not say otherwise."""
+    expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id} all was as before"
     if history.problem is None:
-        if why := went_again(history, seen, since):
-            return broken(bound, f"After {fault} all was as before, but {why}")
-        if why := contradicted(history, seen, since):
-            return unknown(bound, f"After {fault} all was as before, says the undo, but {why}")
-        whole = whole_from(history, seen, since)
-    before = f"After {fault} the cluster was as before"
+        if why := still_there(history):
+            return unknown(bound, f"{found}, says the undo, but {why}")
+        if why := went_again(history, expected, undone.t):
+            return broken(bound, f"{found}, but {why}")
+        if why := contradicted(history, expected, undone.t):
+            return unknown(bound, f"{found}, says the undo, but {why}")
+        whole = whole_from(history, expected, undone.t)
+    before = f"After {undone.id} the cluster was as before"
     return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 
 

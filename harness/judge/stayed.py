@@ -8,7 +8,7 @@ from itertools import pairwise
 from harness.history import NS, Event, History
 from harness.judge.checks import when
 from harness.judge.faults import fault_time, serves, targets
-from harness.judge.observers import JOBS, PODS, unseen
+from harness.judge.observers import JOBS, PODS, lost_sight, unseen
 
 DELAY = 5 * NS  # an undo looks on for so long; by then what it read must have reached the watcher
 AWAY = 5 * NS  # no probe looks more often, so that nobody misses a pod that went in a shorter gap of the watch
@@ -34,11 +34,7 @@ def went_again(history: History, expected: Mapping[str, int], since: int) -> str
 
 
 def contradicted(history: History, expected: Mapping[str, int], since: int) -> str | None:
-    """What cannot be true beside an undo that found all as before at `since`, or was not seen; None where nothing."""
-    for target in targets(history):
-        last = next((e for e in reversed(history.events) if e.source == "pod" and e.uid == target.uid), None)
-        if target.said.get("uid_gone") is True and last is not None and serves(last):
-            return f"{target.name}, which is proved gone, was seen Ready to the end"
+    """What cannot be true beside an undo that found all as before at `since`, or what nobody could see; else None."""
     for component, count in expected.items():
         full = _full(_steps(history, component), count, since)
         if full is not None and full > since + DELAY:
@@ -50,9 +46,20 @@ def contradicted(history: History, expected: Mapping[str, int], since: int) -> s
     return f"{stray[0].object} was not Ready {when(stray[0].t, fault_time(history))}, by no fault" if stray else None
 
 
+def still_there(history: History) -> str | None:
+    """Which pod is proved gone, and was seen Ready to the end; or None."""
+    last = {e.uid: e for e in history.events if e.source == "pod"}
+    gone = [target for target in targets(history) if target.said.get("uid_gone") is True and target.uid in last]
+    return next(
+        (f"{t.name}, which is proved gone, was seen Ready to the end" for t in gone if serves(last[t.uid])), None
+    )
+
+
 def whole_from(history: History, expected: Mapping[str, int], since: int) -> int:
-    """When the last pod and node was seen back: at `since`, or up to an observer's delay later for pods. A node that
-    was off is back when it is Ready, whatever its pods do elsewhere."""
+    """When the last pod and node was seen back: at `since`, or later by an observer's delay.
+
+    A node that was off is back when it is Ready, whatever its pods do elsewhere.
+    """
     full = [_full(_steps(history, component), count, since) for component, count in expected.items()]
     last = {e.object: e for e in history.events if e.source == "node" and e.object in _stopped(history)}
     return max([since, *(t for t in full if t is not None), *(e.t for e in last.values() if e.what == "ready")])
@@ -110,18 +117,20 @@ def _full(steps: list[Step], count: int, since: int) -> int | None:
 
 
 def _short(history: History, component: str, count: int, steps: list[Step], full: int | None, since: int) -> str | None:
-    """The first time that fewer than `count` were Ready, from when they had all been so, and from `since` on. What is
-    seen when a gap of the watch ends comes one after another, and counts by its end."""
-    if not steps:
-        return None
-    if full is None:
-        return f"at the end of the run {steps[-1][1]} of {count} {component} pods were Ready"
+    """The first time that fewer than `count` were Ready, from when they had all been so, and from `since` on.
+
+    What was missed in a gap of the watch is told one by one when it ends, so that counts within it are none.
+    """
     gaps = unseen(history, PODS, since, history.last_t)
+    if steps and steps[-1][1] < count and not lost_sight(history, PODS):
+        return f"at the end of the run {steps[-1][1]} of {count} {component} pods were Ready"
+    if full is None:
+        return None
     for (t, ready), (until, _) in pairwise([*steps, (history.last_t, 0)]):
-        in_gap = any(a <= t <= b + NS for a, b in gaps) and until - t < NS
-        if until > max(full, since) and until > t and t >= full and ready < count and not in_gap:
-            at = when(max(t, since), fault_time(history))
-            return f"{ready} of {count} {component} pods were Ready {at}"
+        begun = max(t, full, since)
+        hidden = any(a <= begun and until <= b + NS for a, b in gaps)
+        if ready < count and begun < until and not hidden:
+            return f"{ready} of {count} {component} pods were Ready {when(begun, fault_time(history))}"
     return None
 
 
