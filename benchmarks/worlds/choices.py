@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from harness.errors import UsageError
 
@@ -122,6 +123,16 @@ def draw(seed: int, bounds: tuple[str, ...]) -> World:
     if rng.random() < 0.4:
         chosen.add(Twist(TIGHT, rng.choice(bounds)))
     return World(seed, stack, fault, tuple(sorted(chosen)))
+
+
+def singly(bounds: tuple[str, ...]) -> Iterator[World]:
+    """Each thing that may go otherwise, in each way, by itself, under one fault after another."""
+    kinds = cycle((stack, fault) for stack, faults in FAULTS.items() for fault in faults)
+    ways = [Twist(what, str(way)) for what, most in (PROMISES | EVIDENCE).items() for way in range(most)]
+    for seed, (twist, (stack, fault)) in enumerate(
+        zip([*ways, *(Twist(TIGHT, b) for b in bounds)], kinds, strict=False)
+    ):
+        yield World(seed, stack, fault, (twist,))
 
 
 def simpler(world: World) -> Iterator[World]:

@@ -39,10 +39,10 @@ def live(world: World) -> tuple[Life, Truth]:
 def compare(world: World, judged: Judge = judge) -> Found:
     life, true = live(world)
     outcome = judged(history(life, world, true.limits))
-    return Found(world, true.label, outcome.verdict, tuple(_wrong(true, outcome)))
+    return Found(world, true.label, outcome.verdict, tuple(disagreements(true, outcome)))
 
 
-def _wrong(true: Truth, outcome: Outcome) -> list[str]:
+def disagreements(true: Truth, outcome: Outcome) -> list[str]:
     """Each disagreement in a few words: of the run, of a check, of a measure."""
     wrong = []
     if outcome.verdict not in true.verdicts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 BASELINE, FAULT, RECOVERY, COOLDOWN, END = 0, 20_000, 24_000, 64_000, 80_000
-HIT = 20_500
+HIT, APART = 20_500, 100  # the first hit, and how much later the next
 PROBED_UNTIL = 72_000
 TIMEOUT = 5_000
 UNDO = 44_000

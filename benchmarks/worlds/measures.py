@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchmarks.worlds.life import END, FAULT, HIT, PROBED_UNTIL, Attempt, Key, Life, Run
+from benchmarks.worlds.life import APART, END, FAULT, HIT, PROBED_UNTIL, Attempt, Key, Life, Run
 from benchmarks.worlds.stack import TASKS
 
 POD_LAG, JOB_LAG, RUN_LAG, MARK_LAG, STARTED_LATE = 0.25, 0.55, 1.1, 0.05, 0.02
@@ -150,8 +150,8 @@ def recovery(life: Life) -> dict[str, Measure]:
     silent = any(job.beats[-1] < END - 35_000 or job.states[-1][1] != "running" for job in new)
     begun = [a.start for run in life.runs if run.asked > HIT for a in run.attempts]
     found = {
-        "recovery.process_gone": _phase(max(life.gone_at.values()), 0),
-        "recovery.replacement_ready": _phase(max(ready), POD_LAG, broken=unstable),
+        "recovery.process_gone": _own([life.gone_at[pod.uid] for pod in life.dead], 0),
+        "recovery.replacement_ready": _own(sorted(ready), POD_LAG, broken=unstable),
         "recovery.first_heartbeat": _phase(min((j.beats[0] for j in new), default=END), JOB_LAG, broken=silent),
         "recovery.first_new_task": _phase(min(begun, default=END), MARK_LAG),
         "recovery.orphans_handled": _orphans(life),
@@ -160,6 +160,12 @@ def recovery(life: Life) -> dict[str, Measure]:
         "collateral.restarts": Measure(sum(1 for p in life.pods for t in p.restarts if t > FAULT)),
     }
     return {**found, "recovery.workers_consume": Measure(moot=True)}
+
+
+def _own(times: list[int], error: float, *, broken: bool = False) -> Measure:
+    """The worst of all that were hit, each from its own hit on; as many as were hit by then must have come."""
+    each = [_phase(t - APART * number, error, broken=broken) for number, t in enumerate(times)]
+    return max(each, key=lambda found: (found.broken, found.value))
 
 
 def _phase(t: float, error: float, *, broken: bool = False) -> Measure:

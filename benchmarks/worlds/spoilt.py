@@ -112,6 +112,7 @@ _MAY: dict[str, Callable[[int, bool], Iterable[str]]] = {
     "proof": lambda way, _: AFTER_FAULT if way in (5, 7) else ("recovery.", "rollback.", "collateral."),
     "idle-victim": lambda *_: ("recovery.",),
     "prober": lambda *_: SAMPLES,
+    "machine": lambda way, _: ("availability.read.latency", "availability.write.latency") if way == 0 else (),
     "impossible": lambda way, _: SAMPLES if way < 2 else (*MARKS, *RUNS),
     "phase-missing": lambda *_: ("redundancy.", SCHEDULE, FAULT, BASELINE),
     "bound-missing": lambda *_: (BASELINE, "availability."),

@@ -9,6 +9,7 @@ from functools import partial
 
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import (
+    APART,
     COOLDOWN,
     END,
     HIT,
@@ -90,7 +91,7 @@ class Stack:
         hit = pods if self.world.fault == "scheduler" else [self._victim(pods, now)]
         replaced = []
         for number, pod in enumerate(hit):
-            t = now + 100 * number
+            t = now + APART * number
             self.life.dead.append(pod)
             self.life.gone_at[pod.uid] = pod.gone = t + self.rng.randrange(100, 900)
             pod.ready = [(a, t) for a, _ in pod.ready]

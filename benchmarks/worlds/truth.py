@@ -60,7 +60,7 @@ def truth(life: Life, world: World) -> Truth:
     for name in spoilt.hidden(world, checks):
         checks[name] |= {PASS}
     if INVALID in checks["evidence.fault"]:  # what never came may be due to a fault that was none
-        checks |= {name: found | {INVALID} for name, found in checks.items() if name.startswith("recovery.")}
+        checks |= {name: found | {PASS, INVALID} for name, found in checks.items() if name.startswith("recovery.")}
     for name in spoilt.invalid(world):
         checks[name] = frozenset({INVALID})
     sure = {n: m for n, m in true.items() if n in bounds and len(checks[n]) == 1 and not spoilt.moves(world)}

@@ -45,7 +45,7 @@ def _early_outage(life: Life, way: int, rng: random.Random) -> None:
 
 def _slow(life: Life, way: int, rng: random.Random) -> None:
     begin = 46_000 + rng.randrange(5_000)
-    life.slow.append((SERIES[way % 4][0], begin, begin + (300, 15_000)[way // 4], 900))
+    life.slow.append((SERIES[way % 4][0], begin, begin + (1_100, 15_000)[way // 4], 900))
 
 
 def _run(life: Life, way: int) -> Run:
@@ -64,16 +64,16 @@ def _task_lost(life: Life, way: int, _: random.Random) -> None:
     run.attempts = run.attempts[:-1] if run.ended is not None else run.attempts
 
 
-def _again(run: Run, start: int, try_: int, *, known: bool) -> None:
+def _again(run: Run, start: int, try_: int | None, *, known: bool) -> None:
     first = next((a for a in run.attempts if a.end is not None), None)
     if first is None or first.end is None:
         return
     at = first.end + start if start > 0 else first.start - start
-    run.attempts.append(Attempt(first.task, try_, first.host, at, at + 900, known=known))
+    run.attempts.append(Attempt(first.task, try_ or first.try_, first.host, at, at + 900, known=known))
 
 
 def _twice(life: Life, way: int, _: random.Random) -> None:
-    _again(_run(life, way), 120, 1, known=False)
+    _again(_run(life, way), 120, None, known=False)
 
 
 def _overlap(life: Life, way: int, _: random.Random) -> None:

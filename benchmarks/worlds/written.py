@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from benchmarks.worlds import watched
 from benchmarks.worlds.choices import World
-from benchmarks.worlds.life import BASELINE, COOLDOWN, END, FAULT, HIT, PROBED_UNTIL, RECOVERY, Life, Pod
+from benchmarks.worlds.life import APART, BASELINE, COOLDOWN, END, FAULT, HIT, PROBED_UNTIL, RECOVERY, Life, Pod
 from benchmarks.worlds.limits import owed
 from benchmarks.worlds.sampled import MS, sampled
 from benchmarks.worlds.stack import SERIES, replicas
@@ -94,7 +94,7 @@ def _faults(life: Life, world: World) -> Iterator[Record]:
     aimed += ["airflow/one-more"] if way == 6 else []
     yield _step(HIT - 200, "begin", {"kind": "Selector", "name": f"component={world.fault}"}, aimed=aimed)
     for number, pod in enumerate(life.dead if way != 7 else []):
-        yield from _hit(life, world, pod, HIT + 100 * number)
+        yield from _hit(life, world, pod, HIT + APART * number)
     yield _step(RECOVERY - 200, "ended", {})
     undo = world.way("undo")
     if undo != 3:
