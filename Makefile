@@ -4,7 +4,7 @@ UV := sh bin/uv
 RUN := $(UV) run --frozen --all-groups --no-group go --no-group mutation
 
 .DEFAULT_GOAL := help
-.PHONY: help chaos doctor down format lint mutants nightly test unit up
+.PHONY: help chaos doctor down format lint mutants mutants-worlds nightly test unit up
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,12 @@ lint: ## style, types, import contracts
 
 mutants: ## plant defects in the judge, and count those that no test finds
 	$(UV) run --frozen --group mutation mutmut run
+
+mutants-worlds: ## the same defects, with simulated worlds alone as test
+	rm -rf reports/mutants-worlds && mkdir -p reports/mutants-worlds
+	git archive HEAD | tar -x -C reports/mutants-worlds
+	cd reports/mutants-worlds && sed -i 's|"tests/unit/judge"|"tests/unit/test_worlds.py"|' pyproject.toml \
+		&& WORLDS=1500 sh bin/uv run --frozen --group mutation mutmut run
 
 nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one
 	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) $(PART:%=--part=%) --junitxml=reports/nightly.xml

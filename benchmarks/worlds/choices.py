@@ -129,9 +129,8 @@ def singly(bounds: tuple[str, ...]) -> Iterator[World]:
     """Each thing that may go otherwise, in each way, by itself, under one fault after another."""
     kinds = cycle((stack, fault) for stack, faults in FAULTS.items() for fault in faults)
     ways = [Twist(what, str(way)) for what, most in (PROMISES | EVIDENCE).items() for way in range(most)]
-    for seed, (twist, (stack, fault)) in enumerate(
-        zip([*ways, *(Twist(TIGHT, b) for b in bounds)], kinds, strict=False)
-    ):
+    ways += [Twist(TIGHT, bound) for bound in bounds]
+    for seed, (twist, (stack, fault)) in enumerate(zip(ways, kinds, strict=False)):
         yield World(seed, stack, fault, (twist,))
 
 

@@ -116,7 +116,8 @@ class Stack:
 
     def _replace(self, pod: Pod, t: int) -> Pod:
         born = t + self.rng.randrange(900, 1_500)
-        late = (self.world.way("ready-late") or 0) * 1_500
+        way = self.world.way("ready-late")
+        late = 0 if way is None else 1_500 * (1 + way)
         ready = born + self.rng.randrange(3_000, 7_000) + late
         name = f"{pod.name}-again"
         spans = [] if self.world.way("ready-never") is not None else [(ready, END + 1)]

@@ -59,7 +59,8 @@ def truth(life: Life, world: World) -> Truth:
         checks[name] = checks.get(name, frozenset()) | {INVALID}
     for name in spoilt.hidden(world, checks):
         checks[name] |= {PASS}
-    if INVALID in checks["evidence.fault"]:  # what never came may be due to a fault that was none
+    # What never came may be due to a fault that was none, and what came may be due to another.
+    if INVALID in checks["evidence.fault"] or "evidence.fault" in spoilt.invalid(world):
         checks |= {name: found | {PASS, INVALID} for name, found in checks.items() if name.startswith("recovery.")}
     for name in spoilt.invalid(world):
         checks[name] = frozenset({INVALID})

@@ -151,7 +151,7 @@ def _unanswered(life: Life, way: int, _: random.Random) -> None:
 
 
 def _undo(life: Life, way: int, _: random.Random) -> None:
-    life.undone += 3_000 * (way % 2)
+    life.undone += 1_500 * (1 + way % 2)
     life.whole = way < 2
 
 
@@ -172,9 +172,9 @@ _TWISTS: dict[str, Callable[[Life, int, random.Random], None]] = {
     "slow": _slow,
     "run-fails": _run_fails,
     "task-lost": _task_lost,
+    "retried": _retried,  # before what counts its tries
     "twice": _twice,
     "overlap": _overlap,
-    "retried": _retried,
     "unknown-try": _unknown_try,
     "orphans-left": _orphans_left,
     "unstable": _unstable,

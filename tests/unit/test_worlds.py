@@ -29,17 +29,18 @@ from harness.outcome import Check, Outcome, Verdict
 DRAWN = int(os.environ.get("WORLDS", "200"))
 SHARES = 20
 # Not mended yet: whoever mends one takes it away here, and the test that is expected to fail says so.
+# The smallest world → what in it goes otherwise, what of that is judged wrongly, and why that is wrong.
 OPEN = {
-    Twist("prober", "2"): "latency is a FAIL though it was the prober that came late",
-    Twist("impossible", "2"): "a run that ended in two ways is a lost run, and not a record that contradicts itself",
-    **{Twist("blind-pods", way): "redundancy is a FAIL though nobody saw the pods to the end" for way in "345"},
+    "0,celery,scheduler,prober=2": ("prober=2", "availability.", "it was the prober that came late"),
+    "0,celery,scheduler,impossible=2": ("impossible=2", "tasks.lost", "records contradict each other"),
+    "0,celery,scheduler,blind-pods=3": ("blind-pods=", "redundancy.", "nobody saw the pods to the end"),
+    "73,celery,api-server,cut-short=0": ("cut-short=", "availability.", "a share of a part is none of the whole"),
 }
 
 
 @cache
 def worlds() -> list[World]:
-    every = [*singly(BOUNDS), *(draw(seed, BOUNDS) for seed in range(DRAWN))]
-    return [world for world in every if not OPEN.keys() & set(world.twists)]
+    return [*singly(BOUNDS), *(draw(seed, BOUNDS) for seed in range(DRAWN))]
 
 
 @cache
@@ -52,17 +53,25 @@ def written(share: int) -> list[tuple[World, Truth, History]]:
     return found
 
 
+def unknown(world: World, wrong: list[str]) -> list[str]:
+    """The disagreements that are not known; that of the run goes with those that are."""
+    names = tuple(check for what, check, _ in OPEN.values() if any(str(t).startswith(what) for t in world.twists))
+    others = [words for words in wrong if not words.startswith(names)] if names else wrong
+    known = len(others) < len(wrong)
+    return [words for words in others if not (known and words.startswith("the run is"))]
+
+
 @pytest.mark.parametrize("share", range(SHARES))
 def test_the_judge_agrees_with_the_truth(share: int) -> None:
     for world, true, record in written(share):
-        wrong = disagreements(true, judge(record))
+        wrong = unknown(world, disagreements(true, judge(record)))
         assert not wrong, f"python -m benchmarks.worlds --world {world}\n" + "\n".join(wrong)
 
 
 @pytest.mark.xfail(strict=True, reason="a defect of the judge that is known")
-@pytest.mark.parametrize("twist", OPEN, ids=str)
-def test_what_is_known_to_be_wrong(twist: Twist) -> None:
-    assert not compare(World(0, "celery", "scheduler", (twist,))).wrong
+@pytest.mark.parametrize("name", OPEN)
+def test_what_is_known_to_be_wrong(name: str) -> None:
+    assert not compare(World.parse(name)).wrong
 
 
 def test_a_seed_is_a_world() -> None:
