@@ -44,15 +44,13 @@ MOVING = frozenset({"blind-pods", "blind-jobs", "blind-runs", "ledger-unread", "
 
 
 def invalid(world: World) -> list[str]:
-    """The checks that must be INVALID. Of a run that was cut short, what was to tell of the others may be missing."""
-    if world.way("cut-short") is not None:
-        return [COMPLETE]
+    """The checks that must be INVALID. Of a run that was cut short, what the prober said in the end is missing."""
     found: list[str] = []
     planned = world.fault != "none"
     for twist in world.twists:
         if twist.what in _MUST:
             found += _MUST[twist.what](twist.number, planned)
-    return found
+    return found if world.way("cut-short") is None else [name for name in found if name != SCHEDULE]
 
 
 def doubted(world: World, checks: Iterable[str]) -> list[str]:
