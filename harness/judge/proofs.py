@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from harness.history import NS, History, Mark
 from harness.judge.backlog import backlog
 from harness.judge.checks import some
-from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, proof_of, serves, targets
+from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, serves, targets, unproved
 
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 
@@ -39,12 +39,11 @@ def _unfinished(history: History) -> tuple[str, ...]:
     injected = [f for f in history.faults if f.phase == "injected"]
     gave = {f.id for f in history.faults if f.phase == "ended" and "replicas" in f.evidence}  # more pods: it hits none
     idle = sorted({f.id for f in history.faults if f.phase == "begin"} - {f.id for f in injected} - gave)
-    unproved = [f for f in injected if proof_of(history, f) is None]
     hit = {(f.id, f.target.get("uid")) for f in injected}
     stray = [f for f in history.faults if f.phase == "proved" and (f.id, f.target.get("uid")) not in hit]
     return (
         *(f"{fault} hit nothing" for fault in idle),
-        *(f"nothing proves that {f.target.get('name')} was hit by {f.id}" for f in unproved),
+        *(f"nothing proves that {f.target.get('name')} was hit by {f.id}" for f in unproved(history)),
         *(f"there is a proof, and no record, that {f.target.get('name')} was hit by {f.id}" for f in stray),
     )
 
