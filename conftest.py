@@ -25,6 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--part", default="1/1", metavar="K/N", help="every N-th experiment from the K-th on")
     group.addoption("--repeat", type=int, default=1, metavar="N", help="each experiment so many times")
     group.addoption("--seed", type=int, metavar="S", help="of each experiment's first run")
+    allowing = "let experiments run this too; may be given again"
+    group.addoption("--allow-providers", action="append", default=[], metavar="NAME", help=allowing)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def settings(pytestconfig: pytest.Config) -> Settings:
     """The settings of the standing stack, as every command reads them."""
     said = {name: pytestconfig.getoption(f"--{name}") for name in ("profile", "seed")}
+    said["allow_providers"] = pytestconfig.getoption("--allow-providers") or None
     return Settings.model_validate({name: value for name, value in said.items() if value is not None})
 
 

@@ -6,18 +6,21 @@ smoothed over. Whoever wants to retry a trigger does so by its run id.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import requests
 import urllib3
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from harness.answers import Answer, Dag, DeferredTask, Job, RunState, TaskState, TriggerReply
 from harness.errors import HarnessError, UsageError
 
 PAGE = 100  # Airflow's own upper limit
 NEWS_PAGE = 25
+OVER = frozenset({"success", "failed"})
 Json = dict[str, Any]
 
 
@@ -37,64 +40,7 @@ class AirflowUnavailable(HarnessError):
         self.status = status
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-
-class Dag(_Answer):
-    """A DAG that Airflow has read from its file."""
-
-    dag_id: str
-    is_paused: bool
-
-
-class RunState(_Answer):
-    """A DAG run: `state` is queued, running, success or failed."""
-
-    run_id: str = Field(alias="dag_run_id")
-    state: str
-
-
-class TaskState(_Answer):
-    """A task instance; `state` is None before it is scheduled."""
-
-    task_id: str
-    map_index: int
-    state: str | None
-    try_number: int
-    hostname: str | None
-
-
-class Job(_Answer):
-    """A scheduler or triggerer as it enters itself in the database; `latest_heartbeat` is RFC 3339."""
-
-    id: int
-    hostname: str | None
-    state: str | None
-    latest_heartbeat: str | None
-
-
-class DeferredTask(_Answer):
-    """A task that waits in a triggerer; `triggerer` is None before one has taken it."""
-
-    run_id: str = Field(alias="dag_run_id")
-    task_id: str
-    triggerer: Job | None = Field(alias="triggerer_job")
-
-
-A = TypeVar("A", bound=_Answer)
-
-
-@dataclass(frozen=True)
-class TriggerReply:
-    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already."""
-
-    status: int
-    detail: str
-
-    @property
-    def made(self) -> bool:
-        return self.status in (200, 201)
+A = TypeVar("A", bound=Answer)
 
 
 class Airflow:
@@ -171,6 +117,31 @@ class Airflow:
             return False
         raise self._unexpected(f"GET {path}", reply)
 
+    def states(self, dag: str, run_id: str, every_s: int) -> Iterator[str]:
+        """The state of a run every so many seconds until it is over, as one answer that stays open all the while.
+
+        Raises `AirflowUnavailable` where it breaks off, is silent for too long, or ends before the run does.
+        """
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/wait"
+        state = ""
+        with self._send_as_user("GET", path, params={"interval": every_s}, stream=True) as reply:
+            if reply.status_code != 200:
+                raise self._unexpected(f"GET {path}", reply)
+            with self._told(f"GET {path}"):
+                for line in filter(None, reply.iter_lines(chunk_size=1)):
+                    state = str(json.loads(line)["state"])
+                    yield state
+        if state not in OVER:
+            raise AirflowUnavailable(f"GET {path} at {self.base_url} ended while the run was {state or 'unheard of'}")
+
+    def ensure(self, path: str, body: Json) -> None:
+        """Make what a write is to change, where it is not there yet; `path` is its own."""
+        if self._send_as_user("GET", path).status_code == 200:
+            return
+        reply = self._send_as_user("POST", path.rpartition("/")[0], json=body)
+        if reply.status_code not in (200, 201, 409):
+            raise self._unexpected(f"POST {path}", reply)
+
     def finished(self, dag: str, prefix: str, known: Container[str]) -> list[RunState]:
         """Runs that came to their end and are not `known`, by reading from the newest end back to what is known.
 
@@ -224,29 +195,36 @@ class Airflow:
             raise self._unexpected(f"GET {path}", reply)
         return self._body(reply)
 
-    def _send_as_user(
-        self, method: str, path: str, *, json: Json | None = None, params: Json | None = None
-    ) -> requests.Response:
-        reply = self._send(method, path, json=json, params=params, token=self._token or self.login())
+    def _send_as_user(self, method: str, path: str, **said: Any) -> requests.Response:
+        reply = self._send(method, path, token=self._token or self.login(), **said)
         if reply.status_code == 401:
             raise UsageError(f"Airflow at {self.base_url} no longer takes our token for {method} {path}; log in again")
         return reply
 
-    def _send(
-        self, method: str, path: str, *, json: Json | None = None, params: Json | None = None, token: str = ""
-    ) -> requests.Response:
-        asked = f"{method} {path} at {self.base_url}"
+    def _send(self, method: str, path: str, *, token: str = "", **said: Any) -> requests.Response:
+        """`said` is what requests takes: json, params, stream."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            return self._session.request(
-                method,
-                self.base_url + path,
-                json=json,
-                params=params,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            with self._told(f"{method} {path}"):
+                return self._session.request(
+                    method,
+                    self.base_url + path,
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    **said,
+                )
+        finally:
+            if not self._keep_alive and not said.get("stream"):
+                # A server need not say that it closes; a connection left in the pool would then break the next request.
+                self._session.close()
+
+    @contextmanager
+    def _told(self, asked: str) -> Iterator[None]:
+        """Say in our own errors what became of a request."""
+        asked = f"{asked} at {self.base_url}"
+        try:
+            yield
         except requests.ConnectTimeout as cause:
             message = f"{asked}: no connection within {self._timeout:g} s"
             raise AirflowUnavailable(message, timed_out=True, maybe_served=False) from cause
@@ -256,10 +234,8 @@ class Airflow:
         except requests.RequestException as cause:
             message = f"{asked}: {_root(cause)}"
             raise AirflowUnavailable(message, maybe_served=not _refused(cause), timed_out=_slow(cause)) from cause
-        finally:
-            if not self._keep_alive:
-                # A server need not say that it closes; a connection left in the pool would then break the next request.
-                self._session.close()
+        except (ValueError, KeyError, TypeError) as cause:
+            raise AirflowUnavailable(f"{asked} was not answered as Airflow's API does: {cause}") from cause
 
     def _body(self, reply: requests.Response) -> Json:
         try:

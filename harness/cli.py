@@ -15,12 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import calibrate as calibrating
+from harness import campaign, console, mutant, recorded, standing, trend
 from harness import catalogue as catalogues
-from harness import console, recorded, standing, trend
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
 from harness.errors import (
+    EXIT_FAIL,
     EXIT_INTERNAL,
     EXIT_INVALID,
     EXIT_PASS,
@@ -31,6 +32,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.files import write
+from harness.judge import kills
 from harness.settings import ROOT, Settings
 from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
@@ -127,10 +129,15 @@ def run(
     profile: Profile = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
+    allow_providers: Annotated[
+        list[str] | None, typer.Option(help="let it run this too: process, http, or modules of this name")
+    ] = None,
 ) -> None:
     """Run one experiment on the standing stack and judge it."""
     settings = _settings(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
+    if allow_providers:
+        settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
     if repeat != 1:
         folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
         show_repeated(repeated, folder)
@@ -186,6 +193,22 @@ def catalogue(
     page = catalogues.page(experiments, settings.slo_file, figures)
     write(docs / "experiments.md", page)
     plainly(str(docs / "experiments.md"))
+
+
+@app.command()
+def mutants(
+    names: Annotated[list[str] | None, typer.Argument(help="below deploy/mutants/; all where none is named")] = None,
+    part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
+    controls: Annotated[bool, typer.Option(help="run the experiment on the good stack after each")] = True,
+) -> None:
+    """Plant each defect, run the experiment that must catch it, and write the kill matrix; resumes where it stopped."""
+    settings = _settings()
+    chosen = mutant.share(mutant.every(names), part)
+    matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls)
+    write(ROOT / "docs" / "kill-matrix.md", f"# Kill matrix\n\n{kills.table(matrix)}")
+    plainly(kills.table(matrix).splitlines()[0])
+    fine = matrix.count(kills.Fate.NAMED) == len(matrix.mutants) and not matrix.red
+    raise typer.Exit(EXIT_PASS if fine else EXIT_FAIL)
 
 
 @app.command()

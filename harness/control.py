@@ -13,6 +13,7 @@ from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
 
+from harness import allowed
 from harness import experiment as experiments
 from harness.errors import EXIT_FAIL, EXIT_INTERNAL, HarnessError
 from harness.foreign import one_line, visible
@@ -27,15 +28,25 @@ def before_experiment_control(context: dict[str, Any]) -> None:
     try:
         name = desk.name or experiments.name_of(str(context.get("title")))
         settings = desk.settings or Settings()
-        desk.run = Run(experiments.check(name, context).seeded(settings.seed), settings, desk.remade)
+        experiment = experiments.check(name, context)
+        allowed.check(experiment, settings.allow_providers)
+        desk.run = Run(experiment.seeded(settings.seed), settings, desk.remade)
         desk.run.open()
         desk.run.baseline()
     except HarnessError as cause:
+        context["rollbacks"] = []  # Chaos Toolkit would still run them with --rollback-strategy=always
         _refuse(cause)
     except InterruptExecution:  # SIGTERM, as Chaos Toolkit passes it on: no refusal, the run is wound up
         raise
     except Exception as cause:
         _refuse(HarnessError(f"the run could not be opened: {cause!r}; this is a defect of the harness"))
+
+
+def after_hypothesis_control(context: dict[str, Any], state: dict[str, Any]) -> None:
+    """Our phases decide how long a run lives, and the history what it comes to. What the hypothesis saw stays in the
+    journal, probe by probe."""
+    if desk.run:
+        state["steady_state_met"] = True
 
 
 def before_method_control(context: dict[str, Any]) -> None:

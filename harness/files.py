@@ -12,7 +12,7 @@ from harness.errors import StorageError
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """A file to write to, which then takes the place of `path`. Raises `StorageError` where that cannot be."""
+    """A file to write to, which then takes the place of `path`. Raises `StorageError` where the disk refuses it."""
     fresh = path.with_name(f".{os.getpid()}.part")
     try:
         yield fresh

@@ -82,6 +82,7 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
             "calibration": ground.calibration.model_dump(),
         },
         seed=experiment.plan.seed,
+        recovery=sorted(name.removeprefix("recovery.") for name in bounds if name.startswith("recovery.")),
     )
 
 

@@ -26,6 +26,7 @@ class Meta(Record):
     """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin).
 
     `component` is what was to be hit; "none" where nothing is, to see what the checks measure without a fault.
+    `recovery` are the phases of the recovery that are owed; None in records of those who do not say.
     `remade` says why the stack was made anew before this run, where the one before it left none to go on with.
     """
 
@@ -41,6 +42,7 @@ class Meta(Record):
     slo: dict[str, dict[str, Any]] = {}
     probe: dict[str, Any] = {}
     seed: int = 0
+    recovery: list[str] | None = None
     remade: str = ""
 
 

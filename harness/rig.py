@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from harness.experiment import Plan
@@ -14,12 +15,16 @@ from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.pod_logs import PodLogs
 from harness.observe.prober import Prober, Target
+from harness.observe.streams import Streams
 from harness.observe.watcher import Watcher
+from harness.observe.witness import Witness
 from harness.observe.workload import Workload
 from harness.settings import Settings
 from harness.stack.access import INGRESS_NAMESPACE, Access
 
 TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where it is what is broken
+# Where requests are what an experiment is about, some of them last.
+READERS = {"workload": (Streams,), "writer": (Streams, Witness)}
 QUICK_S = 2.0
 CALL_S = 5.0
 
@@ -67,14 +72,16 @@ class Rig:
 
     def start(self) -> None:
         """Raises `UsageError` where the stack cannot be watched; then `stop` ends what was started."""
-        for start in [
+        readers = READERS if self._plan.writer else {}
+        starts: list[Callable[[], None]] = [
             self._machine.start,
             self._watcher.start,
             self._logs.start,
             self._ledger.start,
             *(p.start for p in self._probers),
-            *(w.start for w in self._loads),
-        ]:
+            *(partial(load.start, readers=readers.get(load.process, ())) for load in self._loads),
+        ]
+        for start in starts:
             start()
 
     def surge(self, runs: int, within_s: float) -> None:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
+from harness import allowed, recorded, trend
 from harness import experiment as experiments
-from harness import recorded, trend
 from harness.bounds import owed
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
@@ -185,6 +185,7 @@ def conduct(path: Path, settings: Settings, remade: str = "") -> Result:
     Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
     """
     experiment = experiments.load(path)
+    allowed.check(experiment, settings.allow_providers)
     # What Chaos Toolkit has to say is in the journal; what went wrong is said by us, once.
     logging.getLogger("chaostoolkit").addHandler(logging.NullHandler())
     try:

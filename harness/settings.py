@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from harness.errors import UsageError
 
@@ -36,15 +36,28 @@ class Settings(BaseSettings):
     images: Literal["auto", "pull", "build"] = "auto"
     stack: str = "celery"
     profile: Profile = "tuned"
+    mutant: str = ""
     cluster: str = "airflow-chaos"
     namespace: str = "airflow"
     ledger_namespace: str = "airflow-chaos-ledger"
     http_port: int = 18080
     ledger_port: int = 16379
+    allow_providers: Annotated[tuple[str, ...], NoDecode] = ()
+
+    @field_validator("allow_providers", mode="before")
+    @classmethod
+    def _by_commas(cls, said: object) -> object:
+        return tuple(name.strip() for name in said.split(",") if name.strip()) if isinstance(said, str) else said
 
     @property
     def deployment(self) -> str:
-        """What stands, by the name of its overlay: a stack with Airflow's own settings is not the one that we tuned."""
+        """What stands, by its name: a stack with Airflow's own settings, or with a planted defect, is not the one that
+        we tuned."""
+        return f"{self.overlay}-mutant-{self.mutant}" if self.mutant else self.overlay
+
+    @property
+    def overlay(self) -> str:
+        """The folder below deploy/overlays/."""
         return self.stack if self.profile == "tuned" else f"{self.stack}-{self.profile}"
 
     @property

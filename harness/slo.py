@@ -7,6 +7,7 @@ is closed: a name that it does not hold, or another unit, is refused with file a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +36,10 @@ CATALOGUE: dict[str, Kind] = {
     "availability.read.errors": Kind("%", "at most", "share of reads that were not answered well, per target"),
     "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
+    "availability.read.latency": Kind("s", "at most", "due → end of a read, kept for 99 % of the time by each target"),
+    "availability.write.latency": Kind("s", "at most", "due → end of a write, kept for 99 % of the time, per target"),
     "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
+    "availability.stream.broken": Kind("count", "at most", "answers that stay open until a run ends, and broke off"),
     "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),
     "evidence.finished_runs": Kind("count", "at least", "DAG runs that ended in success"),
     "evidence.late_samples": Kind("%", "at most", "samples started later than one probe interval after they were due"),
@@ -57,6 +61,7 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.workers_consume": Kind(
         "s", "at most", "fault → each worker has begun a task of a run triggered after it"
     ),
+    "collateral.restarts": Kind("count", "at most", "restarts of pods that no fault hit, from the fault to the end"),
     "redundancy.webservers": Kind("s", "at most", "longest that a Ready api-server served none of our requests"),
     "redundancy.ingress": Kind("s", "at most", "longest that a Ready ingress controller passed on no request of ours"),
     "redundancy.schedulers": Kind("s", "at most", "longest that a Ready scheduler worked on none of our runs"),
@@ -131,6 +136,28 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
         where = f"{path.name}:{node.start_mark.line + 1}"
         raise UsageError(f"{where}: {experiment} on {stack} has no bound {missing[0]}; add it with limit, unit, origin")
     return bounds
+
+
+def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
+    """Of the bounds that a run was made with, those that `slo.yaml` gives otherwise today, and how.
+
+    `stack` is as in a history: with the profile behind it, unless that is tuned.
+    """
+    short = stack.removesuffix("-defaults")
+    profile = "tuned" if short == stack else "defaults"
+    now = {name: _today(path, profile, short, experiment, name) for name in then}
+    return {
+        name: f"{bound.limit:g} {bound.unit} today" if bound else "none today"
+        for name, bound in now.items()
+        if bound is None or then[name].get("limit") != bound.limit
+    }
+
+
+def _today(path: Path, profile: str, stack: str, experiment: str, name: str) -> Bound | None:
+    try:
+        return load(path, profile, stack, experiment, frozenset({name})).get(name)
+    except UsageError:
+        return None
 
 
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from chaoslib.exceptions import ActivityFailed
 
 from harness.chaos import backlog, child, hang, levels, machines, network, pods, room, scale, undoing
+from harness.chaos.arguments import Change, Count, Name, Namespace, Seconds, Selector, Setting, Variable
 from harness.chaos.context import Context, current
 from harness.errors import HarnessError
 
@@ -20,78 +21,84 @@ Pick = Literal["all", "one", "all-but-one", "one-at-work"]
 Hits = list[dict[str, Any]]
 
 
-def kill_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+def kill_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:
     """SIGKILL every process of the pods at once, and delete the pods so that others replace them."""
     return _act(namespace, lambda context, where: pods.kill(context, where, selector, pick))
 
 
-def crash_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+def crash_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:
     """SIGKILL every process of the pods, and leave it to the kubelet to start their containers again."""
     return _act(namespace, lambda context, where: pods.crash(context, where, selector, pick))
 
 
-def kill_child(selector: str, namespace: str = "") -> Hits:
+def kill_child(selector: Selector, namespace: Namespace = "") -> Hits:
     """SIGKILL one process that works for its pod, such as one that holds a task, and let the pod live on."""
     return _act(namespace, lambda context, where: child.kill_child(context, where, selector))
 
 
-def delete_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+def delete_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:
     """Delete the pods with the grace that they ask for."""
     return _act(namespace, lambda context, where: pods.leave(context, where, selector, pick))
 
 
-def evict_pods(selector: str, pick: Pick = "all", namespace: str = "") -> Hits:
+def evict_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:
     """Evict the pods one right after the other, each asked once: a disruption budget may refuse."""
     return _act(namespace, lambda context, where: pods.evict(context, where, selector, pick))
 
 
-def drain_node(selector: str, within_s: float, namespace: str = "") -> Hits:
+def drain_node(selector: Selector, within_s: Seconds, namespace: Namespace = "") -> Hits:
     """Close the node of one of the pods, and evict all that is the stack's from it, again and again where refused."""
     return _act(namespace, lambda context, where: pods.drain(context, where, selector, within_s))
 
 
-def hang_pods(selector: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
+def hang_pods(selector: Selector, hold_s: Seconds, pick: Pick = "one", namespace: Namespace = "") -> Hits:
     """SIGSTOP every process of the pods, and wait until something replaces them, `hold_s` at most."""
     return _act(namespace, lambda context, where: hang.hang(context, where, selector, pick, hold_s))
 
 
-def renew_pods(selector: str, namespace: str = "") -> Hits:
+def renew_pods(selector: Selector, namespace: Namespace = "") -> Hits:
     """Roll the Deployment of the pods, and wait until every old one is gone."""
     return _act(namespace, lambda context, where: scale.renew(context, where, selector))
 
 
-def scale_pods(selector: str, by: int, namespace: str = "") -> Hits:
+def scale_pods(selector: Selector, by: Change, namespace: Namespace = "") -> Hits:
     """Make the pods more, and wait until they are Ready; or fewer, and wait until those are gone."""
     return _act(namespace, lambda context, where: scale.scale(context, where, selector, by))
 
 
-def stop_node(selector: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
+def stop_node(selector: Selector, hold_s: Seconds, pick: Pick = "one", namespace: Namespace = "") -> Hits:
     """Switch off the node of one of the pods for `hold_s`; the undo switches it on."""
     return _act(namespace, lambda context, where: machines.switch_off(context, where, selector, pick, hold_s))
 
 
-def stop_announcing_node(service: str, hold_s: float, namespace: str = "") -> Hits:
+def stop_announcing_node(service: Name, hold_s: Seconds, namespace: Namespace = "") -> Hits:
     """Switch off the node that announces the address of a Service of type LoadBalancer for `hold_s`."""
     return _act(namespace, lambda context, where: machines.switch_off_announcer(context, where, service, hold_s))
 
 
-def close_nodes(selector: str, hold_s: float, namespace: str = "") -> Hits:
+def close_nodes(selector: Selector, hold_s: Seconds, namespace: Namespace = "") -> Hits:
     """Let no node take a new pod for `hold_s`; pods of the selector that wait meanwhile are hit."""
     return _act(namespace, lambda context, where: room.close_nodes(context, where, selector, hold_s))
 
 
-def cut_off(selector: str, peers: str, hold_s: float, pick: Pick = "one", namespace: str = "") -> Hits:
+def cut_off(
+    selector: Selector, peers: Selector, hold_s: Seconds, pick: Pick = "one", namespace: Namespace = ""
+) -> Hits:
     """Drop all packets between the pods and those that `peers` selects for `hold_s`; the undo ends it."""
     return _act(namespace, lambda context, where: network.cut_off(context, where, selector, pick, peers, hold_s))
 
 
-def load_at(selector: str, variable: str, value: int, runs: int, within_s: float, namespace: str = "") -> Hits:
+def load_at(
+    selector: Selector, variable: Variable, value: Setting, runs: Count, within_s: Seconds, namespace: Namespace = ""
+) -> Hits:
     """Replace the pods by such that have an environment variable set so, then ask for DAG runs and wait for them."""
     level = levels.Level(variable, value, runs, within_s)
     return _act(namespace, lambda context, where: levels.load_at(context, where, selector, level))
 
 
-def overload(selector: str, runs: int, queue_time_s: float, within_s: float, namespace: str = "") -> Hits:
+def overload(
+    selector: Selector, runs: Count, queue_time_s: Seconds, within_s: Seconds, namespace: Namespace = ""
+) -> Hits:
     """Ask for so many DAG runs at once that tasks wait; then wait until pods were added for them, and went again."""
     surge = backlog.Surge(runs, queue_time_s, within_s)
     return _act(namespace, lambda context, where: backlog.overload(context, where, selector, surge))

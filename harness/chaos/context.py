@@ -37,11 +37,11 @@ class Context:
         record = {"t": self.recorder.now(), "id": fault, "action": action, "phase": phase, **fields}
         self.recorder.write(Fault.model_validate(record))
 
-    def begin(self, action: str, target: dict[str, object]) -> str:
+    def begin(self, action: str, target: dict[str, object], evidence: Mapping[str, object] | None = None) -> str:
         """Open a fault and return its id; from here on it has to be undone."""
         fault = f"{action}-{len(self.begun) + 1}"
         self.begun[fault] = action
-        self.record(fault, action, "begin", target=target)
+        self.record(fault, action, "begin", target=target, evidence=dict(evidence or {}))
         return fault
 
     def expect(self, pod: Pod) -> None:

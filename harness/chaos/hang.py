@@ -20,7 +20,7 @@ STOPPED_WITHIN_S = 10.0
 def hang(context: Context, namespace: str, selector: str, pick: str, hold_s: float) -> list[dict[str, Any]]:
     """Stop the pods' processes, prove it, and wait until they are gone, `hold_s` at most."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "hang_pods", namespace, selector)
+    strike = Strike.begin(context, "hang_pods", namespace, selector, pods)
     t = context.recorder.now()
     held_until = time.monotonic() + hold_s
     hit = nodes.stop(containers_by_node(pods))

@@ -23,7 +23,7 @@ def cut_off(
     context.kube.require_ours()
     pods = chosen(context, namespace, selector, pick)
     others = chosen(context, namespace, peers, "all")
-    strike = Strike.begin(context, "cut_off", namespace, selector)
+    strike = Strike.begin(context, "cut_off", namespace, selector, pods)
     t = context.recorder.now()
     held_until = time.monotonic() + hold_s
     for pod in pods:
@@ -32,7 +32,7 @@ def cut_off(
                 raise FaultError(f"{pod.key} or {other.key} has no address; run harness heal")
             for node in {pod.node, other.node}:
                 firewall.cut(node, pod.ip, other.ip)
-        strike.hit(pod, (), t, cut_off_from=[other.key for other in others])
+        strike.hit(pod, None, t, cut_off_from=[other.key for other in others])
     dropped = _wait_dropped({node for pod in (*pods, *others) for node in [pod.node]})
     for victim in strike.victims:
         strike.prove(victim, dropped_packets=dropped)

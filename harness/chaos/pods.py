@@ -23,7 +23,7 @@ LEFT_WITHIN_S = 120.0  # the longest grace that is met here, 40 s and a preStop 
 def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """SIGKILL every process of the pods, and delete them so that others replace them."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "kill_pods", namespace, selector)
+    strike = Strike.begin(context, "kill_pods", namespace, selector, pods)
     _sigkill(strike, pods, delete=True)
     return strike.prove_gone(KILLED_WITHIN_S)
 
@@ -31,7 +31,7 @@ def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dic
 def crash(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """SIGKILL every process of the pods and leave the pods: the kubelet starts their containers again."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "crash_pods", namespace, selector)
+    strike = Strike.begin(context, "crash_pods", namespace, selector, pods)
     _sigkill(strike, pods, delete=False)
     return strike.prove_gone(KILLED_WITHIN_S, objects=False)
 
@@ -39,7 +39,7 @@ def crash(context: Context, namespace: str, selector: str, pick: str) -> list[di
 def leave(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """Delete the pods with the grace that they ask for: SIGTERM, and time to finish."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "delete_pods", namespace, selector)
+    strike = Strike.begin(context, "delete_pods", namespace, selector, pods)
     found = nodes.find(containers_by_node(pods))
     t = context.recorder.now()
     for pod in pods:

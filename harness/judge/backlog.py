@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.errors import HistoryError
-from harness.history import NS, History
-from harness.judge.checks import measured, some, unknown, when
+from harness.history import History
+from harness.judge.came import Coming, judged
+from harness.judge.checks import some, unknown, when
 from harness.judge.faults import Target, serves, targets
+from harness.judge.observers import MARKS, PODS
 from harness.judge.runs import Run, runs
-from harness.outcome import Check, Window
+from harness.outcome import Check
 from harness.slo import Bound
 
 ACTION = "overload"
@@ -99,23 +101,18 @@ class _Scene:
                     found.append(_Moment(event.t, len(there), len(ready)))
         return found
 
-    def never(self, bound: Bound, what: str, since: int) -> Check:
-        """It was looked for until the history ends, and did not come."""
-        if self.history.problem is not None:
+    def judge(self, bound: Bound, what: str, since: int, t: int | None, observer: tuple[str, str]) -> Check:
+        """It was looked for until the history ends: `t` is None where it was not seen."""
+        if t is None and self.history.problem is not None:
             return unknown(bound, f"{what} never came, but the history is not whole")
-        lasted = max(0, self.history.last_t - since) / NS
-        before = f"{what} never came while the history lasted,"
-        return measured(bound, lasted, before, f" after {when(since, None)}", whole=False)
-
-    def came(self, bound: Bound, what: str, since: int, t: int) -> Check:
-        window = Window(start=since, end=t, what=what)
-        return measured(bound, (t - since) / NS, f"{what} came", f" after {when(since, None)}", windows=[window])
+        since = min(since, self.history.last_t)
+        return judged(self.history, bound, Coming(what, since, t, observer), f" after {when(since, None)}")
 
 
 def _out(scene: _Scene, bound: Bound) -> Check:
     what = f"A {scene.hit.component} pod more than the {scene.before} that there were, and Ready,"
     more = [moment.t for moment in scene.fleet() if moment.ready > scene.before]
-    return scene.came(bound, what, scene.t, more[0]) if more else scene.never(bound, what, scene.t)
+    return scene.judge(bound, what, scene.t, more[0] if more else None, PODS)
 
 
 def _cleared(scene: _Scene, bound: Bound) -> Check:
@@ -124,8 +121,8 @@ def _cleared(scene: _Scene, bound: Bound) -> Check:
     what = f"The first task of the last of {len(scene.backlog.asked)} runs"
     waiting = scene.backlog.asked.keys() - scene.backlog.began.keys()
     if waiting:
-        return scene.never(bound, f"{what} ({some(sorted(waiting))})", scene.t)
-    return scene.came(bound, what, scene.t, max(scene.backlog.began.values()))
+        return scene.judge(bound, f"{what} ({some(sorted(waiting))})", scene.t, None, MARKS)
+    return scene.judge(bound, what, scene.t, max(scene.backlog.began.values()), MARKS)
 
 
 def _in(scene: _Scene, bound: Bound) -> Check:
@@ -138,6 +135,6 @@ def _in(scene: _Scene, bound: Bound) -> Check:
     over = max(end for end in ends if end is not None)
     what = f"The last {scene.hit.component} pod that had been added went, which"
     if fleet[-1].there > scene.before:
-        return scene.never(bound, what, over)
+        return scene.judge(bound, what, over, None, PODS)
     last = max(place for place, moment in enumerate(fleet) if moment.there > scene.before)
-    return scene.came(bound, what, over, max(over, fleet[last + 1].t))
+    return scene.judge(bound, what, over, max(over, fleet[last + 1].t), PODS)

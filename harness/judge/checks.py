@@ -65,6 +65,13 @@ def unknown(bound: Bound, why: str, windows: Iterable[Window] = ()) -> Check:
     )
 
 
+def broken(bound: Bound, why: str) -> Check:
+    """A bound that is broken, by something that has no measure."""
+    limit = amount(bound.limit, bound.unit)
+    found = plain(bound.name, Verdict.FAIL, f"{why}; the limit is {bound.sense} {limit} ({_phrase(bound)}).")
+    return found.model_copy(update={"limit": bound.limit, "origin": bound.origin})
+
+
 def plain(name: str, verdict: Verdict, because: str, windows: Iterable[Window] = ()) -> Check:
     """A check without a bound."""
     kind = CATALOGUE.get(name)

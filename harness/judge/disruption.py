@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.history import NS, History
 from harness.judge.checks import measured, unknown, when, worst_of
 from harness.judge.faults import fault_time, serves, targets
-from harness.judge.observers import blind
+from harness.judge.observers import PODS, blind, unseen
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
@@ -61,8 +61,11 @@ def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:
         return unknown(bound, f"No pod of {component} was seen to change after the fault")
     count, at = fewest
     found = measured(bound, count, f"The fewest {component} pods Ready at once were", f", {at / NS:.1f} s into the run")
-    unseen = blind(history, "pods of", t)
-    if unseen and found.verdict is Verdict.PASS:
-        seconds = (unseen[1] - unseen[0]) / NS
+    hidden = any(a <= at <= b + NS for a, b in unseen(history, PODS, t, history.last_t))
+    if hidden and found.verdict is Verdict.FAIL:
+        return unknown(bound, f"The fewest were counted {when(at, t)}, when pods could not be followed")
+    gap = blind(history, "pods of", t)
+    if gap and found.verdict is Verdict.PASS:
+        seconds = (gap[1] - gap[0]) / NS
         return unknown(bound, f"Pods could not be followed for {seconds:.1f} s, in which fewer may have been Ready")
     return found

@@ -12,7 +12,7 @@ from harness.judge.contradictions import contradictions
 from harness.judge.faults import fault_time, judged_from, planned, span, targets
 from harness.judge.intervals import gaps, interval
 from harness.judge.observers import unheard, unsampled
-from harness.judge.proofs import doubts
+from harness.judge.proofs import doubts, outside
 from harness.judge.runs import runs
 from harness.outcome import Check, Verdict, Window
 from harness.samples import Ints
@@ -56,17 +56,14 @@ def _fault(history: History) -> Check:
     name = "evidence.fault"
     if not planned(history):
         return null.check(name, history)
-    reasons = list(doubts(history))
-    phase, t = span(history, "fault"), fault_time(history)
-    if not reasons and (phase is None or t is None or not phase[0] <= t < phase[1]):
-        reasons.append("the fault was not injected within the fault phase")
-    if reasons:
+    if reasons := doubts(history) or outside(history):
         return plain(name, Verdict.INVALID, f"The fault is not proved: {some(reasons)}.")
     hit = targets(history)
     names = some(target.name for target in hit)
     proved = max(target.proof.t for target in hit if target.proof)
     window = Window(start=min(target.injected for target in hit), end=proved, what=f"fault on {names}, until its proof")
-    because = f"The fault hit {len(hit)} pods ({names}), proved by {when(proved, t)}."
+    pods = "1 pod" if len(hit) == 1 else f"{len(hit)} pods"
+    because = f"The fault hit {pods} ({names}), proved by {when(proved, fault_time(history))}."
     return plain(name, Verdict.PASS, because, [window])
 
 
@@ -80,6 +77,8 @@ def _baseline(history: History, bounds: dict[str, Bound]) -> Check:
     phase, until = span(history, "baseline"), judged_from(history)
     if phase is None or until is None:
         return plain(name, Verdict.INVALID, "There is no baseline: its phase, or the fault that ends it, is missing.")
+    if lost := null.lost(history, until):
+        return plain(name, Verdict.INVALID, f"Already before the fault, {lost}.")
     checks = availability.between(history, bounds, phase[0], until)
     windows = [w for c in checks if c.name.endswith(".outage") for w in c.windows]
     if not checks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.history import Event, Fault, History
@@ -17,7 +17,10 @@ IN_PLACE = frozenset({"crash_pods", "hang_pods"})  # the pod stays, and its cont
 
 @dataclass(frozen=True)
 class Target:
-    """One pod that a fault was injected into; `injected` is when, `over` when the fault began to be undone."""
+    """One pod that a fault was injected into; `injected` is when, `over` when the fault began to be undone.
+
+    `how` is what the record of the hit says of it: the signal, the processes.
+    """
 
     fault: str
     action: str
@@ -27,6 +30,7 @@ class Target:
     injected: int
     proof: Fault | None
     over: int | None = None
+    how: dict[str, Any] = field(default_factory=dict)
 
     @property
     def pod(self) -> str:
@@ -104,6 +108,7 @@ def targets(history: History) -> tuple[Target, ...]:
                 injected=fault.t,
                 proof=_later(proofs, fault),
                 over=over.get(fault.id),
+                how=fault.evidence,
             )
     return tuple(found.values())
 

@@ -1,36 +1,61 @@
-"""Did a run without a fault stay without one? Whatever went wrong in it would be taken for the noise floor."""
+"""Did a run without a fault stay without one? Whatever broke of itself is a promise that was not kept."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from harness.history import Event, History
 from harness.judge.checks import plain, some, when
+from harness.judge.faults import planned
 from harness.outcome import Check, Verdict
+from harness.slo import Bound
+
+HEALTHY = "healthy.pods"
+OVER = frozenset({"Succeeded", "Failed"})
 
 
 def check(name: str, history: History) -> Check:
-    """PASS where nothing was broken, and nothing broke of itself."""
+    """Whether nothing was broken, and somebody watched."""
     if history.faults:
         first = history.faults[0]
         why = f"Nothing was to be broken, but {first.action} was at work {when(first.t, None)}."
         return plain(name, Verdict.INVALID, why)
     components = history.meta.replicas if history.meta else {}
-    pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
-    watched = Counter(component for component, _ in {(_component(e), e.uid) for e in pods})
+    watched = Counter(component for component, _ in {(_component(e), e.uid) for e in _pods(history)})
     unseen = [f"{watched[c]} of {n} {c} pods" for c, n in sorted(components.items()) if watched[c] < n]
     if unseen or not components:
         return plain(name, Verdict.INVALID, f"Not all pods were watched: {some(unseen) or 'no component is known'}.")
-    if lost := _lost(pods):
-        return plain(name, Verdict.INVALID, f"Nothing was to be broken, but {lost}.")
+    return plain(name, Verdict.PASS, "Nothing was to be broken, nothing was, and every pod was watched.")
+
+
+def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Where nothing is to be broken, each pod owes to stay as it was; it is no bound's matter."""
+    if planned(history):
+        return ()
+    pods = _pods(history)
+    if why := lost(history):
+        return (plain(HEALTHY, Verdict.FAIL, f"Nothing was broken, and yet {why}."),)
+    if not pods:
+        return (plain(HEALTHY, Verdict.INVALID, "No pod was watched."),)
     count = len({e.uid for e in pods})
-    return plain(name, Verdict.PASS, f"Nothing was broken, and nothing broke: {count} pods stayed as they were.")
+    return (plain(HEALTHY, Verdict.PASS, f"Nothing was broken, and nothing broke: {count} pods stayed as they were."),)
 
 
-def _lost(pods: list[Event]) -> str | None:
-    """The first pod that did not stay as it was seen first."""
+def _pods(history: History) -> list[Event]:
+    """What was seen of the pods that the stack is made of; one that was over before the run began is none of them."""
+    components = history.meta.replicas if history.meta else {}
+    pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
     first: dict[str | None, Event] = {}
     for event in pods:
+        first.setdefault(event.uid, event)
+    return [event for event in pods if first[event.uid].value.get("phase") not in OVER]
+
+
+def lost(history: History, until: float = math.inf) -> str | None:
+    """The first pod that did not stay as it was seen first, until this time."""
+    first: dict[str | None, Event] = {}
+    for event in (e for e in _pods(history) if e.t < until):
         was = first.setdefault(event.uid, event)
         if event.what == "deleted" or event.value.get("deleting") is True:
             return f"{event.object} was deleted {when(event.t, None)}"

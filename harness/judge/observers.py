@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from harness.history import Event, History
+from harness.history import NS, Event, History
 from harness.judge.checks import some
 
 PROBER = "prober"
 LEDGER = "ledger"
+PODS, JOBS, MARKS, RUNS = ("watcher", "pods of"), ("watcher", "scheduler jobs"), (LEDGER, ""), ("runs of", "")
+TOLD_WITHIN = 5 * NS  # an observer waits for an answer so long before it says that it sees nothing
 WRITER = "writer"  # the workload that records each first try of a trigger as a sample
 
 
@@ -63,6 +65,35 @@ def blind(history: History, part: str, since: int) -> tuple[int, int] | None:
     gaps = [gap for gap in _gaps(e for e in history.events if e.source == "probe") if gap.part.startswith(part)]
     spans = [(gap.since, history.last_t if gap.until is None else gap.until) for gap in gaps]
     return max((span for span in spans if span[1] > since), key=lambda span: span[1] - span[0], default=None)
+
+
+def unseen(history: History, observer: tuple[str, str], since: int, until: int) -> list[tuple[int, int]]:
+    """The stretches in [since, until) that an observer did not see, the earliest first; clipped to them.
+
+    `observer`: what its name, and what the name of its part, begin with. A gap begins before it is told of.
+    """
+    who, part = observer
+    events = [e for e in history.events if e.source == "probe"]
+    gaps = [gap for gap in _gaps(events) if gap.who.startswith(who) and gap.part.startswith(part)]
+    spans = [(gap.since - TOLD_WITHIN, history.last_t if gap.until is None else gap.until) for gap in gaps]
+    if observer == MARKS:
+        spans += _unread_spans(history, events)
+    clipped = [(max(a, since), min(b, until)) for a, b in spans]
+    return sorted((a, b) for a, b in clipped if a < b)
+
+
+def lost_sight(history: History, observer: tuple[str, str]) -> bool:
+    """Whether an observer was blind when the history ended."""
+    return any(until >= history.last_t for _, until in unseen(history, observer, 0, history.last_t))
+
+
+def _unread_spans(history: History, events: list[Event]) -> list[tuple[int, int]]:
+    """A stream is read in its order, so that what was left unread comes last; what was read and lost was anywhere."""
+    if _marks(history, events):
+        return [(0, history.last_t)]
+    if any(_partial(e) for e in events if e.object == LEDGER and e.what == "stopped"):
+        return [(max((mark.t for mark in history.marks), default=0), history.last_t)]
+    return []
 
 
 @dataclass(frozen=True)

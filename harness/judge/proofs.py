@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 from harness.history import NS, History, Mark
 from harness.judge.backlog import backlog
-from harness.judge.checks import some
-from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, serves, targets, unproved
+from harness.judge.checks import some, when
+from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, serves, span, targets, unproved
 
+KILLS = frozenset({"kill_pods", "crash_pods", "kill_child"})
+LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
+SIGKILLED = 128 + 9
+SILENT = 3  # times the usual distance of its beats
+SILENT_NS = 10 * NS  # and at least so long, since each is seen by a poll through the load balancer
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 
 
@@ -31,7 +37,9 @@ def doubts(history: History) -> tuple[str, ...]:
     if not hit:
         return ("no target was hit: the selector matched nothing, or the fault never began",)
     doubted = tuple(why for why in (doubt(t, history) for t in hit) if why)
-    return doubted or _unfinished(history) or _another(history, hit) or _nothing_at_stake(history, hit)
+    return (
+        doubted or _unfinished(history) or _missed(history) or _another(history, hit) or _nothing_at_stake(history, hit)
+    )
 
 
 def _unfinished(history: History) -> tuple[str, ...]:
@@ -48,6 +56,26 @@ def _unfinished(history: History) -> tuple[str, ...]:
     )
 
 
+def _missed(history: History) -> tuple[str, ...]:
+    """Pods that a fault was aimed at, and did not hit. Records of others, and of faults that cannot say, name none."""
+    hit = {(f.id, f.target.get("name")) for f in history.faults if f.phase == "injected"}
+    aims = [(f.id, f.evidence.get("aimed")) for f in history.faults if f.phase == "begin"]
+    named = [(fault, name) for fault, names in aims if isinstance(names, list) for name in names]
+    return tuple(f"{name} was aimed at by {fault}, and not hit" for fault, name in named if (fault, name) not in hit)
+
+
+def outside(history: History) -> tuple[str, ...]:
+    """Pods that were hit before the fault phase began, or after it ended."""
+    phase = span(history, "fault")
+    if phase is None:
+        return ("the fault phase did not begin and end",)
+    return tuple(
+        f"{t.name} was hit {when(t.injected, None)}, outside the fault phase"
+        for t in targets(history)
+        if not phase[0] <= t.injected < phase[1]
+    )
+
+
 def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
     """Something else was hit than what the experiment is about. Histories of others may not say what was; and the node
     that answers for an address is hit for that, whatever runs on it."""
@@ -58,24 +86,43 @@ def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
 
 
 def _gone_doubt(target: Target, history: History) -> str | None:
-    said = target.said
-    if said.get("uid_gone") is not True:
+    if target.said.get("uid_gone") is not True:
         return f"the old uid of {target.name} was not seen gone"
-    if said.get("exit_code") is None and said.get("process_gone") is not True:
-        return f"neither an exit code of {target.name} nor the end of its process was seen"
+    if why := _process_doubt(target):
+        return why
     since = target.proof.t if target.proof else target.injected
     later = [e for e in history.events if e.source == "pod" and e.uid == target.uid and e.t > since]
     return f"{target.name} was seen ready after the proof that it was gone" if any(map(serves, later)) else None
 
 
+def _process_doubt(target: Target) -> str | None:
+    """That a process is gone says something only of one that was there; an exit code is a number, and that of SIGKILL
+    its own."""
+    code, pids = target.said.get("exit_code"), target.how.get("pids")
+    if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
+        return f"the exit code of {target.name} is {code!r}, which is no number"
+    if pids == [] and target.action in KILLS:
+        return f"{target.name} had no process to kill"
+    if code is None and (target.said.get("process_gone") is not True or pids == []):
+        return f"neither an exit code of {target.name} nor the end of its process was seen"
+    if target.action not in KILLS:
+        return None
+    if target.how.get("signal", "SIGKILL") != "SIGKILL":
+        return f"{target.name} was sent {target.how['signal']}, which is not SIGKILL"
+    return None if code in (None, SIGKILLED) else f"{target.name} ended with {code}, which is not by SIGKILL"
+
+
 def _crash_doubt(target: Target, history: History) -> str | None:
-    gone = target.said.get("process_gone") is True
-    return None if gone else f"the end of the process of {target.name} was not seen"
+    if target.said.get("process_gone") is not True:
+        return f"the end of the process of {target.name} was not seen"
+    return _process_doubt(target)
 
 
 def _hang_doubt(target: Target, history: History) -> str | None:
-    stopped = target.said.get("stopped") is True
-    return None if stopped else f"the processes of {target.name} were not seen stopped"
+    if target.said.get("stopped") is not True or target.how.get("pids") == []:
+        return f"the processes of {target.name} were not seen stopped"
+    signal = target.how.get("signal", "SIGSTOP")
+    return None if signal == "SIGSTOP" else f"{target.name} was sent {signal}, which is not SIGSTOP"
 
 
 def _node_doubt(target: Target, history: History) -> str | None:
@@ -171,12 +218,25 @@ STILL_HEARD = frozenset({"cut_off"})
 
 def _heartbeat_doubt(target: Target, history: History) -> str | None:
     mine = jobs_before(history, target.injected)
-    beats = [
-        e.t for e in history.events if e.source == "job" and e.what == "heartbeat" and mine.get(e.object) == target.pod
-    ]
+    own = [e for e in history.events if e.source == "job" and mine.get(e.object) == target.pod]
+    beats = [e.t for e in own if e.what == "heartbeat"]
     if not any(t <= target.injected for t in beats):
         return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
+    if silent := _silent_before(target, beats):
+        return f"{target.name} had sent no heartbeat for {silent / NS:.1f} s when it was hit"
+    left = any(e.t > target.injected and e.value.get("state") == "success" for e in own)
+    if left and target.action in LEAVES_NO_TIME:
+        return f"the job of {target.name} ended in success, which one that is killed cannot say"
     limit = target.silent_from + HEARTBEAT_SLACK
     end = target.over if target.action == "hang_pods" and target.over is not None else history.last_t
     late = [t for t in beats if limit < t <= end]
     return f"{target.name} still sent heartbeats {(late[0] - limit) / NS + 2:.1f} s after its proof" if late else None
+
+
+def _silent_before(target: Target, beats: list[int]) -> int | None:
+    """For how long what was hit had been silent by then, where that is longer than its beats are apart."""
+    before = sorted(t for t in beats if t <= target.injected)
+    apart = sorted(b - a for a, b in pairwise(before))
+    usual = apart[len(apart) // 2] if apart else 0
+    silent = target.injected - before[-1]
+    return silent if silent > max(SILENT_NS, SILENT * usual) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import takewhile
 from typing import Annotated
 
@@ -10,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import HistoryError
 from harness.history import NS, Fault, History
-from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
-from harness.judge.faults import fault_time, serves, targets
-from harness.judge.observers import blind
-from harness.outcome import Check, Verdict
+from harness.judge.checks import broken, measured, some, unknown, when, worst_of
+from harness.judge.faults import fault_time, targets
+from harness.judge.stayed import contradicted, still_there, went_again, whole_from
+from harness.outcome import Check
 from harness.slo import Bound
 
 NAME = "rollback.time"
@@ -51,20 +50,30 @@ def _one(history: History, bound: Bound, t: int, fault: str, undone: list[Fault]
     if not undone and history.problem is not None:
         return unknown(bound, f"Whether {fault} was undone is not known, because the history is not whole")
     if not undone:
-        return _broken(bound, f"{fault} was not undone")
+        return broken(bound, f"{fault} was not undone")
     last = undone[-1]
     why = _difference(history, last)
     if why:
-        return _broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
-    if unread := sorted(hit - _read(last).expected.keys()):
+        return broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
+    if unread := _unread(history, hit, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
-    if why := _went_again(history, last):
-        return _broken(bound, f"After {fault} all was as before, but {why}")
     since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
-    took = (since.t - t) / NS
-    return measured(
-        bound, took, f"After {fault} the cluster was as before", f" after the fault ({when(since.t, None)})"
-    )
+    return _stayed(history, bound, since, t)
+
+
+def _stayed(history: History, bound: Bound, undone: Fault, t: int) -> Check:
+    """The undo is believed as far as pods and nodes, as they were seen, do not say otherwise."""
+    expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id} all was as before"
+    if history.problem is None:
+        if why := still_there(history):
+            return unknown(bound, f"{found}, says the undo, but {why}")
+        if why := went_again(history, expected, undone.t):
+            return broken(bound, f"{found}, but {why}")
+        if why := contradicted(history, expected, undone.t):
+            return unknown(bound, f"{found}, says the undo, but {why}")
+        whole = whole_from(history, expected, undone.t)
+    before = f"After {undone.id} the cluster was as before"
+    return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 
 
 def _read(record: Fault) -> _Reading:
@@ -97,21 +106,6 @@ def _hit(history: History) -> dict[str, set[str]]:
     return found
 
 
-def _went_again(history: History, undone: Fault) -> str | None:
-    """What was Ready when the undo was looked at, and is not at the end of the history; None where nothing is, or where
-    nobody could see it."""
-    if history.problem is not None or blind(history, "pods of", history.last_t - 1):
-        return None
-    last = {e.uid: e for e in history.events if e.source == "pod"}
-    components = [e.value.get("component") for e in last.values()]
-    ready = Counter(e.value.get("component") for e in last.values() if serves(e))
-    for component, expected in _read(undone).expected.items():
-        if component in components and ready[component] < expected:
-            return f"at the end of the run {ready[component]} of {expected} {component} pods were Ready"
-    return None
-
-
-def _broken(bound: Bound, why: str) -> Check:
-    limit = amount(bound.limit, bound.unit)
-    found = plain(NAME, Verdict.FAIL, f"{why}; it should have been as before within {limit} ({bound.origin}).")
-    return found.model_copy(update={"limit": bound.limit, "origin": bound.origin})
+def _unread(history: History, hit: set[str], seen: _Reading) -> list[str]:
+    """Components that were hit or were there, but not looked at again."""
+    return sorted((hit | (history.meta.replicas if history.meta else {}).keys()) - seen.expected.keys())

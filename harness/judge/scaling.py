@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from harness.errors import HistoryError
 from harness.history import NS, Fault, History
 from harness.judge.checks import measured, unknown
+from harness.judge.observers import MARKS, unseen
 from harness.judge.runs import Run, runs
 from harness.outcome import Check, Window
 from harness.slo import Bound
@@ -50,6 +51,10 @@ def _gain(history: History, bound: Bound) -> Check:
         return unknown(bound, "The load was not asked for at two levels or more")
     if len(found) < asked:
         return unknown(bound, f"Of {asked} levels, {asked - len(found)} did not see their load through")
+    if any(unseen(history, MARKS, level.since, level.until) for level in found):
+        return unknown(
+            bound, "The ledger could not be read for a while at one of the levels, so that its ends are late"
+        )
     best = max(found, key=lambda level: level.throughput)
     windows = [Window(start=level.since, end=level.until, what=f"{level.tasks} tasks, {level}") for level in found]
     gain = best.throughput / found[0].throughput

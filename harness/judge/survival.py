@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.history import NS, History, Mark
 from harness.judge.checks import measured, unknown, when
 from harness.judge.faults import fault_time, targets
+from harness.judge.observers import MARKS, unseen
 from harness.judge.runs import signs_of_life
 from harness.outcome import Check
 from harness.slo import Bound
@@ -40,6 +41,8 @@ def _survival(history: History, bound: Bound) -> Check:
     if not times or len(times) < len(gone):
         return unknown(bound, f"It was not seen when the last {HEARD} went")
     going, away = min(times) - HITCH, max(times)
+    if unseen(history, MARKS, going, history.last_t):
+        return unknown(bound, f"The ledger could not be read all the time after the last {HEARD} went")
     begun = [mark for mark in history.marks if mark.mark == "start" and mark.t <= away]
     signs = signs_of_life(history)
     under_way = [life for mark in begun if (life := _life(history, mark, signs.get(mark.ti, going), going, away))]

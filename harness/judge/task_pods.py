@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from harness.history import NS, Event, History
 from harness.judge.checks import measured, some, unknown
+from harness.judge.observers import PODS, blind, lost_sight
 from harness.outcome import Check
 from harness.slo import Bound
 
+SHORTEST = 5 * NS  # no pod of a task lives for less: so long it takes to start Airflow in it
 GRACE = 30 * NS  # an executor deletes what is over when it next looks
 OVER = frozenset({"Succeeded", "Failed"})
 
@@ -42,6 +44,9 @@ def _extra(history: History, bound: Bound) -> Check:
     twice = {attempt: names for attempt, names in by_attempt.items() if len(names) > 1}
     named = f" ({some(f'{a}: {some(names)}' for a, names in twice.items())})" if twice else ""
     count = len(pods) - len(by_attempt)
+    gap = blind(history, "pods of", 0)
+    if count == 0 and gap and gap[1] - gap[0] > SHORTEST:
+        return unknown(bound, f"Pods could not be followed for {(gap[1] - gap[0]) / NS:.1f} s, and one may be missing")
     return measured(bound, count, "Pods made beyond one per attempt:", f" of {len(pods)} pods{named}")
 
 
@@ -50,6 +55,8 @@ def _left(history: History, bound: Bound) -> Check:
     due = [pod for pod in pods if pod.over is not None and pod.over + GRACE <= history.last_t]
     if not due:
         return unknown(bound, f"No pod of a task was over {GRACE // NS} s before the history ended")
+    if lost_sight(history, PODS):
+        return unknown(bound, "Pods could not be followed to the end, so that nobody knows which are left")
     left = [pod.name for pod in due if pod.there]
     named = f" ({some(left)})" if left else ""
     before = f"Pods of tasks that were there {GRACE // NS} s after they were over and later:"

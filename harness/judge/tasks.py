@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.history import NS, History
+from harness.judge.came import Coming
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import fault_time
-from harness.judge.observers import unread_ledger
+from harness.judge.observers import RUNS, lost_sight, unread_ledger
 from harness.judge.runs import Run, Task, Work, known, runs, signs_of_life, work
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
@@ -44,7 +45,7 @@ def _judge(book: _Book, bound: Bound, judge: Callable[[_Book, Bound], Check]) ->
 
 
 def _lost(book: _Book, bound: Bound) -> Check:
-    cut = book.history.problem is not None
+    cut = book.history.problem is not None or lost_sight(book.history, RUNS)
     unread = cut or bool(unread_ledger(book.history))
     undone = [r for r in book.accepted if r.state == "failed" or (r.state == "unfinished" and not cut)]
     missing = [] if unread else _missing(book)
@@ -81,7 +82,7 @@ def _unsure(book: _Book, cut: bool) -> str | None:
     if unasked:
         return f"It is not known how {len(unasked)} accepted runs ended ({some(unasked)})"
     if cut:
-        return "What is missing may have come after the history was cut short"
+        return "What is missing may have come after the history, or the sight of runs, was cut short"
     return None
 
 
@@ -169,9 +170,8 @@ def _over_tasks(
 
 def _run_duration(book: _Book, bound: Bound) -> Check:
     """Runs that never ended have lasted at least until the history did; failed ones are judged as lost."""
-    last = book.history.last_t
     lasted = [(r.ended - r.invoked, r) for r in book.accepted if r.state == "success" and r.ended is not None]
-    lasting = [(last - r.invoked, r) for r in book.accepted if r.state in ("unfinished", "unknown")]
+    lasting = [(_known(book, r), r) for r in book.accepted if r.state in ("unfinished", "unknown")]
     checks = [
         _duration(book, bound, max(every, key=lambda x: x[0]), whole)
         for every, whole in ((lasted, True), (lasting, False))
@@ -179,7 +179,16 @@ def _run_duration(book: _Book, bound: Bound) -> Check:
     ]
     if not checks:
         return unknown(bound, "No accepted run ended in success")
-    return max(checks, key=lambda c: c.verdict.rank)
+    found = max(checks, key=lambda c: c.verdict.rank)
+    known = max(_known(book, run) for _, run in lasted + lasting)
+    if found.verdict is Verdict.FAIL and bound.holds(known / NS):
+        return unknown(bound, f"When the longest run ended, nobody could look; it took at least {known / NS:.1f} s")
+    return found
+
+
+def _known(book: _Book, run: Run) -> int:
+    """How long a run lasted at least, in ns: until it ended, or nobody could see it any more."""
+    return Coming("", run.invoked, run.ended, RUNS).least(book.history) - run.invoked
 
 
 def _duration(book: _Book, bound: Bound, longest: tuple[int, Run], whole: bool) -> Check:

@@ -11,19 +11,22 @@ from harness.history import History
 from harness.judge import (
     availability,
     backlog,
+    collateral,
     disruption,
     evidence,
+    null,
     recovery,
     redundancy,
     rollback,
     scaling,
     stale,
+    streams,
     survival,
     task_pods,
     tasks,
 )
 from harness.judge.checks import plain
-from harness.judge.faults import NULL, PER_TASK, SCHEDULER, planned
+from harness.judge.faults import NULL, PER_TASK, SCHEDULER, targets
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.slo import CATALOGUE, Bound, bound_of
 
@@ -31,21 +34,24 @@ Checker = Callable[[History, dict[str, Bound]], tuple[Check, ...]]
 
 CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
+    "healthy": null.healthy,
     "availability": availability.check,
     "stale": stale.check,
+    "streams": streams.check,
     "redundancy": redundancy.check,
     "tasks": tasks.check,
     "task pods": task_pods.check,
     "survival": survival.check,
     "recovery": recovery.check,
+    "collateral": collateral.check,
     "disruption": disruption.check,
     "scaling": scaling.check,
     "backlog": backlog.check,
     "rollback": rollback.check,
 }
-# Only where somebody writes, and then asks for what was written.
-STALE = frozenset({stale.NAME})
-WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | STALE
+# Only where somebody writes, and then asks for what was written and waits for it.
+READERS = frozenset({stale.NAME, streams.NAME})
+WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | READERS
 # Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
 CONSUMING = frozenset({"recovery.workers_consume"})
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
@@ -59,10 +65,14 @@ SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
 SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
 REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy."))
+# Where anything is to be broken: what was not hit owes to go on.
+COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
-OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | STALE
+KILL = "kill_pods"
+OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS | COLLATERAL
+LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"}) | STALE | REDUNDANCY
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
@@ -79,7 +89,7 @@ def required(component: str, writes: bool, phases: Sequence[str] | None = None, 
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
     if phases is not None:
         ways = {f"recovery.{phase}" for phase in phases}
-    return REQUIRED_ALWAYS | ways | more
+    return REQUIRED_ALWAYS | COLLATERAL | ways | more
 
 
 def redundant(component: str, stack: str) -> frozenset[str]:
@@ -115,8 +125,7 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
                 crashed.add(name)
                 why = f"The checker {name} raised {type(cause).__name__}: {cause}"
                 checks.append(plain(name, Verdict.INVALID, why))
-    needed = (REQUIRED_ALWAYS if planned(history) else REQUIRED_OF_NULL) - LATER
-    checks += _unjudged({c.name for c in checks}, bounds, needed, crashed)
+    checks += _unjudged({c.name for c in checks}, bounds, _owed(history) - LATER, crashed)
     return _outcome(history, _unique(checks))
 
 
@@ -129,6 +138,18 @@ def _outcome(history: History, checks: tuple[Check, ...]) -> Outcome:
         verdict=worst(checks),
         checks=checks,
     )
+
+
+def _owed(history: History) -> frozenset[str]:
+    """What the run owes by what is recorded of it. Where it does not say which phases of the recovery it owes, those of
+    a scheduler that was killed."""
+    meta = history.meta
+    assert meta is not None  # without it, nothing is judged
+    killed = any(target.component == SCHEDULER and target.action == KILL for target in targets(history))
+    phases = meta.recovery if meta.recovery is not None else None if killed else ()
+    writes = any(series.write for series in history.samples.columns)
+    component = meta.component or (SCHEDULER if killed else "")
+    return required(component, writes, phases, meta.stack)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import threading
 import time
 from typing import Any, Literal
 
-from harness.airflow import Airflow, RunState
+from harness.airflow import Airflow
+from harness.answers import RunState
 from harness.history import Op, Recorder
 from harness.observe.problems import Problems
 

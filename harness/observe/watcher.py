@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from harness.airflow import Airflow, Job
+from harness.airflow import Airflow
+from harness.answers import Job
 from harness.history import Event, Recorder
 from harness.kube import EndpointSlice, Kube, Node, Pod
 from harness.observe.follow import Follower

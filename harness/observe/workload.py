@@ -18,12 +18,11 @@ from harness.airflow import Airflow, AirflowUnavailable
 from harness.errors import UsageError
 from harness.history import NS, Op, Recorder, Sample
 from harness.observe.problems import Problems
+from harness.observe.readers import Reader
 from harness.observe.runs import Runs
-from harness.observe.witness import Witness
 
 AGAIN_AFTER_S = 0.5
 MOST_THREADS = 64
-WRITER = "writer"
 PENDING_STATUS = frozenset({408, 429})  # refusals that say: ask again
 
 Conn = Literal["new", "reused"]
@@ -80,7 +79,7 @@ class Workload:
         self._recorder = recorder
         self._dag = dag
         self._tasks = [[task, index] for task, index in tasks]
-        self._process = process
+        self.process = process
         self._every_ns = round(every_s * NS)
         self._most: int | None = None
         self._prefix = prefix
@@ -93,10 +92,11 @@ class Workload:
         self._asked: list[Future[None]] = []
         self._ticker = threading.Thread(target=self._tick, name=f"workload {prefix}", daemon=True)
         self._problems = Problems(recorder, process)
-        self._witness: Witness | None = None
+        self._readers: list[Reader] = []
 
-    def start(self, most: int | None = None) -> None:
-        """Log in and begin; the first trigger is due at once, and `most` are asked for. Raises as `Airflow.login`."""
+    def start(self, most: int | None = None, readers: Sequence[type[Reader]] = ()) -> None:
+        """Log in and begin; the first trigger is due at once, and `most` are asked for. `readers` take up what was
+        accepted. Raises as `Airflow.login`."""
         self._most = most
         self._door = self._airflow_factory()
         # Now, and not within the first trigger, whose time is measured.
@@ -106,14 +106,14 @@ class Workload:
             self._recorder,
             dag=self._dag,
             prefix=self._prefix,
-            process=self._process,
+            process=self.process,
             with_tasks=bool(self._tasks),
         )
         self._runs.start()
-        if self._process == WRITER:
-            self._witness = Witness(
-                lambda: self._door.another(keep_alive=False), self._recorder, self._dag, self._process
-            )
+        self._readers = [
+            reader(lambda: self._door.another(keep_alive=False), self._recorder, self._dag, self.process)
+            for reader in readers
+        ]
         self._ticker.start()
 
     def halt(self) -> None:
@@ -138,8 +138,8 @@ class Workload:
         wait(self._asked, max(0.0, deadline - time.monotonic()))
         self._give_up.set()
         self._pool.shutdown(wait=True)
-        if self._witness:
-            self._witness.stop()
+        for reader in self._readers:
+            reader.stop()
         for problem in (error for asked in self._asked if (error := asked.exception())):
             self._problems.report("triggers", f"{type(problem).__name__}: {problem}")
         self._runs.stop(max(0.0, deadline - time.monotonic()))
@@ -177,8 +177,8 @@ class Workload:
         if last.outcome == "ok" or (last.status == 409 and maybe):
             self._op("ok", value)
             self._runs.accepted(run_id)
-            if self._witness:
-                self._witness.accepted(run_id)
+            for reader in self._readers:
+                reader.accepted(run_id)
         elif last.refused and not maybe:
             self._op("fail", value | {"error": last.error})
         else:
@@ -188,7 +188,7 @@ class Workload:
         t = self._recorder.now()
         result = self._once(run_id, conn)
         end = self._recorder.now()
-        if self._process == WRITER:
+        if self.process == "writer":
             sample = Sample(
                 t=t,
                 target="trigger",
@@ -222,4 +222,4 @@ class Workload:
         return door
 
     def _op(self, kind: Literal["invoke", "ok", "fail", "info"], value: dict[str, Any]) -> None:
-        self._recorder.write(Op(t=self._recorder.now(), process=self._process, f="trigger", type=kind, value=value))
+        self._recorder.write(Op(t=self._recorder.now(), process=self.process, f="trigger", type=kind, value=value))

@@ -1,4 +1,4 @@
-"""How long requests took from when they were due: points, each the slowest of its stretch of time."""
+"""How long requests took from when they were due: points, each the slowest of its stretch of time, and their limits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history import NS, History
+from harness.outcome import Outcome
 from harness.report.facts import MS, series
-from harness.report.lanes import RED, Drawing, plain
+from harness.report.lanes import GREY, RED, Drawing, plain
 from harness.report.strips import colours_of, told
 from harness.samples import Column
 
@@ -31,6 +32,25 @@ def traces(history: History, axis: str) -> list[Drawing]:
                 drawn = _points(samples, places, counts, bad, RED if bad else colours[samples.target])
                 found.append({**drawn, "name": plain(name), "legendgroup": plain(name), "yaxis": axis})
     return found
+
+
+def limits(history: History, outcome: Outcome, axis: str) -> list[Drawing]:
+    """A line at what reads and writes are promised; what lies above it may be so for a while only."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [0, round(history.last_t / NS, 3)],
+            "y": [check.limit * 1000] * 2,
+            "line": {"color": GREY, "width": 1, "dash": "dash" if ".read." in check.name else "dot"},
+            "hovertemplate": plain(f"{check.verdict} {check.name}: limit {check.limit:g} s"),
+            "name": plain(check.name),
+            "showlegend": False,
+            "yaxis": axis,
+        }
+        for check in outcome.checks
+        if check.name.endswith(".latency") and check.limit
+    ]
 
 
 def slowest(samples: Column, places: Places, bins: int) -> tuple[Places, Counts]:

@@ -43,7 +43,8 @@ def draw_run(history: History, outcome: Outcome) -> Drawing:
     }
     # An axis that nothing is drawn on is not drawn itself.
     nothing: list[Drawing] = [{"type": "scatter", "x": [], "y": [], "yaxis": axis} for axis in ("y", "y2", "y3")]
-    return {"data": [*nothing, *top, *latency.traces(history, "y2"), *bottom], "layout": layout}
+    lines = latency.limits(history, outcome, "y2")
+    return {"data": [*nothing, *top, *lines, *latency.traces(history, "y2"), *bottom], "layout": layout}
 
 
 def _axes(above: float, below: float, history: History) -> Drawing:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -26,26 +28,17 @@ REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
 # What overlays differ in.
 KINDS = "deployments,statefulsets,poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
+FOLDERS = {"stack": "overlays", "mutant": "mutants"}
 POOL_SIZE = 20
 SPEAKER_CPU = "100m"
 Say = Callable[[str], None]
 
 
-def overlay_of(settings: Settings) -> Path:
-    """Raises `UsageError` where no stack of this name, or none in this profile, exists."""
-    overlay = ROOT / "deploy" / "overlays" / settings.deployment
-    if not overlay.is_dir():
-        known = ", ".join(sorted(p.name for p in overlay.parent.iterdir() if p.is_dir()))
-        raise UsageError(f"no stack is called {settings.deployment!r}; there are: {known}")
-    return overlay
-
-
 def ensure(settings: Settings, say: Say) -> None:
     """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
-    overlay = overlay_of(settings)
+    manifests = rendered(settings)
     apply(settings, _metallb(settings))
     _ensure_secret(settings)
-    manifests = kustomize(settings, overlay)
     scales = autoscaler.wanted(manifests)
     if scales:
         autoscaler.ensure(settings, say)
@@ -72,6 +65,41 @@ def ensure(settings: Settings, say: Say) -> None:
         what="an address of the load balancer",
         timeout=120,
     )
+
+
+def rendered(settings: Settings) -> str:
+    """The manifests of a stack; with a mutant, its component over them. Raises `UsageError` where there is no such."""
+    overlay = overlay_of(settings)
+    if not settings.mutant:
+        return kustomize(settings, overlay)
+    parts: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(overlay)],
+        "components": [str(_folder("mutant", settings.mutant))],
+        "labels": [{"pairs": {STACK_LABEL: settings.deployment}}],
+    }
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.cache) as name:
+        folder = Path(name).resolve()
+        for kind in ("resources", "components"):  # kustomize takes no absolute path
+            parts[kind] = [os.path.relpath(path, folder) for path in parts[kind]]
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(parts), encoding="utf-8")
+        return kustomize(settings, folder)
+
+
+def overlay_of(settings: Settings) -> Path:
+    """Raises `UsageError` where no stack of this name, or none in this profile, exists."""
+    return _folder("stack", settings.overlay)
+
+
+def _folder(kind: str, name: str) -> Path:
+    """Of a stack or a mutant."""
+    folder = ROOT / "deploy" / FOLDERS[kind] / name
+    if not folder.is_dir():
+        known = ", ".join(sorted(p.name for p in folder.parent.iterdir() if p.is_dir()))
+        raise UsageError(f"no {kind} is called {name!r}; there are: {known}")
+    return folder
 
 
 def _remove_others(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import gate, known
+from harness import allowed, experiment, gate, known
 from harness.cli import Progress
 from harness.outcome import Outcome, Verdict
 from harness.run import conduct
@@ -69,6 +69,7 @@ def test_experiment(
 ) -> None:
     """A FAIL that is known, and not ours, is expected to fail, and no longer failing is a failure."""
     here = settings.model_copy(update={"stack": case.stack})
+    allowed.check(experiment.load(case.path), here.allow_providers)  # before a stack is put in the place of another
     remade = ground.prepare(here)
     seeded = here if here.seed is None else here.model_copy(update={"seed": here.seed + number})
     result = conduct(case.path, seeded, remade)

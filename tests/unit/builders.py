@@ -27,6 +27,8 @@ LIMITS: dict[str, tuple[float, str]] = {
     "availability.read.errors": (10.0, "%"),
     "availability.write.outage": (4.0, "s"),
     "availability.write.errors": (20.0, "%"),
+    "availability.read.latency": (0.5, "s"),
+    "availability.write.latency": (0.5, "s"),
     "evidence.samples": (15, "count"),
     "evidence.finished_runs": (5, "count"),
     "evidence.late_samples": (1.0, "%"),
@@ -206,7 +208,8 @@ def _fault() -> list[Record]:
             fault(FAULT + i / 10, "injected", victim(name), signal="SIGKILL", pids=[7]),
             fault(22 + i / 10, "proved", victim(name), **proof, process_gone_t=at(FAULT + 0.5 + i / 10)),
         ]
-    undone: dict[str, Any] = {"expected": {"scheduler": 2}, "ready": {"scheduler": 2}, "leftovers": []}
+    whole_again = {"scheduler": 2, "api-server": 2}
+    undone: dict[str, Any] = {"expected": whole_again, "ready": whole_again, "leftovers": []}
     return [*out, fault(22.5, "ended"), fault(40, "rolled-back", **undone)]
 
 

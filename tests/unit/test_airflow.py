@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.airflow import Airflow, AirflowUnavailable, RunState
+from harness.airflow import Airflow, AirflowUnavailable
+from harness.answers import RunState
 from harness.errors import UsageError
 from tests.unit.loopback import Reply, Request, serving
 

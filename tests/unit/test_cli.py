@@ -20,8 +20,10 @@ from rich.console import Console
 from harness import cli, recorded
 from harness import console as shown
 from harness.errors import CommandFailed, HarnessError, UsageError
+from harness.judge.verdict import required
 from harness.outcome import Check, Outcome, Verdict
 from harness.settings import ROOT, Settings
+from harness.slo import CATALOGUE
 from harness.stack import engine, steps
 from tests.unit.builders import LIMITS, bad, healthy, meta
 from tests.unit.plans import experiment
@@ -64,7 +66,9 @@ def refused(answer: tuple[int, str, str], *words: str) -> None:
 
 def slo(tmp_path: Path, **changes: Any) -> None:
     """Bounds for the small experiment; a change of None takes a bound away."""
-    bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in LIMITS.items()} | changes
+    more = required("scheduler", writes=True, stack="celery") - LIMITS.keys()
+    owed = LIMITS | {n: (50.0, CATALOGUE[n].unit) for n in more}
+    bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in owed.items()} | changes
     kept = {n: b for n, b in bounds.items() if b is not None}
     lines = ["tuned:", "  celery:", "    small:", *(f"      {n}: {json.dumps(b)}" for n, b in kept.items())]
     (tmp_path / "slo.yaml").write_text("\n".join(lines), encoding="utf-8")

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
+from harness.judge.verdict import required
 from harness.locking import only_one
 from harness.outcome import Outcome, Verdict
 from harness.run import Desk, Result, conduct
 from harness.settings import Settings
+from harness.slo import CATALOGUE
 from tests.unit.builders import LIMITS
 from tests.unit.plans import experiment
 
@@ -27,7 +29,9 @@ def settings(tmp_path: Path) -> Settings:
 
 def write(folder: Path, raw: Raw, limits: dict[str, tuple[float, str]]) -> Path:
     """An experiment's file, with bounds for it where `settings` look for them."""
-    bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in limits.items()}
+    more = required("scheduler", writes=True, stack="celery") - LIMITS.keys()
+    shared = {n: (50.0, CATALOGUE[n].unit) for n in more}
+    bounds = {n: {"limit": v, "unit": u, "origin": "test"} for n, (v, u) in (shared | limits).items()}
     (folder / "slo.yaml").write_text(json.dumps({"tuned": {"celery": {"small": bounds}}}), encoding="utf-8")
     path = folder / "small.json"
     path.write_text(json.dumps(raw), encoding="utf-8")
@@ -57,8 +61,8 @@ def no_method(folder: Path) -> Path:
     [
         (no_bound, r"slo\.yaml:1: small on celery has no bound tasks\.lost"),
         (no_stack, "the stack is not up"),
-        (no_such_action, r"small\.json is not a valid Chaos Toolkit experiment: .*kill_postman"),
-        (no_method, r"small\.json is not a valid Chaos Toolkit experiment"),
+        (no_such_action, r"small\.json: method\[0\]\.provider\.func: 'kill_postman' is not one of"),
+        (no_method, r"small\.json: method: a list is expected"),
     ],
 )
 def test_a_refused_run_records_nothing_and_frees_the_lock(

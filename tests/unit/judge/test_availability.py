@@ -120,7 +120,7 @@ def test_without_writes_and_their_bounds_nothing_is_said_of_them() -> None:
     slo = {n: b.to_json() for n, b in BOUNDS.items() if not n.startswith("availability.write")}
     records = without([meta(slo), *healthy()[1:]], Sample, lambda s: s.method == "POST")
     names = {c.name for c in availability.check(whole(records), {n: b for n, b in BOUNDS.items() if n in slo})}
-    assert names == {READ, "availability.read.errors"}
+    assert names == {READ, "availability.read.errors", "availability.read.latency"}
 
 
 def test_heads_are_reads_and_deletes_are_writes() -> None:

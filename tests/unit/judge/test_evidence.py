@@ -224,7 +224,8 @@ def test_where_nothing_was_sampled_it_is_said_so() -> None:
 
 
 def test_a_baseline_within_its_bounds_shows_what_it_had() -> None:
-    check = evidence(bad(healthy(), 5, 5.4), "baseline")
+    slo = {n: b for n, b in meta().slo.items() if not n.endswith(".latency")}
+    check = evidence([meta(slo), *bad(healthy(), 5, 5.4)[1:]], "baseline")
     assert check.verdict is Verdict.PASS
     assert [(w.start, w.end) for w in check.windows] == [(at(5), at(5.5))]
 
@@ -331,3 +332,17 @@ def test_a_prober_that_fell_behind_is_invalid() -> None:
     assert check.measure == pytest.approx(100 * 20 / 380)
     assert "the first 20.5 s before the fault" in check.because
     assert evidence(late(0.5), "late_samples").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pod(10, "scheduler-a", "uid-a", restarts=1),
+        pod(10, "scheduler-a", "uid-a", ready=False),
+        pod(10, "scheduler-a", "uid-a", deleting=True),
+    ],
+)
+def test_what_broke_of_itself_before_the_fault_was_not_well(event: Event) -> None:
+    found = named(verdict(sorted([*healthy(), event], key=lambda r: r.t)), "evidence.baseline")
+    assert found.verdict is Verdict.INVALID
+    assert "Already before the fault, airflow/scheduler-a" in found.because

@@ -6,7 +6,7 @@ import pytest
 
 from harness.history import Event, Fault, Meta, Record, Sample
 from harness.judge.null import check
-from harness.judge.verdict import REQUIRED_ALWAYS, judge, redundant, required
+from harness.judge.verdict import READERS, REQUIRED_ALWAYS, judge, redundant, required
 from harness.outcome import Outcome, Verdict
 from tests.unit.builders import LIMITS, bad, changed, fault, healthy, meta, named, pod, whole, without
 
@@ -49,10 +49,16 @@ def test_an_outage_in_any_phase_is_a_failure_and_no_excuse(since: float, until: 
         pod(30, "scheduler-a", "uid-a", restarts=1),
     ],
 )
-def test_what_breaks_of_itself_is_no_noise_floor(event: Event) -> None:
-    check = named(null([*still(), event]), "evidence.fault")
-    assert check.verdict is Verdict.INVALID
+def test_what_breaks_of_itself_is_a_broken_promise(event: Event) -> None:
+    outcome = null([*still(), event])
+    check = named(outcome, "healthy.pods")
+    assert check.verdict is outcome.verdict is Verdict.FAIL
     assert "30.0 s into the run" in check.because
+    assert named(outcome, "evidence.fault").verdict is Verdict.PASS
+
+
+def test_what_is_broken_on_purpose_owes_no_health() -> None:
+    assert "healthy.pods" not in {c.name for c in judge(whole(healthy())).checks}
 
 
 def test_a_pod_that_had_been_restarted_before_stays_as_it_was() -> None:
@@ -97,6 +103,14 @@ def test_a_null_run_without_writes_needs_no_bounds_for_them() -> None:
 
 def test_the_bounds_of_a_null_experiment() -> None:
     still_judged = REQUIRED_ALWAYS - {"rollback.time"} | redundant("none", "celery")
-    writes = {"availability.write.outage", "availability.write.errors", "availability.read.stale"}
+    writes = {f"availability.write.{kind}" for kind in ("outage", "errors", "latency")} | READERS
     assert required("none", writes=False, stack="celery") == still_judged
     assert required("none", writes=True, stack="celery") == still_judged | writes
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_was_over_before_the_run_began_is_none_of_the_stack(phase: str) -> None:
+    left = pod(0.5, "scheduler-z", "uid-z", "added", ready=False, phase=phase)
+    assert named(null([*still(), left]), "healthy.pods").verdict is Verdict.PASS
+    then = pod(30, "scheduler-a", "uid-a", ready=False, phase=phase)
+    assert named(null([*still(), then]), "healthy.pods").verdict is Verdict.FAIL

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.history import Event, Fault, Mark, Record
+from harness.history import Event, Fault, Mark, Phase, Record
 from harness.judge.faults import targets
-from harness.judge.proofs import doubts
+from harness.judge.proofs import doubts, outside
 from tests.unit.builders import at, job, mark, meta, pod, whole
 
 WORKER = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
@@ -258,3 +258,84 @@ def test_a_task_that_ended_elsewhere_is_not_at_stake() -> None:
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], about, begun, over) == (
         "airflow/worker-1 held no task when the fault came, so that nothing was at stake",
     )
+
+
+@pytest.mark.parametrize(
+    ("how", "said", "why"),
+    [
+        ({}, {"exit_code": 0}, "ended with 0, which is not by SIGKILL"),
+        ({}, {"exit_code": 143}, "ended with 143"),
+        ({}, {"exit_code": False}, "exit code of airflow/worker-1 is False"),
+        ({}, {"exit_code": "137"}, "which is no number"),
+        ({"signal": "SIGTERM"}, {}, "was sent SIGTERM"),
+        ({"pids": []}, {}, "had no process to kill"),
+        ({"pids": []}, {"exit_code": 137}, "had no process to kill"),
+    ],
+)
+@pytest.mark.parametrize("action", ["kill_pods", "crash_pods"])
+def test_a_kill_is_by_sigkill_of_a_process_that_was_there(
+    action: str, how: dict[str, Any], said: dict[str, Any], why: str
+) -> None:
+    steps = [
+        mark(9, "start", host="worker-1"),
+        step(10, action, "injected", WORKER, **how),
+        step(11, action, "proved", WORKER, **GOOD[action], **said),
+    ]
+    (found,) = doubts(whole(steps))
+    assert why in found
+
+
+@pytest.mark.parametrize("action", ["delete_pods", "evict_pods"])
+def test_who_is_asked_to_go_may_end_as_it_likes_but_must_have_been_there(action: str) -> None:
+    at_work = mark(9, "start", host="worker-1")
+    gone = {"uid_gone": True, "process_gone": True}
+    proved = step(11, action, "proved", WORKER, **gone, exit_code=0)
+    assert doubts(whole([at_work, step(10, action, "injected", WORKER, pids=[]), proved])) == ()
+    unseen = step(11, action, "proved", WORKER, **gone)
+    assert doubts(whole([at_work, step(10, action, "injected", WORKER, pids=[]), unseen]))
+
+
+def test_who_was_aimed_at_must_have_been_hit() -> None:
+    aimed = step(9.5, "kill_pods", "begin", {}, aimed=["airflow/worker-1", "airflow/worker-2"])
+    (why,) = doubted("kill_pods", WORKER, GOOD["kill_pods"], aimed, mark(9, "start", host="worker-1"))
+    assert why == "airflow/worker-2 was aimed at by f-1, and not hit"
+    both = step(9.5, "kill_pods", "begin", {}, aimed=["airflow/worker-1"])
+    assert doubted("kill_pods", WORKER, GOOD["kill_pods"], both, mark(9, "start", host="worker-1")) == ()
+
+
+def test_a_scheduler_that_was_silent_when_it_was_hit_was_not_well() -> None:
+    beats = [job(t, 1, "scheduler-a") for t in (1, 2, 3, 4)]
+    late = [
+        step(25, "kill_pods", "injected", SCHEDULER),
+        step(26, "kill_pods", "proved", SCHEDULER, **GOOD["kill_pods"]),
+    ]
+    (why,) = doubts(whole([*beats, *late]))
+    assert why == "airflow/scheduler-a had sent no heartbeat for 21.0 s when it was hit"
+    assert doubts(whole([*beats, *(job(t, 1, "scheduler-a") for t in range(5, 25)), *late])) == ()
+
+
+def test_a_scheduler_that_says_goodbye_was_not_killed() -> None:
+    over = job(12, 1, "scheduler-a", "state", "success")
+    (why,) = doubted("kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, over)
+    assert why == "the job of airflow/scheduler-a ended in success, which one that is killed cannot say"
+    for nothing in (job(12, 1, "scheduler-a", "state", "failed"), job(12, 2, "scheduler-b", "state", "success")):
+        assert doubted("kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, nothing) == ()
+    assert doubted("evict_pods", SCHEDULER, GOOD["evict_pods"], *BEATS, over) == ()
+
+
+@pytest.mark.parametrize("how", [{"signal": "SIGTERM"}, {"pids": []}])
+def test_a_hang_is_by_sigstop_of_a_process_that_was_there(how: dict[str, Any]) -> None:
+    def hung(**how: Any) -> tuple[str, ...]:
+        at_work = mark(9, "start", host="worker-1")
+        steps = [step(10, "hang_pods", "injected", WORKER, **how)]
+        return doubts(whole([at_work, *steps, step(11, "hang_pods", "proved", WORKER, **GOOD["hang_pods"])]))
+
+    assert hung(**how) != ()
+    assert hung(signal="SIGSTOP", pids=[7]) == ()
+
+
+@pytest.mark.parametrize(("t", "inside"), [(9.9, False), (10, True), (19.9, True), (20, False)])
+def test_each_pod_is_hit_within_the_fault_phase(t: float, inside: bool) -> None:
+    edges = [Phase(t=at(10), name="fault", edge="begin"), Phase(t=at(20), name="fault", edge="end")]
+    found = outside(whole(sorted([*edges, step(t, "kill_pods", "injected", WORKER)], key=lambda r: r.t)))
+    assert (found == ()) is inside

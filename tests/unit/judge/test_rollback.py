@@ -13,6 +13,8 @@ from harness.outcome import Check, Verdict
 from harness.slo import Bound
 from tests.unit.builders import changed, fault, healthy, meta, named, verdict, whole, without
 
+WHOLE = {"scheduler": 2, "api-server": 2}
+
 
 def rolled(**evidence: Any) -> list[Record]:
     return changed(
@@ -84,7 +86,7 @@ def test_an_undo_that_ran_twice_counts_from_when_it_held() -> None:
 
 def test_a_component_of_which_nothing_should_be_there_is_as_it_was_when_nothing_is() -> None:
     def check(idle: int) -> Verdict:
-        return back(rolled(expected={"scheduler": 2, "worker": idle}, ready={"scheduler": 2})).verdict
+        return back(rolled(expected={**WHOLE, "worker": idle}, ready=WHOLE)).verdict
 
     assert check(0) is Verdict.PASS
     assert check(1) is Verdict.FAIL

@@ -66,11 +66,23 @@ def _flapping(target: str, conn: str) -> list[Record]:
     return records
 
 
+def slow(records: list[Record], since: float, until: float, target: str = "version", s: float = 0.6) -> list[Record]:
+    """The answers of one target take longer by so many seconds."""
+    return changed(
+        records,
+        Sample,
+        lambda x: x.target == target and at(since) <= x.due < at(until),
+        lambda x: {"end": x.end + at(s)},
+    )
+
+
 BREAKERS: dict[str, Callable[[], list[Record]]] = {
     "availability.read.outage": lambda: bad(healthy(), 25, 28),
     "availability.read.errors": lambda: _flapping("version", "new"),
     "availability.write.outage": lambda: bad(healthy(), 25, 30, "trigger"),
     "availability.write.errors": lambda: _flapping("trigger", "new"),
+    "availability.read.latency": lambda: slow(healthy(), 25, 45),
+    "availability.write.latency": lambda: slow(healthy(), 25, 45, "trigger"),
     "evidence.samples": lambda: without(healthy(), Sample, lambda s: s.method == "POST" and s.due > at(30)),
     "evidence.finished_runs": lambda: without(
         healthy(), Op, lambda o: o.value["dag_run"] in ("r1", "r6", "r11", "r24", "r30")
@@ -211,19 +223,24 @@ def test_every_because_says_measure_limit_and_origin() -> None:
 
 def test_required_bounds_depend_on_what_is_broken() -> None:
     always = set(CATALOGUE) - OPTIONAL
-    assert required("scheduler", writes=False) == always - {
+    rest = {"collateral.restarts"}
+    assert required("scheduler", writes=False) == (always | rest) - {
         "availability.write.outage",
         "availability.write.errors",
+        "availability.write.latency",
     }
-    assert required("scheduler", writes=True) == always | {"availability.read.stale"}
-    assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | {"recovery.process_gone"}
-    assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS
+    asked = {"availability.read.stale", "availability.stream.broken"}
+    assert required("scheduler", writes=True) == always | rest | asked
+    one = {"recovery.process_gone"}
+    assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | rest | one
+    assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS | rest
+    assert not required("none", writes=False) & rest
     other = {"recovery.process_gone", "recovery.replacement_ready"}
-    assert required("api-server", writes=False) == REQUIRED_ALWAYS | other
+    assert required("api-server", writes=False) == REQUIRED_ALWAYS | rest | other
     pods = {"tasks.extra_pods", "tasks.left_pods"}
     assert (
         required("worker", writes=False, phases=[], stack="kubernetes") - redundant("worker", "kubernetes")
-        == REQUIRED_ALWAYS | pods
+        == REQUIRED_ALWAYS | rest | pods
     )
     assert pods < required("none", writes=False, stack="kubernetes")
     assert "rollback.time" in REQUIRED_ALWAYS
@@ -300,7 +317,34 @@ def test_judging_never_raises_whatever_is_missing(lost: set[int]) -> None:
 def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str) -> None:
     slo = {n: b for n, b in SLO.items() if n != name}
     assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
-    assert name in required("none", writes=True, stack="celery")
+    assert name in required("none", writes=True, stack="celery") | required("scheduler", writes=False)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in LIMITS if n.startswith("recovery.")))
+def test_a_killed_scheduler_owes_each_phase_of_its_recovery_whoever_recorded_it(name: str) -> None:
+    slo = {n: b for n, b in SLO.items() if n != name}
+    check = named(verdict([meta(slo), *healthy()[1:]]), name)
+    assert check.verdict is Verdict.INVALID
+    assert "holds no bound of this name" in check.because
+
+
+def test_a_run_owes_the_phases_that_it_says_it_owes() -> None:
+    fewer = {n: b for n, b in SLO.items() if not n.startswith("recovery.")}
+    said = meta({**fewer, "recovery.process_gone": SLO["recovery.process_gone"]}, recovery=["process_gone"])
+    assert verdict([said, *healthy()[1:]]).verdict is Verdict.PASS
+    more = meta(fewer, recovery=["process_gone"])
+    assert named(verdict([more, *healthy()[1:]]), "recovery.process_gone").verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("name", ["tasks.extra_pods", "tasks.left_pods"])
+def test_where_each_task_has_a_pod_its_pods_are_owed_a_bound(name: str) -> None:
+    outcome = verdict([meta(stack="kubernetes"), *healthy()[1:]])
+    assert named(outcome, name).verdict is Verdict.INVALID
+
+
+def test_a_run_that_was_written_to_owes_the_bounds_of_writes() -> None:
+    slo = {n: b for n, b in SLO.items() if ".write." not in n}
+    assert named(verdict([meta(slo), *healthy()[1:]]), "availability.write.outage").verdict is Verdict.INVALID
 
 
 def test_a_history_without_a_first_line_is_one_invalid_check() -> None:

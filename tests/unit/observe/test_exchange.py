@@ -206,3 +206,32 @@ def test_a_request_says_what_it_wants_of_its_connection() -> None:
     assert prepare("POST", "h", "/p", {}, keep=True).startswith(b"POST /p HTTP/1.1\r\nHost: h\r\n")
     assert b"Content-Length: 0" in prepare("POST", "h", "/p", {}, keep=True)
     assert b"Content-Length" not in prepare("GET", "h", "/p", {}, keep=True)
+
+
+def test_each_request_carries_a_number_that_none_before_it_had() -> None:
+    asked: list[bytes] = []
+
+    async def ask() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                asked.append(head.split(b" ")[1])
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                if len(asked) == 3:
+                    writer.close()
+                    return
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        request = prepare("GET", "h", "/p?limit=5", {}, keep=True, nonce="run-1")
+        client = Client("127.0.0.1", port, request, keep=True, status=200, contains=b"")
+        for _ in range(3):
+            assert (await client.once(5)).outcome == "ok"
+        client.close()
+        server.close()
+
+    asyncio.run(ask())
+    assert asked == [b"/p?limit=5&nonce=run-1.%d" % number for number in range(3)]
+
+
+def test_without_a_nonce_a_request_is_as_it_was_prepared() -> None:
+    assert b"nonce" not in prepare("GET", "h", "/p", {}, keep=True)

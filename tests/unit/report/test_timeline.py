@@ -43,8 +43,18 @@ def test_it_is_drawn_of_next_to_nothing(history: History) -> None:
 
 def test_a_point_stands_where_it_happened() -> None:
     drawn = timeline.draw_run(whole([meta(), sample(3, took=0.25)]), judge(whole([meta()])))
-    (points,) = [trace for trace in drawn["data"] if trace["yaxis"] == "y2" and trace["x"]]
+    (points,) = [trace for trace in drawn["data"] if trace.get("mode") == "markers" and trace["yaxis"] == "y2"]
     assert (points["x"], points["y"]) == ([3.0], [250.0])
+
+
+def test_the_limits_of_latency_are_lines_and_only_where_there_are_any() -> None:
+    history = whole(healthy())
+    names = ("availability.read.latency", "availability.write.latency")
+    lines = [d for d in timeline.draw_run(history, judge(history))["data"] if d.get("name") in names]
+    assert [(line["name"], line["yaxis"], line["y"]) for line in lines] == [(name, "y2", [500, 500]) for name in names]
+    assert {tuple(line["x"]) for line in lines} == {(0, 60)}
+    before = whole([healthy()[0].model_copy(update={"slo": {}}), *healthy()[1:]])
+    assert not [d for d in timeline.draw_run(before, judge(before))["data"] if d.get("name") in names]
 
 
 @pytest.mark.parametrize(("recovery_s", "named"), [(60, ["baseline", "fault", "recovery", "cooldown"]),

@@ -1,0 +1,231 @@
+"""Experiments are data: what a file may have Chaos Toolkit run is ours, or was allowed by name.
+
+Chaos Toolkit imports modules when it validates a file, and runs probes when it reads its configuration. So every
+provider is looked at before. Arguments are checked against the signatures of the actions themselves, and none can be
+a `${placeholder}`: what was checked is what runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import ModuleType
+from typing import Any, Literal, get_args, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from harness.chaos import actions, probes
+from harness.errors import UsageError
+from harness.experiment import CONTROL, Experiment
+
+Component = Literal[
+    "scheduler",
+    "api-server",
+    "worker",
+    "triggerer",
+    "dag-processor",
+    "ingress",
+    "postgres",
+    "redis",
+    "kube-apiserver",
+    "none",
+]
+LONGEST_PAUSE_S = 600
+KINDS: dict[str, ModuleType] = {"action": actions, "probe": probes}
+UNDO = actions.undo.__name__
+
+
+def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
+    """Raises `UsageError` with file and place of the first thing that may not be run, or that cannot be meant."""
+    try:
+        _File(experiment.raw, allowed).check(experiment.plan.component)
+    except _RefusedError as why:
+        raise UsageError(f"{experiment.name}.json: {why}") from why
+
+
+class _RefusedError(Exception):
+    """The place, and why."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place}: {why}")
+
+
+class _File:
+    """One file, and the providers beyond ours that whoever runs it allows."""
+
+    def __init__(self, raw: dict[str, Any], allowed: tuple[str, ...]) -> None:
+        self._raw = raw
+        self._allowed = allowed
+
+    def check(self, component: str) -> None:
+        _refuse_dry(self._raw, "")
+        for name in ("configuration", "secrets"):
+            self._literal(_object(self._raw.get(name, {}), name), name)
+        self._controls(self._raw, "")
+        hypothesis = self._raw.get("steady-state-hypothesis")
+        if hypothesis is not None:
+            place = "steady-state-hypothesis"
+            self._controls(_object(hypothesis, place), f"{place}.")
+            self._activities(hypothesis.get("probes", []), f"{place}.probes", ("probe",))
+        method = self._activities(self._raw.get("method", []), "method", ("action", "probe"))
+        self._activities(self._raw.get("rollbacks", []), "rollbacks", ("action", "probe"), only=UNDO)
+        _component(component, method)
+
+    def _literal(self, value: Any, place: str) -> None:
+        """Plain values, or an environment variable by name. Whatever else has a type is run, or fetched."""
+        if isinstance(value, list):
+            for number, item in enumerate(value):
+                self._literal(item, f"{place}[{number}]")
+        if not isinstance(value, dict):
+            return None
+        if value.get("type") == "probe" and self._lets_through(_object(value.get("provider"), f"{place}.provider")):
+            return self._controls(value, f"{place}.")
+        if "type" in value and value["type"] != "env":
+            raise _RefusedError(place, f"type {value['type']!r} is run or fetched; give a plain value, or type 'env'")
+        if "type" in value and not ("default" in value or str(value.get("key")) in os.environ):
+            raise _RefusedError(f"{place}.key", f"there is no environment variable {value.get('key')!r}")
+        for name, item in value.items():
+            self._literal(item, f"{place}.{name}")
+        return None
+
+    def _controls(self, holder: dict[str, Any], prefix: str) -> None:
+        ours = 0
+        for place, control in _each(holder.get("controls", []), f"{prefix}controls"):
+            provider = _object(control.get("provider"), f"{place}.provider")
+            if not _is_ours(provider, CONTROL):
+                self._foreign(provider, f"{place}.provider")
+                continue
+            _only(control, {"name", "provider"}, place)
+            _only(provider, {"type", "module"}, f"{place}.provider")
+            ours += 1
+            if prefix or ours > 1:
+                raise _RefusedError(place, f"{CONTROL} frames the whole experiment, once")
+
+    def _activities(self, found: Any, place: str, kinds: tuple[str, ...], only: str = "") -> list[dict[str, Any]]:
+        each = list(_each(found, place))
+        for where, activity in each:
+            _only(activity, {"type", "name", "provider", "tolerance", "pauses", "controls", "background"}, where)
+            self._activity(activity, where, kinds, only)
+        return [activity for _, activity in each]
+
+    def _activity(self, activity: dict[str, Any], place: str, kinds: tuple[str, ...], only: str) -> None:
+        if activity.get("background", False) is not False:
+            raise _RefusedError(f"{place}.background", "a fault beside the method could not be told from its recovery")
+        _pauses(activity.get("pauses", {}), f"{place}.pauses")
+        self._controls(activity, f"{place}.")
+        self._tolerance(activity.get("tolerance"), f"{place}.tolerance")
+        provider, where = _object(activity.get("provider"), f"{place}.provider"), f"{place}.provider"
+        kind = next((kind for kind in kinds if _is_ours(provider, KINDS[kind].__name__)), None)
+        if kind is None:
+            return self._foreign(provider, where)
+        if activity.get("type") != kind:
+            raise _RefusedError(f"{place}.type", f"{provider['module']} has each {kind}, not {activity.get('type')!r}")
+        if only and kind == "action" and provider.get("func") != only:
+            raise _RefusedError(f"{where}.func", f"{only} is the only action that may stand here")
+        return _call(provider, KINDS[kind], where)
+
+    def _tolerance(self, tolerance: Any, place: str) -> None:
+        """Values, ranges, patterns and paths run nothing; a probe does."""
+        if not isinstance(tolerance, dict) or tolerance.get("type") in ("range", "regex", "jsonpath"):
+            return
+        if tolerance.get("type") != "probe":
+            raise _RefusedError(f"{place}.type", f"{tolerance.get('type')!r} is not range, regex or jsonpath")
+        self._foreign(_object(tolerance.get("provider"), f"{place}.provider"), f"{place}.provider")
+        self._controls(tolerance, f"{place}.")
+
+    def _foreign(self, provider: dict[str, Any], place: str) -> None:
+        if not self._lets_through(provider):
+            kind = provider.get("type")
+            what = f"module {provider.get('module')!r}" if kind == "python" else f"type {kind!r}"
+            raise _RefusedError(place, f"{what} may not be run here; --allow-providers NAME lets it through")
+
+    def _lets_through(self, provider: dict[str, Any]) -> bool:
+        kind, module = provider.get("type"), str(provider.get("module"))
+        if kind == "python":
+            return any(module == name or module.startswith(f"{name}.") for name in self._allowed)
+        return kind in ("process", "http") and kind in self._allowed
+
+
+def _is_ours(provider: dict[str, Any], module: str) -> bool:
+    return provider.get("type") == "python" and provider.get("module") == module
+
+
+def _call(provider: dict[str, Any], module: ModuleType, place: str) -> None:
+    """The function is there, and can be called so."""
+    _only(provider, {"type", "module", "func", "arguments"}, place)
+    known = _functions(module)
+    func = provider.get("func")
+    if not isinstance(func, str) or func not in known:
+        raise _RefusedError(f"{place}.func", f"{func!r} is not one of {', '.join(sorted(known))}")
+    arguments = _object(provider.get("arguments", {}), f"{place}.arguments")
+    try:
+        _signature(known[func]).model_validate(arguments)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in ("arguments", *first["loc"]))
+        raise _RefusedError(f"{place}.{where}", first["msg"].removeprefix("Value error, ")) from cause
+
+
+def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    own = inspect.getmembers(module, lambda one: inspect.isfunction(one) and one.__module__ == module.__name__)
+    return {name: func for name, func in own if not name.startswith("_")}
+
+
+@cache
+def _signature(func: Callable[..., Any]) -> type[BaseModel]:
+    """The function's parameters as a model; strict, so that neither "60" nor true is a number."""
+    hints = get_type_hints(func, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if one.default is one.empty else one.default)
+        for name, one in inspect.signature(func).parameters.items()
+    }
+    strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return create_model(func.__name__, __config__=strict, **fields)
+
+
+def _component(component: str, method: list[dict[str, Any]]) -> None:
+    place = "extensions.airflow-chaos.component"
+    if component not in get_args(Component):
+        raise _RefusedError(place, f"no stack has {component!r}; there are: {', '.join(get_args(Component))}")
+    breaks = [a for a in method if a.get("type") == "action" and a["provider"].get("func") != UNDO]
+    if component == "none" and method:
+        raise _RefusedError(
+            "method", "the component is 'none', so nothing may be done; name the component, or empty it"
+        )
+    if component != "none" and not breaks:
+        raise _RefusedError("method", f"nothing in it breaks anything of {component}; add an action, or say 'none'")
+
+
+def _pauses(found: Any, place: str) -> None:
+    pauses = _object(found, place)
+    _only(pauses, {"before", "after"}, place)
+    for name, pause in pauses.items():
+        number = isinstance(pause, int | float) and not isinstance(pause, bool)
+        if not (number and 0 <= pause <= LONGEST_PAUSE_S):
+            raise _RefusedError(f"{place}.{name}", f"{pause!r} is not seconds from 0 to {LONGEST_PAUSE_S}")
+
+
+def _refuse_dry(holder: dict[str, Any], prefix: str) -> None:
+    if holder.get("dry") is not None:  # `chaos run` enters None where none was asked for
+        raise _RefusedError(f"{prefix}dry", "a dry experiment breaks nothing, so nothing could be judged")
+
+
+def _each(found: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a list, each with its place."""
+    if not isinstance(found, list):
+        raise _RefusedError(place, "a list is expected")
+    for number, item in enumerate(found):
+        yield f"{place}[{number}]", _object(item, f"{place}[{number}]")
+
+
+def _object(found: Any, place: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise _RefusedError(place, "an object is expected")
+    return found
+
+
+def _only(holder: dict[str, Any], known: set[str], place: str) -> None:
+    if strange := sorted(holder.keys() - known):
+        raise _RefusedError(f"{place}.{strange[0]}", f"it is not one of {', '.join(sorted(known))}")

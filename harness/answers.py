@@ -1,0 +1,64 @@
+"""What Airflow's REST API answers, typed; fields that nobody here asks for are ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Dag(Answer):
+    """A DAG that Airflow has read from its file."""
+
+    dag_id: str
+    is_paused: bool
+
+
+class RunState(Answer):
+    """A DAG run: `state` is queued, running, success or failed."""
+
+    run_id: str = Field(alias="dag_run_id")
+    state: str
+
+
+class TaskState(Answer):
+    """A task instance; `state` is None before it is scheduled."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    hostname: str | None
+
+
+class Job(Answer):
+    """A scheduler or triggerer as it enters itself in the database; `latest_heartbeat` is RFC 3339."""
+
+    id: int
+    hostname: str | None
+    state: str | None
+    latest_heartbeat: str | None
+
+
+class DeferredTask(Answer):
+    """A task that waits in a triggerer; `triggerer` is None before one has taken it."""
+
+    run_id: str = Field(alias="dag_run_id")
+    task_id: str
+    triggerer: Job | None = Field(alias="triggerer_job")
+
+
+@dataclass(frozen=True)
+class TriggerReply:
+    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already."""
+
+    status: int
+    detail: str
+
+    @property
+    def made(self) -> bool:
+        return self.status in (200, 201)

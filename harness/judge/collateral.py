@@ -1,0 +1,131 @@
+"""What else ended, that no fault hit? A fault may reach beyond its targets; how far it may, its bound says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.history import Event, History
+from harness.judge.checks import measured, some, unknown, when
+from harness.judge.faults import fault_time, judged_from, planned, serves, targets
+from harness.judge.observers import PODS, unseen
+from harness.outcome import Check, Window
+from harness.slo import Bound
+
+NAME = "collateral.restarts"
+WORKER = "worker"
+LIVES_ON = frozenset({"cut_off", "kill_child", "overload"})  # whoever is hit by these owes to stay
+RESIZES = frozenset({"scale_pods", "load_at", "renew_pods"})  # its Deployment is changed, and by the undo once more
+COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A pod that went, or of which containers were started again so many times."""
+
+    t: int
+    pod: str
+    times: int
+    how: str
+
+
+@dataclass(frozen=True)
+class _Doing:
+    """What the faults did, and so explains."""
+
+    history: History
+
+    @cached_property
+    def hit(self) -> frozenset[str | None]:
+        """Pods that were to end: they go, or their containers are started again, once."""
+        return frozenset(target.uid for target in targets(self.history) if target.action not in LIVES_ON)
+
+    @cached_property
+    def off(self) -> frozenset[str]:
+        """Nodes that were switched off: whatever is sent there before anybody notices ends as well."""
+        steps = [f for f in self.history.faults if f.action == "stop_node"]
+        return frozenset(str(name) for f in steps for name in (f.target.get("node"), f.evidence.get("node")) if name)
+
+    @cached_property
+    def resized(self) -> frozenset[str]:
+        """Components whose pods are made more or fewer on purpose."""
+        steps = [str(f.target.get("name")) for f in self.history.faults if f.action in RESIZES and f.phase == "begin"]
+        named = {match[1] for step in steps if (match := COMPONENT.search(step))}
+        keda = self.history.meta is not None and self.history.meta.stack.startswith("celery-keda")
+        return frozenset(named | {WORKER}) if keda else frozenset(named)
+
+    def explains_end(self, event: Event) -> bool:
+        elsewhere = event.value.get("component") in self.resized or event.value.get("node") in self.off
+        return event.uid in self.hit or elsewhere
+
+    def spares(self, event: Event) -> int:
+        """How many restarts of this pod are the fault's own doing."""
+        return int(event.uid in self.hit or event.value.get("node") in self.off)
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """Restarts from the fault to the end; those before it are the baseline's matter."""
+    bound, t = bounds.get(NAME), fault_time(history)
+    if bound is None or not planned(history):
+        return ()
+    if t is None:
+        return (unknown(bound, "There was no fault that anything else could have suffered from"),)
+    if not any(_ours(history)):
+        return (unknown(bound, "No pod was watched"),)
+    found = losses(history)
+    named = f" ({some(f'{loss.pod} {loss.how} {when(loss.t, t)}' for loss in found)})" if found else ""
+    last = history.last_t
+    windows = [Window(start=loss.t, end=last, what=f"{loss.pod} {loss.how}") for loss in found]
+    # Kubernetes counts restarts: a gap of the watch hides only those that are not over when the history is.
+    whole = history.problem is None and not any(
+        b == history.last_t for _, b in unseen(history, PODS, t, history.last_t)
+    )
+    count = sum(loss.times for loss in found)
+    return (measured(bound, count, "Restarts of pods that no fault hit:", named, whole=whole, windows=windows),)
+
+
+def losses(history: History) -> list[Loss]:
+    """What ended from the fault on, and is not the faults' own doing; in order."""
+    since, doing = judged_from(history) or 0, _Doing(history)
+    pods: dict[str | None, list[Event]] = {}
+    for event in _ours(history):
+        pods.setdefault(event.uid, []).append(event)
+    found = [loss for seen in pods.values() for loss in (*_restarted(seen, since, doing), *_went(seen, since, doing))]
+    return sorted(found, key=lambda loss: loss.t)
+
+
+def _restarted(seen: list[Event], since: int, doing: _Doing) -> list[Loss]:
+    """A pod that came after the fault was never started again before it was seen."""
+    known = max((_restarts(event) for event in seen if event.t < since), default=0) + doing.spares(seen[0])
+    found: list[Loss] = []
+    for event in seen:
+        if event.t >= since and (times := _restarts(event) - known) > 0:
+            found.append(Loss(event.t, event.object, times, "was started again"))
+            known += times
+    return found
+
+
+def _went(seen: list[Event], since: int, doing: _Doing) -> list[Loss]:
+    """A pod that had been Ready is missed; one that is over, such as a job's, is not."""
+    served = False
+    for event in seen:
+        if event.t >= since and served and _going(event):
+            return [] if doing.explains_end(event) else [Loss(event.t, event.object, 1, "went")]
+        served = served or serves(event)
+    return []
+
+
+def _going(event: Event) -> bool:
+    return event.what == "deleted" or event.value.get("deleting") is True
+
+
+def _ours(history: History) -> list[Event]:
+    """What was seen of the pods that the stack is made of; those of tasks come and go."""
+    components = history.meta.replicas if history.meta else {}
+    return [e for e in history.events if e.source == "pod" and e.value.get("component") in components]
+
+
+def _restarts(event: Event) -> int:
+    count = event.value.get("restarts")
+    return count if isinstance(count, int) else 0

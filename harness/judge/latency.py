@@ -1,0 +1,73 @@
+"""How long did answers take? From when a request was due to the end of its answer, by time and not by requests.
+
+Each sample stands for the time until the next of its series is due. Time in which nothing was answered is slower than
+any limit; what the other promises allow to be missing may be slow as well, for slow is less than gone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.history import NS
+from harness.judge.checks import amount, broken, measured, unknown
+from harness.judge.intervals import interval
+from harness.outcome import Check
+from harness.samples import Column, Series
+from harness.slo import Bound
+
+SLOW_SHARE = 1.0  # percent of the time: what is promised is a p99
+FEWEST = 2  # samples that may be slow in a short time: of fewer than 100, one is more than a hundredth
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What may be slow: a share of the time judged in percent, and so many seconds or samples if that is more."""
+
+    percent: float = SLOW_SHARE
+    seconds: float = 0.0
+    samples: int = 0
+
+    @classmethod
+    def of(cls, outage: Bound | None, errors: Bound | None) -> Allowance:
+        """What an outage and a share of errors leave, which may be missing at all."""
+        return cls(max(SLOW_SHARE, errors.limit if errors else 0.0), outage.limit if outage else 0.0)
+
+    def within(self, time: int, usual: int) -> float:
+        """Nanoseconds of so many, where a sample stands for `usual`."""
+        return max(time * self.percent / 100, self.seconds * NS, self.samples * usual)
+
+
+def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> Check:
+    """The latency that was kept but for what may be slow."""
+    usual = interval(samples)
+    if usual is None:
+        return unknown(bound, f"How long an answer of {series} stands for cannot be told from {len(samples)} samples")
+    judged = stands_for(samples, usual)
+    time, free = int(judged.sum()), allowed.within(int(judged.sum()), usual)
+    kept = quantile(samples, usual, free)
+    but = f"{amount(free / NS, 's')} of the {amount(time / NS, 's')} judged"
+    if kept is None:
+        return unknown(bound, f"All of the {amount(time / NS, 's')} in which {series} was sampled may be slow")
+    if math.isinf(kept):
+        gone = amount(int(judged[samples.bad].sum()) / NS, "s")
+        return broken(bound, f"{series} did not answer at all for {gone}, and may be slow or silent for {but}")
+    return measured(bound, kept / NS, f"But for {but}, {series} answered within")
+
+
+def stands_for(samples: Column, usual: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Nanoseconds for each sample: until the next was due; the last one stands for the usual interval."""
+    return np.append(np.diff(samples.due), usual)
+
+
+def quantile(samples: Column, usual: int, free: float) -> float | None:
+    """The least latency in nanoseconds that was exceeded for no longer than `free` nanoseconds.
+
+    Infinite where that long nothing was answered well, and None where all of the time is free.
+    """
+    latency = np.where(samples.bad, np.inf, samples.end - samples.due)
+    slowest_first = np.argsort(-latency, kind="stable")
+    beyond = np.flatnonzero(np.cumsum(stands_for(samples, usual)[slowest_first]) > free)
+    return float(latency[slowest_first[beyond[0]]]) if len(beyond) else None

@@ -1,0 +1,79 @@
+"""The planted defects below deploy/mutants: what each is, and who must catch it by which check, named beforehand."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import UsageError
+from harness.settings import ROOT
+from harness.slo import CATALOGUE
+
+FOLDER = ROOT / "deploy" / "mutants"
+FILE = "mutant.yaml"
+Kind = Literal["redundancy", "budgets", "grace", "probes", "settings", "data", "code", "suite"]
+# Checks that have no bound.
+PLAIN = frozenset({"healthy.pods"})
+
+
+class Mutant(BaseModel):
+    """One defect: laid over an otherwise good stack, this experiment must FAIL by this check."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: str
+    digest: str
+    title: str = Field(min_length=1)
+    kind: Kind = Field(alias="class")
+    stack: str
+    experiment: str
+    check: str
+
+    @classmethod
+    def load(cls, folder: Path) -> Mutant:
+        """Raises `UsageError` with the file where it is not what it must be."""
+        path = folder / FILE
+        try:
+            said = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found = cls.model_validate({**said, "name": folder.name, "digest": _digest(folder)})
+        except (OSError, TypeError, yaml.YAMLError) as cause:
+            raise UsageError(f"{folder.name}/{FILE} cannot be read: {cause}") from cause
+        except ValidationError as cause:
+            first = cause.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UsageError(f"{folder.name}/{FILE}: {where}: {first['msg']}") from cause
+        if found.check not in CATALOGUE.keys() | PLAIN:
+            raise UsageError(f"{folder.name}/{FILE}: check: nothing is called {found.check!r}")
+        if not (ROOT / "experiments" / f"{found.experiment}.json").is_file():
+            raise UsageError(f"{folder.name}/{FILE}: experiment: there is no {found.experiment!r}")
+        return found
+
+
+def every(names: list[str] | None = None, folder: Path = FOLDER) -> list[Mutant]:
+    """All of them, or those of these names, in the order in which stacks need least change. Raises `UsageError`."""
+    known = [Mutant.load(path.parent) for path in sorted(folder.glob(f"*/{FILE}"))]
+    if strange := sorted(set(names or ()) - {mutant.name for mutant in known}):
+        there = ", ".join(mutant.name for mutant in known)
+        raise UsageError(f"there is no mutant {strange[0]}; there are: {there}")
+    chosen = [mutant for mutant in known if not names or mutant.name in names]
+    return sorted(chosen, key=lambda mutant: (mutant.stack, mutant.experiment, mutant.name))
+
+
+def share(mutants: list[Mutant], part: str) -> list[Mutant]:
+    """The K-th of N parts, said as K/N. Raises `UsageError`."""
+    first, _, parts = part.partition("/")
+    if not (first.isdecimal() and parts.isdecimal() and 1 <= int(first) <= int(parts)):
+        raise UsageError(f"--part {part}: it is K/N, the K-th of N parts, such as 1/2")
+    return mutants[int(first) - 1 :: int(parts)]
+
+
+def _digest(folder: Path) -> str:
+    """Of all that makes it what it is: a changed mutant is another one."""
+    whole = sha256()
+    for path in sorted(folder.iterdir()):
+        whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()[:16]

@@ -1,0 +1,37 @@
+"""Answers that stay open: who waits for a run to end holds one connection all the while, over rolls and kills."""
+
+from __future__ import annotations
+
+from harness.errors import HarnessError
+from harness.observe.readers import Reader
+
+EVERY_S = 1  # a line each, so that we hear within a second that we are to end
+
+
+class Streams(Reader):
+    """Three wait for each accepted run, each over a connection of its own. With two runs under way, the one of two
+    servers that goes holds none of the six once in 64 times.
+
+    Op `stream`: invoke once it is open and has said something; then ok, it told the run's end; fail, it broke off;
+    info, we ended it. One that never opened leaves nothing: that is what the prober measures.
+    """
+
+    f = "stream"
+    each = 3
+
+    def _read(self, run_id: str, number: int, accepted: float) -> None:
+        door, opened = self._door(), False
+        try:
+            for _ in door.states(self._dag, run_id, EVERY_S):
+                if not opened:
+                    self._op("invoke", run_id, number=number)
+                    opened = True
+                if self._stopping.is_set():
+                    self._op("info", run_id, number=number)
+                    return
+            self._op("ok", run_id, number=number)
+        except HarnessError as cause:
+            if opened:
+                self._op("fail", run_id, number=number, error=str(cause))
+        finally:
+            door.close()

@@ -1,0 +1,62 @@
+"""What became of each mutant, and of the controls."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judge.kills import Fate, Matrix, Trial, table
+from harness.outcome import Verdict
+
+
+def trial(mutant: str = "m", verdict: Verdict = Verdict.PASS, **other: object) -> Trial:
+    said = {
+        "digest": "d",
+        "title": "A defect",
+        "kind": "grace",
+        "stack": "celery",
+        "experiment": "null",
+        "check": "named",
+    }
+    came = {"run_id": "r", "wall": "2026-01-01T00:00:00Z", "verdict": verdict, "failed": (), "doubted": ()}
+    return Trial.model_validate({"mutant": mutant, **said, **came, **other})
+
+
+@pytest.mark.parametrize(
+    ("found", "fate"),
+    [
+        (trial(verdict=Verdict.FAIL, failed=("other", "named")), Fate.NAMED),
+        (trial(verdict=Verdict.FAIL, failed=("other",)), Fate.OTHER),
+        (trial(), Fate.SURVIVED),
+        (trial(verdict=Verdict.INVALID, doubted=("named",)), Fate.INVALID),
+    ],
+)
+def test_a_fate_is_by_what_failed(found: Trial, fate: Fate) -> None:
+    assert found.fate is fate
+
+
+def test_the_newest_trial_of_a_mutant_counts() -> None:
+    matrix = Matrix().with_(trial()).with_(trial(verdict=Verdict.FAIL, failed=("named",)))
+    assert [t.fate for t in matrix.mutants] == [Fate.NAMED]
+
+
+def test_what_was_tried_is_not_tried_again_unless_it_changed_or_was_not_judged() -> None:
+    matrix = Matrix().with_(trial()).with_(trial("n", Verdict.INVALID))
+    assert matrix.tried("m", "d")
+    assert not matrix.tried("m", "another")
+    assert not matrix.tried("n", "d")
+    assert not matrix.tried("o", "d")
+
+
+def test_a_red_control_is_an_alarm_without_a_cause() -> None:
+    matrix = Matrix().with_(trial("")).with_(trial("", Verdict.FAIL, failed=("tasks.lost",))).with_(trial())
+    assert (len(matrix.controls), len(matrix.red), len(matrix.mutants)) == (2, 1, 1)
+
+
+@given(st.lists(st.builds(trial, st.sampled_from(["a", "b", ""]), st.sampled_from(list(Verdict)))))
+def test_every_mutant_has_one_fate_and_a_row(trials: list[Trial]) -> None:
+    matrix = Matrix(trials=tuple(trials))
+    assert sum(matrix.count(fate) for fate in Fate) == len(matrix.mutants) == len({t.mutant for t in trials} - {""})
+    assert table(matrix).count("A defect") == len(matrix.mutants)
+    assert table(matrix).startswith(f"{len(matrix.mutants)} mutants: ")
