@@ -233,6 +233,6 @@ def test_pytest_refuses_an_abusive_file_before_it_looks_at_the_stack(
     path.write_text(json.dumps(touching(marker)[way]), encoding="utf-8")
     untouched: Callable[..., str] = lambda *_: pytest.fail("the stack was looked at")  # noqa: E731
     monkeypatch.setattr(by_pytest.Ground, "prepare", untouched)
-    with pytest.raises(UsageError, match="may not be run here|is run or fetched"):
+    with pytest.raises(UsageError, match=r"may not be run here|is run or fetched"):
         by_pytest.test_experiment(Case(path, "celery", ()), 0, settings, by_pytest.Ground(), [])
     assert not marker.exists()
