@@ -14,7 +14,7 @@ def take_back(module):
         except TaskAlreadyRunningError as running:
             raise RuntimeError(str(running)) from running
 
-    module.BaseExecutor.run_workload = run_workload
+    module.BaseExecutor.run_workload = staticmethod(run_workload)
 
 
 PATCHES = {"airflow.providers.celery.executors.celery_executor_utils": take_back}
