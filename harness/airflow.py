@@ -15,7 +15,7 @@ import requests
 import urllib3
 from pydantic import ValidationError
 
-from harness.answers import Answer, Dag, DeferredTask, Job, RunState, TaskState, TriggerReply
+from harness.answers import Answer, Dag, DeferredTask, Job, RunState, TaskState, TriggerReply, Try
 from harness.errors import HarnessError, UsageError
 
 PAGE = 100  # Airflow's own upper limit
@@ -160,6 +160,15 @@ class Airflow:
         """The tasks of one run."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances"
         return list(self._every(path, "task_instances", TaskState, {}))
+
+    def begun(self, dag: str, run_id: str, task: TaskState) -> list[int]:
+        """The numbers of those tries of a task that began to run, in order. What was only queued, and then withdrawn,
+        has no start of its own: none at all, or that of the try before it."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task.task_id}"
+        path += f"/{task.map_index}/tries" if task.map_index >= 0 else "/tries"
+        tries = sorted(self._every(path, "task_instances", Try, {}), key=lambda one: one.number)
+        starts = [None, *(one.started for one in tries)]
+        return [one.number for before, one in zip(starts, tries, strict=False) if one.started not in (None, before)]
 
     def scheduler_jobs(self) -> list[Job]:
         """The latest schedulers, dead ones too, newest first."""

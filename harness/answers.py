@@ -35,6 +35,13 @@ class TaskState(Answer):
     hostname: str | None
 
 
+class Try(Answer):
+    """One try of a task; `started` is when one before it was started, where it was withdrawn before its own start."""
+
+    number: int = Field(alias="try_number")
+    started: str | None = Field(alias="start_date")
+
+
 class Job(Answer):
     """A scheduler or triggerer as it enters itself in the database; `latest_heartbeat` is RFC 3339."""
 

@@ -21,7 +21,7 @@ import msgspec
 from pydantic import ValidationError
 
 from harness.errors import HistoryError
-from harness.records import ADAPTER, KINDS, NS, End, Event, Fault, Mark, Meta, Op, Phase, Record, Sample
+from harness.records import ADAPTER, KINDS, MOST_T, NS, End, Event, Fault, Mark, Meta, Op, Phase, Record, Sample
 from harness.samples import Intake, Request, Samples
 
 __all__ = [
@@ -92,6 +92,7 @@ class History:
     phases: tuple[Phase, ...] = ()
     problem: str | None = None
     last_t: int = field(default=0)
+    ended: int | None = None  # when the end was recorded, where it was
 
     @classmethod
     def of(cls, records: Iterable[Record], problem: str | None = None) -> History:
@@ -128,6 +129,7 @@ class History:
             events=only(Event),
             phases=only(Phase),
             problem=problem,
+            ended=pile.end.t if pile.end else None,
             last_t=max(ordered[-1].t if ordered else 0, pile.intake.last_t),
         )
 
@@ -184,17 +186,20 @@ class _Damaged(Exception):
     """A line that is not what a history line must be."""
 
 
+_Time = Annotated[int, msgspec.Meta(ge=0, le=MOST_T)]
+
+
 class _SampleLine(msgspec.Struct, gc=False):
     """A sample as it stands in a line; read by itself, for there may be a million of them."""
 
     kind: Literal["sample"]
-    t: Annotated[int, msgspec.Meta(ge=0)]
+    t: _Time
     target: str
     conn: Literal["new", "reused"]
     method: str
     path: str
-    due: int
-    end: int
+    due: _Time
+    end: _Time
     outcome: Literal["ok", "fail", "info"]
     status: int | None = None
     error: str | None = None

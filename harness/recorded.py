@@ -11,6 +11,8 @@ from harness.outcome import Outcome
 from harness.report import html, index, junit
 from harness.report import matrix as matrices
 from harness.report.matrix import Matrix
+from harness.settings import Settings
+from harness.slo import changed
 
 
 def read(named: Path) -> History:
@@ -35,10 +37,16 @@ def check(named: Path, save: bool = False) -> Outcome:
         folder = _folder(named)
         outcome.save(folder / "verdict.json")
         junit.write(history, outcome, folder / "junit.xml")
-        html.write(history, outcome, folder / "report.html")
+        html.write(history, outcome, folder / "report.html", _since_changed(history))
         if folder.resolve().name == outcome.run_id and index.ours(folder.resolve().parent):
             index.write(folder.resolve().parent)
     return outcome
+
+
+def _since_changed(history: History) -> dict[str, str]:
+    """The bounds in force that are others today, by name."""
+    meta = history.meta
+    return changed(Settings().slo_file, meta.slo, meta.stack, meta.experiment) if meta else {}
 
 
 def report(named: Path) -> Path:

@@ -54,8 +54,8 @@ class Sample(Record):
     conn: Literal["new", "reused"]
     method: str
     path: str
-    due: int
-    end: int
+    due: int = Field(ge=0, le=MOST_T)
+    end: int = Field(ge=0, le=MOST_T)
     outcome: Literal["ok", "fail", "info"]
     status: int | None = None
     error: str | None = None
@@ -64,7 +64,8 @@ class Sample(Record):
 class Op(Record):
     """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`.
 
-    `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks and the number of their tries.
+    `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks, the number of their
+    tries and, of several, which began.
     """
 
     kind: Literal["op"] = "op"

@@ -7,6 +7,7 @@ is closed: a name that it does not hold, or another unit, is refused with file a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -135,6 +136,28 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
         where = f"{path.name}:{node.start_mark.line + 1}"
         raise UsageError(f"{where}: {experiment} on {stack} has no bound {missing[0]}; add it with limit, unit, origin")
     return bounds
+
+
+def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
+    """Of the bounds that a run was made with, those that `slo.yaml` gives otherwise today, and how.
+
+    `stack` is as in a history: with the profile behind it, unless that is tuned.
+    """
+    short = stack.removesuffix("-defaults")
+    profile = "tuned" if short == stack else "defaults"
+    now = {name: _today(path, profile, short, experiment, name) for name in then}
+    return {
+        name: f"{bound.limit:g} {bound.unit} today" if bound else "none today"
+        for name, bound in now.items()
+        if bound is None or then[name].get("limit") != bound.limit
+    }
+
+
+def _today(path: Path, profile: str, stack: str, experiment: str, name: str) -> Bound | None:
+    try:
+        return load(path, profile, stack, experiment, frozenset({name})).get(name)
+    except UsageError:
+        return None
 
 
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:

@@ -33,7 +33,7 @@ def overload(context: Context, namespace: str, selector: str, surge: Surge) -> l
     strike = Strike.begin(context, "overload", namespace, selector)
     since = context.recorder.now()
     for pod in pods:
-        strike.hit(pod, [], since, runs=surge.runs)
+        strike.hit(pod, None, since, runs=surge.runs)
     context.surge(surge.runs, 0)
     asked = {"since": since, "until": context.recorder.now(), "queue_time_s": surge.queue_time_s}
     for victim in strike.victims:

@@ -44,7 +44,7 @@ def _switch_off(strike: Strike, node: str, hold_s: float) -> list[dict[str, Any]
     held_until = time.monotonic() + hold_s
     power.switch_off(node)
     for pod in there:
-        strike.hit(pod, (), t, node_off=node)
+        strike.hit(pod, None, t, node_off=node)
     off_t = _wait_off(context, node)
     for victim in strike.victims:
         victim.process_gone_t = off_t

@@ -32,7 +32,7 @@ def cut_off(
                 raise FaultError(f"{pod.key} or {other.key} has no address; run harness heal")
             for node in {pod.node, other.node}:
                 firewall.cut(node, pod.ip, other.ip)
-        strike.hit(pod, (), t, cut_off_from=[other.key for other in others])
+        strike.hit(pod, None, t, cut_off_from=[other.key for other in others])
     dropped = _wait_dropped({node for pod in (*pods, *others) for node in [pod.node]})
     for victim in strike.victims:
         strike.prove(victim, dropped_packets=dropped)

@@ -36,7 +36,7 @@ def close_nodes(context: Context, namespace: str, selector: str, hold_s: float) 
 
 def _hit(strike: Strike, pod: Pod) -> None:
     if pod.uid not in {victim.pod.uid for victim in strike.victims}:
-        victim = strike.hit(pod, (), strike.context.recorder.now())
+        victim = strike.hit(pod, None, strike.context.recorder.now())
         strike.prove(victim, without_node_s=WAITED_S)
 
 

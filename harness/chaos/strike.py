@@ -59,12 +59,12 @@ class Strike:
         evidence = {"aimed": [pod.key for pod in aimed]} if aimed else {}
         return Strike(context, action, context.begin(action, target, evidence))
 
-    def hit(self, pod: Pod, processes: Sequence[nodes.Process], t: int, **evidence: object) -> Victim:
-        """Record that this pod was hit at `t`."""
-        victim = Victim(pod, tuple(processes))
+    def hit(self, pod: Pod, processes: Sequence[nodes.Process] | None, t: int, **evidence: object) -> Victim:
+        """Record that this pod was hit at `t`; `processes` were found in it; None where nobody looked."""
+        victim = Victim(pod, tuple(processes or ()))
         self.context.expect(pod)
         self.victims.append(victim)
-        pids = {"pids": [p.pid for p in processes]} if processes else {}
+        pids = {} if processes is None else {"pids": [p.pid for p in processes]}
         self.context.record(
             self.fault, self.action, "injected", t=t, target=victim.target, evidence={**evidence, **pids}
         )
@@ -108,7 +108,8 @@ class Strike:
         alive = nodes.alive(by_node) if by_node else {}
         t = self.context.recorder.now()
         for victim in victims:
-            if not set(victim.processes) & set(alive.get(victim.pod.node, ())):
+            # Of one that no process was found of, none can be seen to end.
+            if victim.processes and not set(victim.processes) & set(alive.get(victim.pod.node, ())):
                 victim.process_gone_t = t
 
     def _look_at_objects(self, victims: list[Victim]) -> None:

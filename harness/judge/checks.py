@@ -6,12 +6,14 @@ A measure is compared as it was measured. Only its display is rounded, so 100.00
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from harness.history import NS
 from harness.outcome import Check, Verdict, Window
 from harness.slo import CATALOGUE, Bound
 
+_ENDS = re.compile(r"[.\s]+(\)*)\.$")
 HARDLY = NS // 20  # nobody is helped by "0.0 s before"
 
 
@@ -83,7 +85,7 @@ def plain(name: str, verdict: Verdict, because: str, windows: Iterable[Window] =
         unit=kind.unit if kind else "",
         origin="",
         windows=tuple(windows),
-        because=because,
+        because=_ended(because),
     )
 
 
@@ -107,7 +109,12 @@ def amount(value: float, unit: str) -> str:
 
 def _phrase(bound: Bound) -> str:
     """A bound's origin, to stand within a sentence."""
-    return bound.origin.removesuffix(".")
+    return bound.origin.strip().rstrip(".")
+
+
+def _ended(sentence: str) -> str:
+    """With one full stop: what others said in it may have brought its own."""
+    return _ENDS.sub(r"\1.", sentence)
 
 
 def when(t: int, fault: int | None) -> str:

@@ -75,9 +75,12 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
         return (unknown(bound, "No pod was watched"),)
     found = losses(history)
     named = f" ({some(f'{loss.pod} {loss.how} {when(loss.t, t)}' for loss in found)})" if found else ""
-    windows = [Window(start=loss.t, end=history.last_t, what=f"{loss.pod} {loss.how}") for loss in found]
+    last = history.last_t
+    windows = [Window(start=loss.t, end=last, what=f"{loss.pod} {loss.how}") for loss in found]
     # Kubernetes counts restarts: a gap of the watch hides only those that are not over when the history is.
-    whole = history.problem is None and not any(b == history.last_t for _, b in unseen(history, PODS, t, history.last_t))
+    whole = history.problem is None and not any(
+        b == history.last_t for _, b in unseen(history, PODS, t, history.last_t)
+    )
     count = sum(loss.times for loss in found)
     return (measured(bound, count, "Restarts of pods that no fault hit:", named, whole=whole, windows=windows),)
 

@@ -1,62 +1,145 @@
-"""What cannot have been: records that contradict each other say that the record is wrong, not what the truth is."""
+"""What cannot have been: records that contradict each other say that the record is wrong, not what the truth is.
+
+All times are of one clock, that of the machine that the harness runs on, so an effect is never seen before its cause.
+What is allowed is that a thread of the harness was held up between seeing and noting.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge.runs import Run, runs, work
+from harness.judge.observers import MARKS, unseen
+from harness.judge.runs import Run, Task, Work, known, runs, work
+from harness.samples import Column, Flags, Series
 
-EARLY_NS = NS // 20  # a timer may fire a little early
-SLOW = 2  # so many times the time that a request is given, and an answer must have been given up
-REFUSED = 400
-LATER_NS = 5 * NS  # a task's mark and its run's end are seen within a second of each other
+CLOCK_NS = NS // 20  # a timer may fire a little early
+HELD_UP_NS = NS  # on a busy machine
+WAITS = 6  # of a write, to connect and for an answer: refused as one whose login is over, it logs in and asks again
+GOOD = (200, 299)
+NEWS = {"trigger": "was answered", "run": "ended"}
 
 
 def contradictions(history: History) -> list[str]:
     """Each in a few words. Raises `HistoryError` as `runs` does."""
-    asked = runs(history)
-    return [*_samples(history), *_run_ends(history, asked), *_late_tasks(history, asked)]
+    asked, done = runs(history), work(history.marks)
+    return [
+        *_samples(history),
+        *_after_the_end(history),
+        *_run_ends(history, asked),
+        *_early(history, asked),
+        *_late_tasks(history, asked, done),
+        *_other_tasks(history, asked),
+    ]
 
 
 def _samples(history: History) -> list[str]:
     given = history.meta.probe.get("timeout_s") if history.meta else None
-    most_s = SLOW * given if isinstance(given, int | float) else math.inf
     found = []
     for series, column in history.samples.columns.items():
-        impossible = (column.end < column.t) | (column.t < column.due - EARLY_NS)
-        if count := int(impossible.sum()):
-            found.append(f"{count} samples of {series} began before they were due, or ended before they began")
-        refused = ~column.bad & (column.status >= REFUSED)
-        if count := int(refused.sum()):
-            found.append(f"{count} samples of {series} were answered well by a status of {REFUSED} or more")
-        slow = ~column.bad & (column.end - column.t > most_s * NS)
-        if not series.write and (count := int(slow.sum())):  # a write may have to log in first
-            found.append(f"{count} samples of {series} were answered well after more than {most_s:g} s")
+        most_s = _most_s(series, given)
+        kinds = {
+            "began before they were due, or ended before they began": (column.end < column.t)
+            | (column.t < column.due - CLOCK_NS),
+            f"were answered well by no status of {GOOD[0]} to {GOOD[1]}": ~column.bad
+            & ((column.status < GOOD[0]) | (column.status > GOOD[1])),
+            "were answered well, and say what went wrong": ~column.bad & _with_errors(column),
+            f"took more than {most_s:g} s, where a wait ends after {given} s": column.end - column.t > most_s * NS,
+        }
+        found += [f"{count} samples of {series} {what}" for what, which in kinds.items() if (count := int(which.sum()))]
+    return found
+
+
+def _most_s(series: Series, given: object) -> float:
+    """How long a request can have taken."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return math.inf
+    return (WAITS if series.write else 1) * given + HELD_UP_NS / NS
+
+
+def _with_errors(column: Column) -> Flags:
+    said = column.bad & False
+    said[list(column.errors)] = True
+    return said
+
+
+def _after_the_end(history: History) -> list[str]:
+    """The end is written last; and a record tells of what was, never of what will be."""
+    found = []
+    if history.ended is not None:
+        last = max((int(c.end.max()) for c in history.samples.columns.values() if len(c)), default=0)
+        if (after := max(last, history.last_t) - history.ended) > CLOCK_NS:
+            found.append(f"it goes on for {after / NS:.1f} s after its end")
+    for fault in history.faults:
+        for name, t in fault.evidence.items():
+            if name.endswith("_t") and isinstance(t, int) and t > fault.t + CLOCK_NS:
+                what = f"the {fault.phase} of {fault.target.get('name')}"
+                found.append(f"{what} tells of {name} {(t - fault.t) / NS:.1f} s ahead of its own time")
     return found
 
 
 def _run_ends(history: History, asked: dict[str, Run]) -> list[str]:
-    """A run ends once, in one way, and after it was asked for."""
+    """A run ends once, in one way, and only if it was not refused."""
     ways: dict[object, set[object]] = {}
     for op in history.ops:
         if op.f == "run" and op.type in ("ok", "fail"):
             ways.setdefault(op.value.get("dag_run"), set()).add((op.type, op.value.get("state")))
     twice = [f"{name} ended in two ways" for name, ends in ways.items() if len(ends) > 1]
-    early = [
-        f"{run.dag_run} ended before it was asked for"
-        for run in asked.values()
-        if run.ended is not None and run.ended < run.invoked
-    ]
-    return twice + early
+    refused = [f"{r.dag_run} was refused, and ended" for r in asked.values() if r.answer == "fail" and r.ended]
+    return twice + refused
 
 
-def _late_tasks(history: History, asked: dict[str, Run]) -> list[str]:
+def _early(history: History, asked: dict[str, Run]) -> list[str]:
+    """News of a run comes after it was asked for, and of no other run."""
+    found: dict[str, None] = {}
+    for t, name, what in _news(history):
+        if name not in asked:
+            found[f"{name} {what}, and nobody triggered it"] = None
+        elif t < asked[name].invoked - CLOCK_NS:
+            found[f"{name} {what} before it was asked for"] = None
+    return list(found)
+
+
+def _news(history: History) -> Iterator[tuple[int, str, str]]:
+    for op in history.ops:
+        if (op.f, op.type) != ("trigger", "invoke") and isinstance(name := op.value.get("dag_run"), str):
+            yield op.t, name, NEWS.get(op.f, "was known")
+    for mark in history.marks:
+        yield mark.t, mark.dag_run, "had a task at work"
+
+
+def _late_tasks(history: History, asked: dict[str, Run], done: dict[Task, Work]) -> list[str]:
     """Airflow calls a run a success once its tasks have ended, and no task of it ends for the first time after that."""
     found = []
-    for task, done in work(history.marks).items():
+    for task, own in done.items():
         run = asked.get(task.dag_run)
-        ends = [attempt.end for attempt in done.attempts if attempt.end is not None]
-        if run and run.state == "success" and run.ended is not None and ends and min(ends) > run.ended + LATER_NS:
-            found.append(f"{task} ended {(min(ends) - run.ended) / NS:.1f} s after its run had")
+        if run is None or run.state != "success" or run.ended is None or not own.attempts:
+            continue
+        ends = [attempt.end for attempt in own.attempts if attempt.end is not None]
+        first = min(ends) if ends else own.attempts[0].start
+        # What the ledger's reader could not see for a while, it read late.
+        if first > run.ended + HELD_UP_NS and not unseen(history, MARKS, run.ended, first):
+            found.append(
+                f"{task} {'ended' if ends else 'began'} {(first - run.ended) / NS:.1f} s after its run had ended"
+            )
+    return found
+
+
+def _other_tasks(history: History, asked: dict[str, Run]) -> list[str]:
+    """Where a run is a success, Airflow's own record has the tasks that were asked for, and tried no other."""
+    try:
+        listed = known(history)
+    except HistoryError as cause:
+        return [str(cause)]
+    found = []
+    for name, tries in listed.items():
+        run = asked.get(name)
+        if run is None or run.tasks is None or run.state != "success":
+            continue
+        found += [
+            f"Airflow tried {task}, which was not asked for" for task, n in tries.items() if n and task not in run.tasks
+        ]
+        found += [f"Airflow does not know {task}, which was asked for" for task in sorted(run.tasks - tries.keys())]
     return found

@@ -19,23 +19,25 @@ from harness.samples import Column, Series
 from harness.slo import Bound
 
 SLOW_SHARE = 1.0  # percent of the time: what is promised is a p99
+FEWEST = 2  # samples that may be slow in a short time: of fewer than 100, one is more than a hundredth
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """What may be slow: a share of the time judged in percent, and so many seconds if that is more."""
+    """What may be slow: a share of the time judged in percent, and so many seconds or samples if that is more."""
 
     percent: float = SLOW_SHARE
     seconds: float = 0.0
+    samples: int = 0
 
     @classmethod
     def of(cls, outage: Bound | None, errors: Bound | None) -> Allowance:
         """What an outage and a share of errors leave, which may be missing at all."""
         return cls(max(SLOW_SHARE, errors.limit if errors else 0.0), outage.limit if outage else 0.0)
 
-    def within(self, time: int) -> float:
-        """Nanoseconds of so many."""
-        return max(time * self.percent / 100, self.seconds * NS)
+    def within(self, time: int, usual: int) -> float:
+        """Nanoseconds of so many, where a sample stands for `usual`."""
+        return max(time * self.percent / 100, self.seconds * NS, self.samples * usual)
 
 
 def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> Check:
@@ -44,7 +46,7 @@ def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> 
     if usual is None:
         return unknown(bound, f"How long an answer of {series} stands for cannot be told from {len(samples)} samples")
     judged = stands_for(samples, usual)
-    time, free = int(judged.sum()), allowed.within(int(judged.sum()))
+    time, free = int(judged.sum()), allowed.within(int(judged.sum()), usual)
     kept = quantile(samples, usual, free)
     but = f"{amount(free / NS, 's')} of the {amount(time / NS, 's')} judged"
     if kept is None:

@@ -12,6 +12,7 @@ from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 HEALTHY = "healthy.pods"
+OVER = frozenset({"Succeeded", "Failed"})
 
 
 def check(name: str, history: History) -> Check:
@@ -42,8 +43,13 @@ def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _pods(history: History) -> list[Event]:
+    """What was seen of the pods that the stack is made of; one that was over before the run began is none of them."""
     components = history.meta.replicas if history.meta else {}
-    return [e for e in history.events if e.source == "pod" and _component(e) in components]
+    pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
+    first: dict[str | None, Event] = {}
+    for event in pods:
+        first.setdefault(event.uid, event)
+    return [event for event in pods if first[event.uid].value.get("phase") not in OVER]
 
 
 def lost(history: History, until: float = math.inf) -> str | None:

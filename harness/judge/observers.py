@@ -50,7 +50,9 @@ def unsampled(history: History) -> list[str]:
     reasons = []
     for stop in (e for e in events if e.what == "stopped"):
         due, recorded = stop.value.get("due"), stop.value.get("recorded")
-        if not isinstance(due, int) or due != recorded:
+        if not isinstance(due, int) or not isinstance(recorded, int):
+            reasons.append("the prober does not say how many samples were due, and how many it recorded")
+        elif due != recorded:
             reasons.append(f"the prober recorded {recorded} of {due} due samples")
     kept, there = _total(events, PROBER, "recorded"), len(history.samples)
     asked = sum(op.process == WRITER and op.f == "trigger" and op.type == "invoke" for op in history.ops)

@@ -12,6 +12,7 @@ from harness.judge.checks import some, when
 from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, proof_of, serves, span, targets
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child"})
+LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
 SIGKILLED = 128 + 9
 SILENT = 3  # times the usual distance of its beats
 SILENT_NS = 10 * NS  # and at least so long, since each is seen by a poll through the load balancer
@@ -101,6 +102,8 @@ def _process_doubt(target: Target) -> str | None:
     code, pids = target.said.get("exit_code"), target.how.get("pids")
     if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
         return f"the exit code of {target.name} is {code!r}, which is no number"
+    if pids == [] and target.action in KILLS:
+        return f"{target.name} had no process to kill"
     if code is None and (target.said.get("process_gone") is not True or pids == []):
         return f"neither an exit code of {target.name} nor the end of its process was seen"
     if target.action not in KILLS:
@@ -117,8 +120,10 @@ def _crash_doubt(target: Target, history: History) -> str | None:
 
 
 def _hang_doubt(target: Target, history: History) -> str | None:
-    stopped = target.said.get("stopped") is True
-    return None if stopped else f"the processes of {target.name} were not seen stopped"
+    if target.said.get("stopped") is not True or target.how.get("pids") == []:
+        return f"the processes of {target.name} were not seen stopped"
+    signal = target.how.get("signal", "SIGSTOP")
+    return None if signal == "SIGSTOP" else f"{target.name} was sent {signal}, which is not SIGSTOP"
 
 
 def _node_doubt(target: Target, history: History) -> str | None:
@@ -214,13 +219,15 @@ STILL_HEARD = frozenset({"cut_off"})
 
 def _heartbeat_doubt(target: Target, history: History) -> str | None:
     mine = jobs_before(history, target.injected)
-    beats = [
-        e.t for e in history.events if e.source == "job" and e.what == "heartbeat" and mine.get(e.object) == target.pod
-    ]
+    own = [e for e in history.events if e.source == "job" and mine.get(e.object) == target.pod]
+    beats = [e.t for e in own if e.what == "heartbeat"]
     if not any(t <= target.injected for t in beats):
         return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
     if silent := _silent_before(target, beats):
         return f"{target.name} had sent no heartbeat for {silent / NS:.1f} s when it was hit"
+    left = any(e.t > target.injected and e.value.get("state") == "success" for e in own)
+    if left and target.action in LEAVES_NO_TIME:
+        return f"the job of {target.name} ended in success, which one that is killed cannot say"
     limit = target.silent_from + HEARTBEAT_SLACK
     end = target.over if target.action == "hang_pods" and target.over is not None else history.last_t
     late = [t for t in beats if limit < t <= end]

@@ -7,20 +7,18 @@ from dataclasses import dataclass
 
 from harness.history import NS, Event, History, Mark
 from harness.judge.came import Coming, judged
-from harness.judge.checks import broken, some, unknown, when
-from harness.judge.faults import IN_PLACE, Target, fault_time, jobs_before, serves, targets
+from harness.judge.checks import broken, some, unknown, when, worst_of
+from harness.judge.faults import Target, fault_time, jobs_before, serves, targets
 from harness.judge.observers import JOBS, MARKS, PODS, RUNS
 from harness.judge.proofs import doubts
+from harness.judge.replaced import Toll, UnknowableError, replaced
 from harness.judge.runs import Run, Task, runs
 from harness.judge.stayed import beating, running_again, short
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 WORKER = "worker"
-
-
-class _UnknowableError(Exception):
-    """The history cannot say when this phase came; the message says why."""
+OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
 
 
 class _NeverError(Exception):
@@ -51,22 +49,32 @@ class _Scene:
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """The phases that have a bound."""
     doubtful = doubts(history)
-    return tuple(_judge(history, bounds[name], doubtful) for name in _PHASES if name in bounds)
+    return tuple(_of_all(history, bounds[name], doubtful) for name in _PHASES if name in bounds)
 
 
-def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+def _of_all(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+    """From when the first target was hit; where it is about each target's own end, the worst of all, each from its own
+    hit on."""
+    hit = targets(history)
+    if not hit:
+        return unknown(bound, "There was no fault to recover from")
+    times = sorted({target.injected for target in hit})
+    if bound.name not in OWN:
+        return _judge(_Scene(history, times[0], hit, times[0] + bound.limit * NS), bound, doubtful)
+    scenes = [_Scene(history, t, tuple(h for h in hit if h.injected == t), t + bound.limit * NS) for t in times]
+    return worst_of(_judge(scene, bound, doubtful) for scene in scenes)
+
+
+def _judge(scene: _Scene, bound: Bound, doubtful: tuple[str, ...]) -> Check:
     """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole.
 
     One that came must have come to stay.
     """
-    t = fault_time(history)
-    if t is None:
-        return unknown(bound, "There was no fault to recover from")
+    history, t = scene.history, scene.t
     what, find, observer = _PHASES[bound.name]
-    scene = _Scene(history, t, targets(history), t + bound.limit * NS)
     try:
         came = find(scene)
-    except _UnknowableError as why:
+    except UnknowableError as why:
         return unknown(bound, f"{what}: {why}")
     except _FailedError as whose:
         came, what, observer = None, f"{what} ({whose})", None
@@ -74,7 +82,8 @@ def _judge(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
         came, what = None, f"{what} ({whose})"
     if came is None and (doubtful or history.problem is not None):
         return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
-    after = f" after the fault ({when(t if came is None else came, None)})"
+    cause = "the fault" if t == fault_time(history) else "its own hit"
+    after = f" after {cause} ({when(t if came is None else came, None)})"
     found = judged(history, bound, Coming(what, t, came, observer), after)
     if came is not None and not doubtful and found.verdict is Verdict.PASS and (lost := _lost(scene, bound.name, came)):
         return broken(bound, f"{what} came {when(came, t)}, and did not stay: {lost}")
@@ -95,14 +104,13 @@ def _lost(scene: _Scene, name: str, came: int) -> str | None:
 
 
 def _replacements_lost(scene: _Scene, came: int) -> str | None:
-    """KEDA takes workers away again that it had added."""
-    meta = scene.history.meta
+    """Where more of it is killed later, that hit tells. KEDA takes workers away again that it had added."""
+    meta, history = scene.history.meta, scene.history
+    later = {target.component for target in targets(history) if target.injected > scene.t}
     keda = meta is not None and meta.stack.startswith("celery-keda")
-    for component in sorted({target.component for target in scene.hit} - ({WORKER} if keda else set())):
-        killed = [target for target in scene.hit if target.component == component]
-        old = {e.uid for e in scene.history.events if e.source == "pod" and e.t <= scene.t}
-        old -= {target.uid for target in killed if target.action in IN_PLACE}
-        if why := short(scene.history, component, len(killed), came, without=old):
+    for component in sorted({target.component for target in scene.hit} - later - ({WORKER} if keda else set())):
+        toll = Toll.of(history, component, scene.t)
+        if why := short(history, component, toll.count, came, without=toll.no_replacements):
             return why
     return None
 
@@ -112,55 +120,20 @@ def _process_gone(scene: _Scene) -> int | None:
         return None
     unproved = [target.name for target in scene.hit if target.gone is None]
     if unproved:
-        raise _UnknowableError(f"nothing proves that {some(unproved)} went")
+        raise UnknowableError(f"nothing proves that {some(unproved)} went")
     return max(target.gone for target in scene.hit if target.gone is not None)
 
 
 def _replacement_ready(scene: _Scene) -> int | None:
     components = {target.component for target in scene.hit}
-    came = [t for component in components if (t := _replaced(scene, component)) is not None]
+    came = [t for component in components if (t := replaced(scene.history, component, scene.t)) is not None]
     return max(came) if len(came) == len(components) else None
-
-
-def _replaced(scene: _Scene, component: str) -> int | None:
-    killed = [target for target in scene.hit if target.component == component]
-    pods = [e for e in scene.history.events if e.source == "pod"]
-    old = {e.uid: _restarts(e) for e in pods if e.t <= scene.t}
-    again = {target.uid for target in killed if target.action in IN_PLACE}
-    unseen = [target.name for target in killed if target.uid not in old]
-    if unseen or not component:
-        raise _UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
-    ready: set[str | None] = set()
-    for event in pods:
-        if event.value.get("component") != component:
-            continue
-        if event.uid in old and not (event.uid in again and _lasts(event, pods, old[event.uid])):
-            continue
-        (ready.add if serves(event) else ready.discard)(event.uid)
-        if len(ready) >= len(killed):
-            return event.t
-    return None
-
-
-def _lasts(event: Event, pods: list[Event], before: int) -> bool:
-    """Whether this is of a container that was started again, from when on its pod stayed Ready.
-
-    The kubelet counts the restart before it looks at the new container, and may still call the pod Ready meanwhile.
-    """
-    later = [e for e in pods if e.uid == event.uid and e.t > event.t]
-    return _restarts(event) > before and all(e.value.get("ready") is True for e in later)
-
-
-def _restarts(event: Event) -> int:
-    """How often its containers had been started again: what a pod is known by that is not replaced by another."""
-    count = event.value.get("restarts")
-    return count if isinstance(count, int) else 0
 
 
 def _first_heartbeat(scene: _Scene) -> int | None:
     old = jobs_before(scene.history, scene.t)
     if not old:
-        raise _UnknowableError("no scheduler job was seen before the fault, so old and new cannot be told apart")
+        raise UnknowableError("no scheduler job was seen before the fault, so old and new cannot be told apart")
     return min((e.t for e in scene.jobs() if e.what == "heartbeat" and e.object not in old), default=None)
 
 
@@ -173,7 +146,7 @@ def _workers_consume(scene: _Scene) -> int | None:
     last = {e.uid: e for e in scene.history.events if e.source == "pod" and e.value.get("component") == WORKER}
     workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if serves(e)}
     if not workers:
-        raise _UnknowableError("no worker was Ready at the end")
+        raise UnknowableError("no worker was Ready at the end")
     first: dict[str, int] = {}
     for mark in _new_tasks(scene):
         first[mark.executor_host] = min(mark.t, first.get(mark.executor_host, mark.t))
@@ -188,9 +161,9 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
         r for r in runs(scene.history).values() if r.invoked > scene.t and r.answer != "fail" and r.tasks != frozenset()
     ]
     if not late:
-        raise _UnknowableError("no run with tasks was triggered after the fault")
+        raise UnknowableError("no run with tasks was triggered after the fault")
     if min(r.invoked for r in late) > scene.deadline:
-        raise _UnknowableError("the first run after the fault was triggered only after the bound had run out")
+        raise UnknowableError("the first run after the fault was triggered only after the bound had run out")
     names = {r.dag_run for r in late}
     return [mark for mark in scene.history.marks if mark.mark == "start" and mark.dag_run in names]
 
@@ -198,7 +171,7 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
 def _orphans_handled(scene: _Scene) -> int | None:
     dead = _dead(scene)
     if not dead:
-        raise _UnknowableError("no job of a killed scheduler was seen running before the fault")
+        raise UnknowableError("no job of a killed scheduler was seen running before the fault")
     came = []
     for job in dead:
         ends = [e.t for e in scene.jobs() if e.object == job and e.t > scene.t and e.value.get("state") != "running"]
@@ -219,12 +192,12 @@ def _last_delayed_run(scene: _Scene) -> int | None:
     asked = [r for r in runs(scene.history).values() if r.accepted and r.invoked <= scene.t]
     flying = [r for r in asked if _in_flight(r, scene)]
     if not flying:
-        raise _UnknowableError("no run was in flight at the fault")
+        raise UnknowableError("no run was in flight at the fault")
     delayed = flying + [r for r in asked if _asked_for(r, scene.t)]
     if failed := [r.dag_run for r in delayed if r.state == "failed"]:
         raise _FailedError(f"{some(failed)} failed")
     if any(r.state == "unknown" for r in delayed):
-        raise _UnknowableError("it is not known how a run in flight at the fault ended")
+        raise UnknowableError("it is not known how a run in flight at the fault ended")
     if any(r.state != "success" for r in delayed):
         return None
     return max(r.ended for r in delayed if r.ended is not None)

@@ -122,6 +122,21 @@ def known(history: History) -> dict[str, dict[Task, int]]:
     return found
 
 
+def begun(history: History) -> dict[Task, frozenset[int]]:
+    """By Airflow's own record, which tries of a task began to run; of tasks that were tried more than once."""
+    found = {}
+    for op in history.ops:
+        if op.f == "tasks" and op.type == "ok":
+            name, listed = _dag_run(op), op.value.get("begun")
+            try:
+                for task, index, tries in listed or ():
+                    found[Task(name, str(task), int(index))] = frozenset(map(int, tries))
+            except (TypeError, ValueError) as cause:
+                what = "triples of task, map index and numbers of tries"
+                raise HistoryError(f"what began of {name} must be {what}, not {listed!r}") from cause
+    return found
+
+
 def _work(marks: list[Mark], signs: Mapping[str, int]) -> Work:
     """Ends go with starts of the same try on the same host, first come first served; resumed ones with any host's."""
     waiting: dict[tuple[int, str], deque[Mark]] = {}

@@ -11,7 +11,7 @@ from harness.judge.came import Coming
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import fault_time
 from harness.judge.observers import RUNS, lost_sight, unread_ledger
-from harness.judge.runs import Run, Task, Work, known, runs, signs_of_life, work
+from harness.judge.runs import Run, Task, Work, begun, known, runs, signs_of_life, work
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -25,6 +25,12 @@ class _Book:
     runs: dict[str, Run]
     work: dict[Task, Work]
     known: dict[str, dict[Task, int]]
+    begun: dict[Task, frozenset[int]]
+
+    @property
+    def tried(self) -> dict[Task, int]:
+        """By Airflow's own record, how often each task was tried."""
+        return {task: tries for every in self.known.values() for task, tries in every.items()}
 
     @property
     def accepted(self) -> list[Run]:
@@ -34,7 +40,7 @@ class _Book:
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """Raises `HistoryError` where operations contradict each other."""
     marks = work(history.marks, signs_of_life(history))
-    book = _Book(history, fault_time(history), runs(history), marks, known(history))
+    book = _Book(history, fault_time(history), runs(history), marks, known(history), begun(history))
     return tuple(_judge(book, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
 
 
@@ -65,12 +71,14 @@ def _lost(book: _Book, bound: Bound) -> Check:
 
 
 def _missing(book: _Book) -> list[Task]:
-    """Tasks of successful runs that no end mark speaks of: those expected, and those that started."""
+    """Tasks of successful runs that no end mark speaks of: those expected, or else tried, and those that started."""
     started: dict[str, set[Task]] = {}
     for task in book.work:
         started.setdefault(task.dag_run, set()).add(task)
     done = [r for r in book.accepted if r.state == "success"]
-    owed = [t for r in done for t in sorted((r.tasks or frozenset()) | started.get(r.dag_run, set()))]
+    tried = {name: {task for task, tries in every.items() if tries} for name, every in book.known.items()}
+    listed = {r.dag_run: tried.get(r.dag_run, set()) if r.tasks is None else r.tasks for r in done}
+    owed = [t for r in done for t in sorted(listed[r.dag_run] | started.get(r.dag_run, set()))]
     return [t for t in owed if t not in book.work or book.work[t].ends == 0]
 
 
@@ -96,11 +104,29 @@ def _duplicated(book: _Book, bound: Bound) -> Check:
 
 
 def _extra_attempts(book: _Book, bound: Bound) -> Check:
-    again = {task: done for task, done in book.work.items() if len(done.attempts) > 1}
-    extra = sum(len(done.attempts) - 1 for done in again.values())
-    found = _over_tasks(book, bound, extra, "Attempts started beyond one per task:", again)
+    """By the ledger, and by Airflow's own record: what died before it could sign, no ledger can show."""
+    unsigned = {task: len(tries) for task in book.tried if (tries := _unsigned(book, task))}
+    tasks = sorted(unsigned.keys() | {task for task, done in book.work.items() if len(done.attempts) > 1})
+    again = {task: book.work.get(task, Work((), 0, 0)) for task in tasks}
+    alone = sum(unsigned.values())
+    extra = sum(max(0, len(done.attempts) - 1) for done in again.values()) + alone
+    shown = f", {alone} of them by Airflow's record alone" if alone else ""
+    found = _over_tasks(book, bound, extra, f"Attempts started beyond one per task{shown}:", again)
+    doubtful = sorted(unsigned.keys() - book.begun.keys())
+    if doubtful and found.verdict is Verdict.FAIL and bound.holds(extra - sum(unsigned[task] for task in doubtful)):
+        why = "Airflow counts tries that the ledger does not show, and it is not known whether they began"
+        return unknown(bound, f"{why} ({some(map(str, doubtful))})")
     strange = _strange(book)
     return unknown(bound, strange) if strange and found.verdict is Verdict.PASS else found
+
+
+def _unsigned(book: _Book, task: Task) -> set[int]:
+    """The tries of a task that Airflow knows to have begun, or may have, and that no mark speaks of; one that was the
+    only one is lost, and no more than that."""
+    tries = book.tried[task]
+    signed = {attempt.try_ for attempt in book.work[task].attempts} if task in book.work else set()
+    missing = set(book.begun.get(task, range(1, tries + 1))) - signed
+    return missing if signed else missing - {max(missing, default=0)}
 
 
 def _unknown_attempts(book: _Book, bound: Bound) -> Check:

@@ -94,15 +94,20 @@ class Runs:
         return {run.run_id: run.state for run in every}
 
     def _record_tasks(self) -> None:
-        """By Airflow's own record: task, map index, number of tries. Only the last news of it is worth the requests."""
+        """By Airflow's own record: task, map index, number of tries; and which of several began.
+
+        Only the last news of it is worth the requests.
+        """
         for run_id in self._accepted:
             try:
                 tasks = self._airflow.task_instances(self._dag, run_id)
+                again = [t for t in tasks if t.try_number > 1]
+                begun = [[t.task_id, t.map_index, self._airflow.begun(self._dag, run_id, t)] for t in again]
             except Exception as problem:
                 self._problems.report("tasks", f"{type(problem).__name__}: {problem}")
                 continue
             listed = [[task.task_id, task.map_index, task.try_number] for task in tasks]
-            self._op("ok", {"dag_run": run_id, "tasks": listed}, f="tasks")
+            self._op("ok", {"dag_run": run_id, "tasks": listed, "begun": begun}, f="tasks")
 
     def _take(self, runs: list[RunState]) -> None:
         for run in runs:

@@ -59,6 +59,7 @@ class BoundRow:
     name: str
     limit: str
     origin: str
+    today: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,14 @@ def floor_rows(history: History) -> list[FloorRow]:
     return rows
 
 
-def bound_rows(slo: Mapping[str, Mapping[str, Any]]) -> list[BoundRow]:
+def bound_rows(slo: Mapping[str, Mapping[str, Any]], changed: Mapping[str, str]) -> list[BoundRow]:
     return [
-        BoundRow(name, f"{raw.get('limit', '?')} {raw.get('unit', '?')}", str(raw.get("origin", "?")))
+        BoundRow(
+            name,
+            f"{raw.get('limit', '?')} {raw.get('unit', '?')}",
+            str(raw.get("origin", "?")),
+            changed.get(name, ""),
+        )
         for name, raw in sorted(slo.items())
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ MEANINGS = {
 AROUND_S = 10
 
 
-def write(history: History, outcome: Outcome, path: Path) -> None:
-    """Render the report of one judged run to `path`, whatever state the history is in."""
+def write(history: History, outcome: Outcome, path: Path, changed: Mapping[str, str] | None = None) -> None:
+    """Render the report of one judged run to `path`, whatever state the history is in.
+
+    `changed` says of bounds that were in force, and are others by now, what they are.
+    """
     page = pages.render(
         "report.html.j2",
         outcome=outcome,
@@ -38,7 +42,7 @@ def write(history: History, outcome: Outcome, path: Path) -> None:
         intervals=facts.intervals(history),
         curves=curve.curves(outcome),
         frame=curve,
-        bounds=facts.bound_rows(history.meta.slo if history.meta else {}),
+        bounds=facts.bound_rows(history.meta.slo if history.meta else {}, changed or {}),
         lasted=history.last_t / NS,
         views=_views(history, outcome),
         script=Markup(get_plotlyjs()),  # noqa: S704 # plotly's own source, not data

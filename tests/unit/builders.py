@@ -252,7 +252,8 @@ def healthy() -> list[Record]:
 
 def whole(records: Iterable[Record]) -> History:
     """A history that is not cut short."""
-    return History.of([*records, End(t=at(END), complete=True)])
+    every = list(records)
+    return History.of([*every, End(t=max([at(END), *(r.t for r in every)]), complete=True)])
 
 
 def verdict(records: Iterable[Record]) -> Outcome:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.airflow import Airflow, AirflowUnavailable
-from harness.answers import RunState
+from harness.answers import RunState, TaskState
 from harness.errors import UsageError
 from tests.unit.loopback import Reply, Request, serving
 
@@ -177,6 +177,33 @@ def test_news_of_finished_runs_are_read_back_to_what_is_known(old: int, new: int
     asked = server.asked_for("GET", RUNS)
     assert asked[0].query["state"] == ["success", "failed"]
     assert len(asked) <= new // 25 + 2
+
+
+@pytest.mark.parametrize(
+    ("starts", "begun"),
+    [
+        ([None], []),
+        (["a"], [1]),
+        (["a", "b"], [1, 2]),
+        ([None, "b"], [2]),
+        (["a", "a", "c"], [1, 3]),
+        (["a", None, None, "d"], [1, 4]),
+    ],
+)
+def test_a_try_that_was_withdrawn_before_its_start_did_not_begin(starts: list[str | None], begun: list[int]) -> None:
+    """Airflow leaves the start of the try before it, or none."""
+    tries = [{"try_number": n, "start_date": start} for n, start in enumerate(starts, start=1)]
+
+    def other(_: Request) -> Reply:
+        return Reply(200, {"task_instances": tries[::-1], "total_entries": len(tries)})
+
+    with serving(airflow_like(other)) as server:
+        airflow = Airflow(server.url, "admin", "pw")
+        for index, path in ((-1, "t/tries"), (3, "t/3/tries")):
+            task = TaskState(task_id="t", map_index=index, state=None, try_number=len(tries), hostname="")
+            assert airflow.begun("d", "r", task) == begun
+            assert server.asked_for("GET", f"{RUNS}/r/taskInstances/{path}")
+        airflow.close()
 
 
 def test_runs_and_tasks_and_schedulers_are_typed() -> None:

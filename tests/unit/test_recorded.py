@@ -80,3 +80,9 @@ def test_a_format_of_the_future_is_not_guessed_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", sorted((ROOT / "examples" / "runs").iterdir()), ids=lambda folder: folder.name)
 def test_a_shipped_run_is_judged_as_it_was(folder: Path) -> None:
     assert recorded.check(folder) == Outcome.load(folder / "verdict.json")
+
+
+def test_a_report_says_which_bounds_are_others_today(tmp_path: Path) -> None:
+    then = {"rollback.time": {"limit": 1.5, "unit": "s", "origin": "test"}}
+    page = recorded.report(record(tmp_path / "run", [meta(then), *healthy()[1:]])).read_text(encoding="utf-8")
+    assert "1.5 s (75 s today)" in page

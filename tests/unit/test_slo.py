@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.slo import CATALOGUE, Bound, bound_of, load, stacks
+from harness.slo import CATALOGUE, Bound, bound_of, changed, load, stacks
 
 GOOD = """\
 tuned:
@@ -153,3 +153,20 @@ def test_bounds_hold_up_to_and_with_their_limit(limit: float, measure: float) ->
 def test_nothing_that_is_not_a_number_holds() -> None:
     for name in CATALOGUE:
         assert not Bound(name, 1.0, CATALOGUE[name].unit, "test").holds(float("nan"))
+
+
+def test_what_a_run_was_made_with_and_is_otherwise_today_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "slo.yaml"
+    lost = '{limit: 0, unit: count, origin: "Never."}'
+    path.write_text(
+        f"tuned:\n  every:\n    tasks.lost: {lost}\n  celery:\n    one:\n"
+        '      rollback.time: {limit: 20, unit: s, origin: "A sum."}\n'
+        f"defaults:\n  celery:\n    one:\n      tasks.lost: {lost}\n",
+        encoding="utf-8",
+    )
+    then = {"tasks.lost": {"limit": 0.0}, "rollback.time": {"limit": 20.0}}
+    assert changed(path, then, "celery", "one") == {}
+    assert changed(path, {**then, "rollback.time": {"limit": 30.0}}, "celery", "one") == {"rollback.time": "20 s today"}
+    assert changed(path, {**then, "tasks.odd": {"limit": 1}}, "celery", "one") == {"tasks.odd": "none today"}
+    assert changed(path, then, "celery-defaults", "one") == {"rollback.time": "none today"}
+    assert changed(path, then, "celery", "gone") == dict.fromkeys(then, "none today")

@@ -109,3 +109,27 @@ def test_many_names_are_cut() -> None:
     assert some("abcde") == "a, b, c and 2 more"
     assert some("abc") == "a, b, c"
     assert some("") == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("It broke (refused).", "It broke (refused)."),
+        ("It broke (refused.).", "It broke (refused)."),
+        ("It broke: refused..", "It broke: refused."),
+        ("It broke: refused. .", "It broke: refused."),
+        ("It took 1.5 s (at 3.1.).", "It took 1.5 s (at 3.1)."),
+        ("It is", "It is"),
+    ],
+)
+def test_a_sentence_ends_once(said: str, kept: str) -> None:
+    assert plain("evidence.complete", Verdict.INVALID, said).because == kept
+
+
+@pytest.mark.parametrize(
+    "origin", ["The contract", "The contract.", "The contract. ", "The contract..", " The contract.\n"]
+)
+def test_an_origin_stands_within_a_sentence_however_it_ends(origin: str) -> None:
+    bound = Bound(OUTAGE.name, 100.0, "s", origin)
+    assert measured(bound, 3, "it took").because.endswith("(The contract).")
+    assert "(The contract) could" in unknown(bound, "Nobody looked").because

@@ -127,6 +127,7 @@ def test_what_may_have_happened_unseen_is_not_known() -> None:
         found = check("disruption.ready", 2, *seen, *unseen)
         assert found.verdict is Verdict.INVALID
         assert found.because.startswith("Pods could not be followed for ")
-        assert check("disruption.ready", 3, *seen, *unseen).verdict is Verdict.FAIL
+    assert check("disruption.ready", 3, *seen).verdict is Verdict.FAIL
+    assert check("disruption.ready", 3, *seen, *blind(0.5, 8)).verdict is Verdict.INVALID, "nobody saw who was Ready"
     for other in (blind(0.2, 0.9), blind(2, 8, "scheduler jobs")):
         assert check("disruption.ready", 2, *seen, *other).verdict is Verdict.PASS

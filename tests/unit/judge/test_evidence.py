@@ -224,7 +224,8 @@ def test_where_nothing_was_sampled_it_is_said_so() -> None:
 
 
 def test_a_baseline_within_its_bounds_shows_what_it_had() -> None:
-    check = evidence(bad(healthy(), 5, 5.4), "baseline")
+    slo = {n: b for n, b in meta().slo.items() if not n.endswith(".latency")}
+    check = evidence([meta(slo), *bad(healthy(), 5, 5.4)[1:]], "baseline")
     assert check.verdict is Verdict.PASS
     assert [(w.start, w.end) for w in check.windows] == [(at(5), at(5.5))]
 
@@ -239,6 +240,13 @@ def test_of_all_gaps_the_longest_is_told_and_a_series_too_short_hides_none() -> 
 
 def stopped(**value: int) -> list[Record]:
     return changed(healthy(), Event, lambda e: e.what == "stopped", lambda _: {"value": value})
+
+
+@pytest.mark.parametrize("said", [{}, {"due": 1492.0, "recorded": 1492}, {"due": "380", "recorded": "380"}])
+def test_numbers_that_are_alike_are_no_doubt_but_none_at_all_are(said: dict[str, Any]) -> None:
+    because = evidence(stopped(**said), "schedule").because
+    assert "does not say how many samples were due" in because
+    assert "1492 of 1492" not in because.replace(".0", "")
 
 
 def test_what_another_observer_counted_is_not_the_probers() -> None:
@@ -265,7 +273,7 @@ def dags(since: float, until: float) -> list[Record]:
         (without(healthy(), Sample, lambda s: s.conn == "reused"), "version over reused connections was to be sampled"),
         (dags(30, 30.5), "recorded 380 samples, and 379 are in the history"),
         (stopped(due=400, recorded=380), "380 of 400"),
-        (stopped(), "None of None"),
+        (stopped(), "does not say how many samples were due"),
     ],
 )
 def test_a_schedule_that_was_not_kept_is_invalid(records: list[Record], said: str) -> None:

@@ -191,7 +191,7 @@ def test_pods_that_die_after_the_undo_was_looked_at_are_a_failure() -> None:
     )
     value = {"of": "pods of airflow", "error": "503"}
     unseen = Event(t=at(52), source="probe", object="watcher", what="error", value=value)
-    assert named(verdict([*dead, unseen]), "rollback.time").verdict is Verdict.PASS
+    assert named(verdict([*dead, unseen]), "rollback.time").verdict is Verdict.INVALID
     assert verdict([*dead, unseen]).verdict is Verdict.INVALID
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import NS, Record, Sample
+from harness.history import NS, Event, Record, Sample
 from harness.judge.intervals import interval
 from harness.judge.latency import Allowance, judge, quantile
 from harness.outcome import Check, Verdict
@@ -171,6 +171,18 @@ def test_reads_and_writes_are_judged_apart_and_the_worst_series_speaks() -> None
 
 def test_an_outage_that_is_allowed_is_no_slowness_and_a_slow_ground_is_no_ground() -> None:
     assert named(verdict(bad(healthy(), 25, 27)), NAME).verdict is Verdict.PASS
-    ground = verdict(slower(healthy(), 0.7, 5, 7))
+    ground = verdict(slower(healthy(), 0.7, 5, 9))
     assert named(ground, NAME).verdict is Verdict.PASS
     assert named(ground, "evidence.baseline").verdict is Verdict.INVALID
+
+
+def test_what_is_slow_while_others_have_the_machine_is_nobodys_broken_promise() -> None:
+    slow = changed(healthy(), Sample, lambda s: True, lambda s: {"end": s.due + at(0.9)})
+    assert named(verdict(slow), "availability.read.latency").verdict is Verdict.FAIL
+    load = [
+        Event(t=at(t), source="node", object="host", what="load", value={"others": 60.0, "steal": 0.0})
+        for t in range(0, 60, 2)
+    ]
+    found = named(verdict(sorted([*slow, *load], key=lambda r: r.t)), "availability.read.latency")
+    assert found.verdict is Verdict.INVALID
+    assert "the machine was not the stack's own" in found.because

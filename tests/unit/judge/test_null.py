@@ -106,3 +106,11 @@ def test_the_bounds_of_a_null_experiment() -> None:
     writes = {f"availability.write.{kind}" for kind in ("outage", "errors", "latency")} | READERS
     assert required("none", writes=False, stack="celery") == still_judged
     assert required("none", writes=True, stack="celery") == still_judged | writes
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_was_over_before_the_run_began_is_none_of_the_stack(phase: str) -> None:
+    left = pod(0.5, "scheduler-z", "uid-z", "added", ready=False, phase=phase)
+    assert named(null([*still(), left]), "healthy.pods").verdict is Verdict.PASS
+    then = pod(30, "scheduler-a", "uid-a", ready=False, phase=phase)
+    assert named(null([*still(), then]), "healthy.pods").verdict is Verdict.FAIL

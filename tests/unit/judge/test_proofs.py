@@ -268,7 +268,8 @@ def test_a_task_that_ended_elsewhere_is_not_at_stake() -> None:
         ({}, {"exit_code": False}, "exit code of airflow/worker-1 is False"),
         ({}, {"exit_code": "137"}, "which is no number"),
         ({"signal": "SIGTERM"}, {}, "was sent SIGTERM"),
-        ({"pids": []}, {}, "nor the end of its process was seen"),
+        ({"pids": []}, {}, "had no process to kill"),
+        ({"pids": []}, {"exit_code": 137}, "had no process to kill"),
     ],
 )
 @pytest.mark.parametrize("action", ["kill_pods", "crash_pods"])
@@ -311,6 +312,26 @@ def test_a_scheduler_that_was_silent_when_it_was_hit_was_not_well() -> None:
     (why,) = doubts(whole([*beats, *late]))
     assert why == "airflow/scheduler-a had sent no heartbeat for 21.0 s when it was hit"
     assert doubts(whole([*beats, *(job(t, 1, "scheduler-a") for t in range(5, 25)), *late])) == ()
+
+
+def test_a_scheduler_that_says_goodbye_was_not_killed() -> None:
+    over = job(12, 1, "scheduler-a", "state", "success")
+    (why,) = doubted("kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, over)
+    assert why == "the job of airflow/scheduler-a ended in success, which one that is killed cannot say"
+    for nothing in (job(12, 1, "scheduler-a", "state", "failed"), job(12, 2, "scheduler-b", "state", "success")):
+        assert doubted("kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, nothing) == ()
+    assert doubted("evict_pods", SCHEDULER, GOOD["evict_pods"], *BEATS, over) == ()
+
+
+@pytest.mark.parametrize("how", [{"signal": "SIGTERM"}, {"pids": []}])
+def test_a_hang_is_by_sigstop_of_a_process_that_was_there(how: dict[str, Any]) -> None:
+    def hung(**how: Any) -> tuple[str, ...]:
+        at_work = mark(9, "start", host="worker-1")
+        steps = [step(10, "hang_pods", "injected", WORKER, **how)]
+        return doubts(whole([at_work, *steps, step(11, "hang_pods", "proved", WORKER, **GOOD["hang_pods"])]))
+
+    assert hung(**how) != ()
+    assert hung(signal="SIGSTOP", pids=[7]) == ()
 
 
 @pytest.mark.parametrize(("t", "inside"), [(9.9, False), (10, True), (19.9, True), (20, False)])

@@ -49,26 +49,27 @@ def jobs(records: list[Record], *numbers: int) -> list[Record]:
 @pytest.mark.parametrize(
     ("name", "measure"),
     [
-        ("process_gone", 0.6),
-        ("replacement_ready", 9.5),
+        ("process_gone", 0.5),
+        ("replacement_ready", 9.4),
         ("first_heartbeat", 7.5),
         ("first_new_task", 10.5),
         ("orphans_handled", 14.7),
         ("last_delayed_run", 12.5),
     ],
 )
-def test_each_phase_is_measured_from_the_first_hit(name: str, measure: float) -> None:
+def test_each_phase_is_measured_from_the_first_hit_or_from_a_targets_own(name: str, measure: float) -> None:
     check = phase(healthy(), name)
     assert check.measure == pytest.approx(measure)
     (window,) = check.windows
-    assert (window.start, window.end) == (at(FAULT), at(FAULT + measure))
+    since = FAULT + 0.1 if name == "replacement_ready" else FAULT  # scheduler-b, which was hit second
+    assert (window.start, window.end) == (at(since), at(since + measure))
 
 
 def test_without_an_exact_time_of_death_the_proof_counts() -> None:
     vague = changed(
         healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"evidence": {**f.evidence, "process_gone_t": None}}
     )
-    assert phase(vague, "process_gone").measure == pytest.approx(1.6)
+    assert phase(vague, "process_gone").measure == pytest.approx(1.5)
 
 
 def test_a_death_before_the_fault_cannot_be() -> None:
@@ -86,13 +87,13 @@ def test_an_unproved_death_is_unknown() -> None:
 def test_one_replacement_of_two_is_not_enough() -> None:
     check = phase(pods(healthy(), "scheduler-d"), "replacement_ready")
     assert check.verdict is Verdict.FAIL
-    assert check.measure == 39.5
+    assert check.measure == 39.4
     assert "at least" in check.because
 
 
 def test_replacements_must_be_ready_at_the_same_time() -> None:
     blink = [*healthy(), pod(29, "scheduler-c", "uid-c", ready=False), pod(33, "scheduler-c", "uid-c")]
-    assert phase(blink, "replacement_ready").measure == 12.5
+    assert phase(blink, "replacement_ready").measure == 12.4
     gone = [*healthy(), pod(29, "scheduler-c", "uid-c", "deleted")]
     assert phase(gone, "replacement_ready").verdict is Verdict.FAIL
 
@@ -119,7 +120,38 @@ def test_what_was_hit_must_be_replaced_in_every_component() -> None:
     ]
     assert phase([*healthy(), *hit], "replacement_ready").verdict is Verdict.FAIL
     new = pod(FAULT + 12, "worker-2", "uid-x", component="worker")
-    assert phase([*healthy(), *hit, new], "replacement_ready").measure == 12.0
+    assert phase([*healthy(), *hit, new], "replacement_ready").measure == 11.8
+
+
+def again(t: float, name: str, uid: str, *, gone: float, ready: float) -> list[Record]:
+    """A second kill, of what may itself be a replacement, and the pod that comes for it."""
+    target = {"kind": "Pod", "name": f"airflow/{name}", "uid": uid, "node": "n1", "component": "scheduler"}
+    proof = {"uid_gone": True, "exit_code": 137, "process_gone": True, "process_gone_t": at(gone)}
+    steps = [fault(t, "begin"), fault(t, "injected", target), fault(gone + 0.5, "proved", target, **proof)]
+    second = [step.model_copy(update={"id": "kill-2"}) for step in steps]
+    away = [pod(gone, name, uid, "deleted", ready=False), pod(gone + 0.1, "scheduler-e", "uid-e", "added", ready=False)]
+    return [*second, *away, pod(ready, "scheduler-e", "uid-e")]
+
+
+def test_each_target_counts_from_its_own_hit() -> None:
+    """A second kill 30 s later said 30.7 s of a process that died within one."""
+    twice = [*healthy(), *again(50, "scheduler-c", "uid-c", gone=50.7, ready=57)]
+    assert phase(twice, "process_gone").measure == pytest.approx(0.7)
+    assert phase(twice, "replacement_ready").measure == pytest.approx(9.4)
+    slow = [*healthy(), *again(40, "scheduler-c", "uid-c", gone=42.5, ready=58)]
+    gone, replaced = phase(slow, "process_gone"), phase(slow, "replacement_ready")
+    assert gone.verdict is replaced.verdict is Verdict.FAIL
+    assert [gone.measure, replaced.measure] == pytest.approx([2.5, 18])
+    assert "after its own hit" in replaced.because
+
+
+def test_a_second_kill_needs_a_replacement_of_its_own() -> None:
+    twice = [*healthy(), *again(40, "scheduler-c", "uid-c", gone=40.7, ready=45)]
+    silent = without(twice, Event, lambda e: e.value.get("id") == 3 and e.t > at(40))
+    never = without(silent, Event, lambda e: e.uid == "uid-e" and e.value["ready"] is True)
+    check = phase(never, "replacement_ready")
+    assert check.verdict is Verdict.FAIL
+    assert check.measure == pytest.approx(20)
 
 
 def test_pods_that_were_not_watched_before_the_fault_prove_nothing() -> None:

@@ -136,6 +136,71 @@ def test_a_task_run_by_two_at_once_under_the_same_try() -> None:
     assert window.what == "two attempts of a/load at once"
 
 
+def began(run: str, task: str, times: int, *numbers: int) -> list[Record]:
+    """As `tried`, and Airflow says which of the tries began."""
+    return changed(
+        tried(run, task, times),
+        Op,
+        lambda o: o.f == "tasks" and o.value["dag_run"] == run,
+        lambda o: {"value": {**o.value, "begun": [[task, -1, list(numbers)]]}},
+    )
+
+
+def as_try(records: list[Record], try_: int) -> list[Record]:
+    return changed(records, Mark, lambda m: m.dag_run == "a" and m.task == "load", lambda _: {"try_": try_})
+
+
+@pytest.mark.parametrize(
+    ("records", "measure", "found"),
+    [
+        (as_try(began("a", "load", 7, *range(1, 8)), 7), 6, Verdict.FAIL),
+        (as_try(began("a", "load", 7, 7), 7), 0, Verdict.PASS),
+        (as_try(began("a", "load", 7, 3, 7), 7), 1, Verdict.FAIL),
+        (began("a", "load", 2, 1, 2), 1, Verdict.FAIL),
+        (began("a", "load", 2, 1), 0, Verdict.PASS),
+        (as_try(tried("a", "load", 7), 7), None, Verdict.INVALID),
+        (tried("a", "load", 2), None, Verdict.INVALID),
+        ([*tried("a", "load", 2), mark(5.2, "start", "a", "load", try_=2)], 1, Verdict.FAIL),
+        ([*tried("a", "load", 3), mark(5.2, "start", "a", "load", try_=3)], 2, Verdict.FAIL),
+        (without(began("a", "load", 2, 1, 2), Mark, lambda m: m.dag_run == "a" and m.task == "load"), 1, Verdict.FAIL),
+    ],
+)
+def test_an_attempt_that_died_before_it_could_sign_is_known_by_airflow(
+    records: list[Record], measure: float | None, found: Verdict
+) -> None:
+    check = judged(records)["extra_attempts"]
+    assert (check.measure, check.verdict) == (measure, found)
+
+
+def test_what_is_said_of_attempts_without_a_mark() -> None:
+    said = judged(began("a", "load", 2, 1, 2))["extra_attempts"].because
+    assert said.startswith(
+        "Attempts started beyond one per task, 1 of them by Airflow's record alone: 1 of 4 tasks (a/load"
+    )
+    unknown = judged(tried("a", "load", 2))["extra_attempts"].because
+    assert "it is not known whether they began (a/load)" in unknown
+
+
+def test_a_task_that_the_ledger_never_saw_is_lost_where_the_trigger_lists_none() -> None:
+    unlisted = changed(
+        GOOD,
+        Op,
+        lambda o: o.f == "trigger" and o.type == "invoke",
+        lambda o: {"value": {"dag_run": o.value["dag_run"]}},
+    )
+    assert verdicts(unlisted)["lost"] is Verdict.PASS
+    unseen = without(unlisted, Mark, lambda m: m.dag_run == "a" and m.task == "load")
+    found = judged(unseen)["lost"]
+    assert (found.measure, found.verdict) == (1, Verdict.FAIL)
+    assert "task a/load" in found.because
+
+
+@pytest.mark.parametrize("listed", [[["load", -1]], [["load", -1, 1]], [["load", "x", [1]]], 7])
+def test_what_began_that_cannot_be_read_makes_the_run_invalid(listed: object) -> None:
+    outcome = verdict([*healthy(), op(5, "tasks", "ok", "r1", tasks=[], begun=listed)])
+    assert "what began of r1" in named(outcome, "tasks").because
+
+
 @pytest.mark.parametrize(
     ("records", "count"),
     [

@@ -223,20 +223,24 @@ def test_every_because_says_measure_limit_and_origin() -> None:
 
 def test_required_bounds_depend_on_what_is_broken() -> None:
     always = set(CATALOGUE) - OPTIONAL
-    assert required("scheduler", writes=False) == always - {
+    rest = {"collateral.restarts"}
+    assert required("scheduler", writes=False) == (always | rest) - {
         "availability.write.outage",
         "availability.write.errors",
         "availability.write.latency",
     }
-    assert required("scheduler", writes=True) == always | {"availability.read.stale", "availability.stream.broken"}
-    assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | {"recovery.process_gone"}
-    assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS
+    asked = {"availability.read.stale", "availability.stream.broken"}
+    assert required("scheduler", writes=True) == always | rest | asked
+    one = {"recovery.process_gone"}
+    assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | rest | one
+    assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS | rest
+    assert not required("none", writes=False) & rest
     other = {"recovery.process_gone", "recovery.replacement_ready"}
-    assert required("api-server", writes=False) == REQUIRED_ALWAYS | other
+    assert required("api-server", writes=False) == REQUIRED_ALWAYS | rest | other
     pods = {"tasks.extra_pods", "tasks.left_pods"}
     assert (
         required("worker", writes=False, phases=[], stack="kubernetes") - redundant("worker", "kubernetes")
-        == REQUIRED_ALWAYS | pods
+        == REQUIRED_ALWAYS | rest | pods
     )
     assert pods < required("none", writes=False, stack="kubernetes")
     assert "rollback.time" in REQUIRED_ALWAYS
@@ -313,7 +317,7 @@ def test_judging_never_raises_whatever_is_missing(lost: set[int]) -> None:
 def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str) -> None:
     slo = {n: b for n, b in SLO.items() if n != name}
     assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
-    assert name in required("none", writes=True, stack="celery")
+    assert name in required("none", writes=True, stack="celery") | required("scheduler", writes=False)
 
 
 @pytest.mark.parametrize("name", sorted(n for n in LIMITS if n.startswith("recovery.")))

@@ -42,6 +42,9 @@ class LittleAirflow:
             return self._post(request.body["dag_run_id"])
         if request.path.endswith("/taskInstances"):
             return self._tasks()
+        if request.path.endswith("/taskInstances/transform/0/tries"):
+            tries = [{"try_number": n, "start_date": f"2026-01-01T00:00:0{n}Z"} for n in (1, 2)]
+            return Reply(200, {"task_instances": tries, "total_entries": 2})
         wanted = request.query.get("state", ["queued", "running", "success", "failed"])
         with self._lock:
             runs = [{"dag_run_id": run, "state": state} for run, state in self.states.items() if state in wanted]
@@ -306,7 +309,8 @@ def test_a_runs_end_that_cannot_be_asked_for_is_told_and_asked_again(tmp_path: P
 def test_in_the_end_it_is_recorded_what_airflow_knows_of_the_tasks(tmp_path: Path) -> None:
     (known,) = ops(play(tmp_path, LittleAirflow()), "tasks")
     assert known.type == "ok"
-    assert known.value == {"dag_run": "p-0000", "tasks": [["extract", -1, 1], ["transform", 0, 2]]}
+    tasks, begun = [["extract", -1, 1], ["transform", 0, 2]], [["transform", 0, [1, 2]]]
+    assert known.value == {"dag_run": "p-0000", "tasks": tasks, "begun": begun}
 
 
 def test_what_airflow_does_not_say_of_the_tasks_is_told(tmp_path: Path) -> None:

@@ -49,13 +49,15 @@ def test_faults_are_told_with_their_evidence() -> None:
     assert "exit_code 137" in proved.evidence
     assert "process_gone at +0.5 s" in proved.evidence
     assert "true" not in proved.evidence
-    assert rows[-1].evidence == "expected: scheduler 2; ready: scheduler 2; leftovers none"
+    assert rows[-1].evidence == (
+        "expected: scheduler 2, api-server 2; ready: scheduler 2, api-server 2; leftovers none"
+    )
 
 
 def test_bounds_are_shown_even_when_malformed() -> None:
-    (row,) = facts.bound_rows({"tasks.lost": {"limit": 3}})
-    assert (row.limit, row.origin) == ("3 ?", "?")
-    assert facts.bound_rows(meta({}).slo) == []
+    (row,) = facts.bound_rows({"tasks.lost": {"limit": 3}}, {"tasks.lost": "2 count today"})
+    assert (row.limit, row.origin, row.today) == ("3 ?", "?", "2 count today")
+    assert facts.bound_rows(meta({}).slo, {}) == []
 
 
 def test_without_a_fault_times_are_those_of_the_run() -> None:
@@ -83,5 +85,5 @@ def test_checks_are_grouped_by_what_they_ask_and_counted() -> None:
     assert [c for g in found for c in g.checks] == list(outcome.checks)
     assert [g.name for g in found] == ["evidence", "availability", "tasks", "recovery", "rollback"]
     assert all(g.question for g in found)
-    assert facts.tally(outcome) == f"{len(outcome.checks)} checks: {len(outcome.checks) - 2} PASS, 2 FAIL"
+    assert facts.tally(outcome) == f"{len(outcome.checks)} checks: {len(outcome.checks) - 3} PASS, 3 FAIL"
     assert facts.tally(outcome.model_copy(update={"checks": ()})) == "no check was made"

@@ -105,7 +105,7 @@ def test_heartbeats_have_a_lane_for_each_scheduler_and_silences_stay_however_man
 def test_the_phases_of_the_recovery_and_what_was_not_passed_have_lanes() -> None:
     history = whole(bad(healthy(), 25, 30))
     labels = [one.label for one in milestones.band(history, judge(history)).lanes]
-    assert labels[:2] == ["fault", "process gone 0.6 s"]
+    assert labels[:2] == ["fault", "process gone 0.5 s"]
     assert "FAIL availability.read.outage" in labels
     calm = whole(healthy())
     assert not [one for one in milestones.band(calm, judge(calm)).lanes if Verdict.FAIL in one.label]
