@@ -147,7 +147,7 @@ def _tried(trial: Trial, attempt: Callable[[], Outcome], trouble: str = "") -> T
     try:
         outcome = attempt()
     except HarnessError as cause:
-        return trial.model_copy(update={"because": f"{trouble}{cause}"[:300]})
+        return trial.model_copy(update={"verdict": Verdict.INVALID, "because": f"{trouble}{cause}"[:300]})
     came = {
         "run_id": outcome.run_id,
         "verdict": outcome.verdict,
