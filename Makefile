@@ -31,11 +31,14 @@ lint: ## style, types, import contracts
 mutants: ## plant defects in the judge, and count those that no test finds
 	$(UV) run --frozen --group mutation mutmut run
 
-nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one
+nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one; MUTANTS=1/7 adds a seventh of the mutants
 	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) $(PART:%=--part=%) --junitxml=reports/nightly.xml
+	$(if $(MUTANTS),$(RUN) harness mutants --part=$(MUTANTS))
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
 	$(RUN) pytest -m "stack or smoke"
+	rm -f reports/quick/kill-matrix.json
+	AIRFLOW_CHAOS_REPORTS=reports/quick $(RUN) harness mutants --quick --no-controls
 
 unit: ## unit and property tests; needs no cluster
 	$(RUN) pytest -m "not stack and not chaos"
