@@ -37,8 +37,6 @@ nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 tak
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
 	$(RUN) pytest -m "stack or smoke"
-	rm -f reports/quick/kill-matrix.json
-	AIRFLOW_CHAOS_REPORTS=reports/quick $(RUN) harness mutants --quick --no-controls
 
 unit: ## unit and property tests; needs no cluster
 	$(RUN) pytest -m "not stack and not chaos"
