@@ -37,8 +37,9 @@ mutants-worlds: ## the same defects, with simulated worlds alone as test
 	cd reports/mutants-worlds && sed -i 's|"tests/unit/judge"|"tests/unit/test_worlds.py::test_the_judge_agrees_with_the_truth"|' pyproject.toml \
 		&& WORLDS=1500 sh bin/uv run --frozen --group mutation mutmut run
 
-nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one
+nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one; MUTANTS=1/7 adds a seventh of the mutants
 	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) $(PART:%=--part=%) --junitxml=reports/nightly.xml
+	$(if $(MUTANTS),$(RUN) harness mutants --part=$(MUTANTS))
 
 test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
 	$(RUN) pytest -m "stack or smoke"

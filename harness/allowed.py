@@ -60,7 +60,8 @@ class _File:
         self._allowed = allowed
 
     def check(self, component: str) -> None:
-        _refuse_dry(self._raw, "")
+        if self._raw.get("dry") is not None:  # `chaos run` itself puts null there, or what --dry says
+            raise _RefusedError("dry", "a dry experiment breaks nothing, so nothing could be judged")
         for name in ("configuration", "secrets"):
             self._literal(_object(self._raw.get(name, {}), name), name)
         self._controls(self._raw, "")
@@ -205,11 +206,6 @@ def _pauses(found: Any, place: str) -> None:
         number = isinstance(pause, int | float) and not isinstance(pause, bool)
         if not (number and 0 <= pause <= LONGEST_PAUSE_S):
             raise _RefusedError(f"{place}.{name}", f"{pause!r} is not seconds from 0 to {LONGEST_PAUSE_S}")
-
-
-def _refuse_dry(holder: dict[str, Any], prefix: str) -> None:
-    if holder.get("dry") is not None:  # `chaos run` enters None where none was asked for
-        raise _RefusedError(f"{prefix}dry", "a dry experiment breaks nothing, so nothing could be judged")
 
 
 def _each(found: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:

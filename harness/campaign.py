@@ -1,25 +1,34 @@
-"""Each mutant against its experiment, and a control after it on the stack as it should be; resumed where it stopped."""
+"""Each mutant against its experiment, and as many controls on the stack as it should be; resumed where it stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import gate
-from harness.errors import HarnessError, UsageError
+from harness import gate, standing
+from harness.errors import EXIT_FAIL, EXIT_INVALID, CommandFailed, HarnessError, UsageError
 from harness.files import write
 from harness.history import wall_now
-from harness.judge.kills import Fate, Matrix, Trial, checks_of
-from harness.mutant import Mutant
-from harness.outcome import Verdict
+from harness.kills import Fate, Matrix, Trial, checks_of
+from harness.mutant import SHARED, Mutant
+from harness.outcome import Outcome, Verdict
+from harness.process import run as run_program
+from harness.report import kills as page
 from harness.run import conduct
 from harness.settings import ROOT, Settings
 from harness.stack import steps
 from harness.stack.steps import Display
 
-NAME = "kill-matrix.json"
+NAME, PAGE = "kill-matrix.json", "kill-matrix.html"
+REST = "null"
+# Mutants one after another differ in little, and the good stack is put back once for all their controls.
+AT_ONCE = 4
+SUITE_SECONDS = 1800.0
 Say = Callable[[str], None]
 
 
@@ -31,11 +40,12 @@ def run(mutants: list[Mutant], settings: Settings, display: Display, say: Say, *
             if matrix.tried(mutant.name, mutant.digest):
                 say(f"{mutant.name}: tried already")
                 continue
+            if controls and _due(matrix, mutant):
+                matrix = _kept(matrix, _controls(matrix, settings, display), settings.reports, say)
             here = settings.model_copy(update={"stack": mutant.stack})
-            matrix = _keep(matrix.with_(_trial(mutant, here, display)), settings.reports, say)
-            if controls:
-                gate.ensure(here, display)
-                matrix = _keep(matrix.with_(_control(mutant, here)), settings.reports, say)
+            matrix = _kept(matrix, _trials(mutant, here, display), settings.reports, say)
+        if controls:
+            matrix = _kept(matrix, _controls(matrix, settings, display), settings.reports, say)
     finally:
         gate.ensure(here, display)
     return matrix
@@ -52,54 +62,114 @@ def read(reports: Path) -> Matrix:
         raise UsageError(f"{path} is not a kill matrix that can be read; move it away and begin again") from cause
 
 
-def _keep(matrix: Matrix, reports: Path, say: Say) -> Matrix:
-    write(reports / NAME, matrix.model_dump_json(indent=2) + "\n")
-    last = matrix.trials[-1]
-    what = f"{last.mutant}: {last.fate}" if last.mutant else f"control of {last.experiment}: {last.verdict}"
-    say(f"{what} ({', '.join(last.failed or last.doubted) or 'nothing red'}) {last.because}".rstrip())
+def _due(matrix: Matrix, mutant: Mutant) -> bool:
+    """Whether the good stack is to be put back before this mutant: it wants that itself, or it was long ago."""
+    owed = matrix.owed
+    return bool(owed) and (len(owed) >= AT_ONCE or owed[0].stack != mutant.stack or mutant.of_the_suite)
+
+
+def _kept(matrix: Matrix, trials: Iterable[Trial], reports: Path, say: Say) -> Matrix:
+    for trial in trials:
+        matrix = matrix.with_(trial)
+        write(reports / NAME, matrix.model_dump_json(indent=2) + "\n")
+        write(reports / PAGE, page.page(matrix))
+        who = trial.mutant or f"control of {trial.experiment}"
+        what = trial.verdict if trial.rest or not trial.mutant else trial.fate
+        bad = ", ".join(trial.failed or trial.doubted) or "nothing red"
+        say(f"{who}{' at rest' if trial.rest else ''}: {what} ({bad}) {trial.because}".rstrip())
     return matrix
 
 
-def _trial(mutant: Mutant, settings: Settings, display: Display) -> Trial:
-    """A stack that does not come up with its defect was caught by `up`, and that is no experiment's doing."""
+def _trials(mutant: Mutant, settings: Settings, display: Display) -> Iterable[Trial]:
+    """The run at rest comes first: a campaign that stops after it tries the mutant again, and it with it."""
+    if mutant.of_the_suite:
+        yield _tried(_of(mutant), partial(_by_itself, mutant, settings, display))
+        return
     planted = settings.model_copy(update={"mutant": mutant.name})
+    trouble = _plant(planted, display)
+    for trial in ([_of(mutant, rest=True)] if mutant.rest else []) + [_of(mutant)]:
+        yield _tried(trial, partial(_conducted, trial, planted), trouble)
+
+
+def _plant(planted: Settings, display: Display) -> str:
+    """Deploy it and wait until it is as steady as it gets; what did not come is returned, for it may be the defect."""
     try:
         steps.climb(planted, display, "airflow")
         steps.climb(planted, display, "steady")
-        return _judged(mutant, planted, mutant.name)
     except HarnessError as cause:
-        return _of(mutant, mutant.name).model_copy(update={"because": str(cause)[:300]})
+        return f"{cause}; "
+    return ""
 
 
-def _control(mutant: Mutant, settings: Settings) -> Trial:
+def _controls(matrix: Matrix, settings: Settings, display: Display) -> Iterable[Trial]:
+    """The same experiments on the good stack."""
+    for trial in matrix.owed:
+        here = settings.model_copy(update={"stack": trial.stack})
+        gate.ensure(here, display)
+        blank = {"mutant": "", "run_id": "", "because": "", "verdict": Verdict.INVALID, "failed": (), "doubted": ()}
+        control = trial.model_copy(update={**blank, "wall": wall_now()})
+        yield _tried(control, partial(_conducted, control, here))
+
+
+def _conducted(trial: Trial, settings: Settings) -> Outcome:
+    return conduct(ROOT / "experiments" / f"{trial.experiment}.json", settings).outcome
+
+
+def _by_itself(mutant: Mutant, settings: Settings, display: Display) -> Outcome:
+    """Run a harness with the defect in it, as a process of its own, whose reports stay apart from those of good ones.
+
+    What it did not undo is put right afterwards.
+    """
+    gate.ensure(settings, display)
+    reports = settings.reports / "mutants" / mutant.name
+    before = set(reports.glob("*/verdict.json"))
+    command = (sys.executable, "-m", "harness", "run", str(ROOT / "experiments" / f"{mutant.experiment}.json"))
+    env = {
+        "PYTHONPATH": os.pathsep.join(map(str, (SHARED, mutant.folder))),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AIRFLOW_CHAOS_REPORTS": str(reports),
+        "AIRFLOW_CHAOS_CACHE": str(settings.cache),
+    }
     try:
-        return _judged(mutant, settings, "")
+        run_program([*command, "--stack", mutant.stack], timeout=SUITE_SECONDS, env=env, cwd=ROOT)
+    except CommandFailed as cause:
+        if cause.returncode not in (EXIT_FAIL, EXIT_INVALID):
+            raise
+    finally:
+        standing.heal(settings)
+    if not (made := set(reports.glob("*/verdict.json")) - before):
+        raise HarnessError(f"{mutant.name} left no verdict below {reports}; run it by hand to see why")
+    return Outcome.load(made.pop())
+
+
+def _tried(trial: Trial, attempt: Callable[[], Outcome], trouble: str = "") -> Trial:
+    """With what came of it. A run that was refused is not judged: what `up` catches was no experiment's doing."""
+    try:
+        outcome = attempt()
     except HarnessError as cause:
-        return _of(mutant, "").model_copy(update={"because": str(cause)[:300]})
-
-
-def _judged(mutant: Mutant, settings: Settings, name: str) -> Trial:
-    outcome = conduct(ROOT / "experiments" / f"{mutant.experiment}.json", settings).outcome
+        return trial.model_copy(update={"verdict": Verdict.INVALID, "because": f"{trouble}{cause}"[:300]})
     came = {
         "run_id": outcome.run_id,
         "verdict": outcome.verdict,
         "failed": checks_of(outcome, Verdict.FAIL),
         "doubted": checks_of(outcome, Verdict.INVALID),
     }
-    trial = _of(mutant, name).model_copy(update=came)
+    done = trial.model_copy(update=came)
     why = next((c.because for c in outcome.checks if c.verdict is outcome.verdict), "")
-    return trial.model_copy(update={"because": why}) if trial.fate in (Fate.OTHER, Fate.INVALID) else trial
+    return done.model_copy(update={"because": why}) if done.fate in (Fate.OTHER, Fate.INVALID) else done
 
 
-def _of(mutant: Mutant, name: str) -> Trial:
+def _of(mutant: Mutant, *, rest: bool = False) -> Trial:
     return Trial(
-        mutant=name,
+        mutant=mutant.name,
         digest=mutant.digest,
         title=mutant.title,
         kind=mutant.kind,
         stack=mutant.stack,
-        experiment=mutant.experiment,
+        experiment=REST if rest else mutant.experiment,
         check=mutant.check,
+        also=mutant.also,
+        rest=rest,
         run_id="",
         wall=wall_now(),
         verdict=Verdict.INVALID,

@@ -16,12 +16,19 @@ from harness.slo import CATALOGUE
 FOLDER = ROOT / "deploy" / "mutants"
 FILE = "mutant.yaml"
 Kind = Literal["redundancy", "budgets", "grace", "probes", "settings", "data", "code", "suite"]
+PLANTED = "planted.py"
+SHARED = ROOT / "deploy" / "components" / "planted"
 # Checks that have no bound.
-PLAIN = frozenset({"healthy.pods"})
+_OF_EVIDENCE = ("baseline", "calibration", "complete", "fault", "machine", "schedule")
+PLAIN = frozenset({"healthy.pods", *(f"evidence.{name}" for name in _OF_EVIDENCE)})
 
 
 class Mutant(BaseModel):
-    """One defect: laid over an otherwise good stack, this experiment must FAIL by this check."""
+    """One defect: laid over an otherwise good stack, this experiment must FAIL by this check, or one in `also`.
+
+    `rest` asks for a run with nothing broken too, in which it should not show. `quick` are the few for every change.
+    `because` says why it cannot matter, and then it does not count. One of class `suite` is planted in the harness.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -32,6 +39,23 @@ class Mutant(BaseModel):
     stack: str
     experiment: str
     check: str
+    also: tuple[str, ...] = ()
+    rest: bool = False
+    quick: bool = False
+    because: str = ""
+
+    @property
+    def counts(self) -> bool:
+        return not self.because
+
+    @property
+    def of_the_suite(self) -> bool:
+        """Planted in a harness of its own, on the good stack."""
+        return self.kind == "suite"
+
+    @property
+    def folder(self) -> Path:
+        return FOLDER / self.name
 
     @classmethod
     def load(cls, folder: Path) -> Mutant:
@@ -46,8 +70,8 @@ class Mutant(BaseModel):
             first = cause.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise UsageError(f"{folder.name}/{FILE}: {where}: {first['msg']}") from cause
-        if found.check not in CATALOGUE.keys() | PLAIN:
-            raise UsageError(f"{folder.name}/{FILE}: check: nothing is called {found.check!r}")
+        if strange := [name for name in (found.check, *found.also) if name not in CATALOGUE.keys() | PLAIN]:
+            raise UsageError(f"{folder.name}/{FILE}: check: nothing is called {strange[0]!r}")
         if not (ROOT / "experiments" / f"{found.experiment}.json").is_file():
             raise UsageError(f"{folder.name}/{FILE}: experiment: there is no {found.experiment!r}")
         return found
@@ -60,7 +84,7 @@ def every(names: list[str] | None = None, folder: Path = FOLDER) -> list[Mutant]
         there = ", ".join(mutant.name for mutant in known)
         raise UsageError(f"there is no mutant {strange[0]}; there are: {there}")
     chosen = [mutant for mutant in known if not names or mutant.name in names]
-    return sorted(chosen, key=lambda mutant: (mutant.stack, mutant.experiment, mutant.name))
+    return sorted(chosen, key=lambda mutant: (mutant.stack, mutant.of_the_suite, mutant.experiment, mutant.name))
 
 
 def share(mutants: list[Mutant], part: str) -> list[Mutant]:
@@ -74,6 +98,7 @@ def share(mutants: list[Mutant], part: str) -> list[Mutant]:
 def _digest(folder: Path) -> str:
     """Of all that makes it what it is: a changed mutant is another one."""
     whole = sha256()
-    for path in sorted(folder.iterdir()):
+    shared = sorted(SHARED.iterdir()) if (folder / PLANTED).is_file() else []
+    for path in (path for path in (*sorted(folder.iterdir()), *shared) if path.is_file()):
         whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return whole.hexdigest()[:16]

@@ -14,13 +14,14 @@ from benchmarks.worlds import spoilt
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import FAULT, HIT, Life
 from benchmarks.worlds.limits import LATENCY, limits, measures, missing
-from benchmarks.worlds.measures import MARK_LAG, Measure, latency
+from benchmarks.worlds.measures import AROUND, MARK_LAG, Measure, latency
 from benchmarks.worlds.stack import IDLE, IDLE_FROM
 from harness.outcome import Verdict
 from harness.slo import CATALOGUE
 
 PASS, INVALID, FAIL = Verdict.PASS, Verdict.INVALID, Verdict.FAIL
 Verdicts = frozenset[Verdict]
+SLOW_SAMPLES = 2  # of a series may be slow before the fault
 OF_IDLE = dict(zip(IDLE, ("webservers", "ingress", "triggerers", "workers"), strict=True))
 OF_COMPONENT = {"scheduler": "schedulers", "api-server": "webservers", "worker": "workers"}
 NOT_UNDONE = 3  # the way in which no undo is recorded, so that nobody knows from when on all was whole
@@ -52,7 +53,7 @@ def truth(life: Life, world: World) -> Truth:
     true = measures(life, world)
     bounds = limits(life, world, true)
     checks = {name: _promise(name, bounds, life, world, true) for name in bounds}
-    checks |= _evidence(life, world)
+    checks |= _evidence(life, world, bounds)
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})
     for name in spoilt.doubted(world, checks):
@@ -125,20 +126,30 @@ def _redundant(name: str, world: World) -> Verdicts:
     return frozenset({FAIL if after else PASS})
 
 
-def _evidence(life: Life, world: World) -> dict[str, Verdicts]:
+def _evidence(life: Life, world: World, bounds: Mapping[str, float]) -> dict[str, Verdicts]:
     """What says whether there is enough to judge by, where nothing spoils it; and whether all stayed well by itself."""
     good = frozenset({PASS})
     found = {f"evidence.{name}": good for name in ("complete", "fault", "baseline", "schedule")}
-    restarted = world.way("restart") is not None
     if world.fault == "none":
-        return {**found, "healthy.pods": frozenset({FAIL}) if restarted else good}
-    early = any(o.end < FAULT for o in life.outages) or any(t < FAULT for p in life.pods for t in p.restarts)
+        return {**found, "healthy.pods": good if world.way("restart") is None else frozenset({FAIL})}
+    restarted = any(t < FAULT for p in life.pods for t in p.restarts)
     hasty = any(name in world.tight for name in LATENCY)  # nor was it kept before the fault
-    if early or hasty:
-        found["evidence.baseline"] = frozenset({INVALID})
+    found["evidence.baseline"] = frozenset({INVALID}) if restarted or hasty else _baseline(life, bounds)
     if world.fault == "worker":
         found["evidence.fault"] = _at_stake(life)
     return found
+
+
+def _baseline(life: Life, bounds: Mapping[str, float]) -> Verdicts:
+    """Outages before the fault, against the same limits; as slow, but two samples of a series may be."""
+    possible = {PASS}
+    for early in (o for o in life.outages if o.end < FAULT):
+        word, step, gone = "write" if early.key[2] else "read", life.intervals[early.key][1], early.end - early.begin
+        outage, errors = (bounds.get(f"availability.{word}.{kind}", 0.0) for kind in ("outage", "errors"))
+        free = min(outage * 1000, errors * FAULT / 100, max(FAULT / 100, SLOW_SAMPLES * step))
+        possible = {PASS} if gone < free - AROUND * step else {PASS, INVALID}
+        possible = {INVALID} if gone > free + AROUND * step else possible
+    return frozenset(possible)
 
 
 def _at_stake(life: Life) -> Verdicts:

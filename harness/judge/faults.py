@@ -92,6 +92,7 @@ def span(history: History, name: str) -> tuple[int, int] | None:
 def targets(history: History) -> tuple[Target, ...]:
     """Every pod that was hit, once, with the proof of it where there is one."""
     found: dict[str, Target] = {}
+    proofs, over = _proofs(history), _over(history)
     for fault in history.faults:
         if fault.phase != "injected":
             continue
@@ -105,8 +106,8 @@ def targets(history: History) -> tuple[Target, ...]:
                 uid=uid,
                 component=_text(fault.target, "component"),
                 injected=fault.t,
-                proof=proof_of(history, fault),
-                over=min((f.t for f in history.faults if f.id == fault.id and f.phase in OVER), default=None),
+                proof=_later(proofs, fault),
+                over=over.get(fault.id),
                 how=fault.evidence,
             )
     return tuple(found.values())
@@ -122,15 +123,26 @@ def serves(event: Event) -> bool:
     return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
 
 
-def proof_of(history: History, hit: Fault) -> Fault | None:
-    """The last proof of this fault on this pod, from the hit on."""
-    uid = _text(hit.target, "uid")
-    proofs = [
-        f
-        for f in history.faults
-        if f.phase == "proved" and f.t >= hit.t and f.id == hit.id and uid and _text(f.target, "uid") == uid
-    ]
-    return proofs[-1] if proofs else None
+def unproved(history: History) -> list[Fault]:
+    """The hits that nothing proves."""
+    proofs = _proofs(history)
+    return [f for f in history.faults if f.phase == "injected" and _later(proofs, f) is None]
+
+
+def _proofs(history: History) -> dict[tuple[str, str], Fault]:
+    """The last proof of each fault on each pod, by the fault's id and the pod's uid."""
+    return {(f.id, uid): f for f in history.faults if f.phase == "proved" and (uid := _text(f.target, "uid"))}
+
+
+def _later(proofs: dict[tuple[str, str], Fault], hit: Fault) -> Fault | None:
+    """The last proof of this fault on this pod, from the hit on: faults are in order, so if not the last, none is."""
+    proof = proofs.get((hit.id, _text(hit.target, "uid")))
+    return proof if proof and proof.t >= hit.t else None
+
+
+def _over(history: History) -> dict[str, int]:
+    """When each fault began to be undone."""
+    return {f.id: f.t for f in reversed(history.faults) if f.phase in OVER}
 
 
 def _time(value: object) -> int | None:

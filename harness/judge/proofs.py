@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.history import NS, History, Mark
 from harness.judge.backlog import backlog
 from harness.judge.checks import some, when
-from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, proof_of, serves, span, targets
+from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, serves, span, targets, unproved
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child"})
 LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
@@ -47,12 +47,11 @@ def _unfinished(history: History) -> tuple[str, ...]:
     injected = [f for f in history.faults if f.phase == "injected"]
     gave = {f.id for f in history.faults if f.phase == "ended" and "replicas" in f.evidence}  # more pods: it hits none
     idle = sorted({f.id for f in history.faults if f.phase == "begin"} - {f.id for f in injected} - gave)
-    unproved = [f for f in injected if proof_of(history, f) is None]
     hit = {(f.id, f.target.get("uid")) for f in injected}
     stray = [f for f in history.faults if f.phase == "proved" and (f.id, f.target.get("uid")) not in hit]
     return (
         *(f"{fault} hit nothing" for fault in idle),
-        *(f"nothing proves that {f.target.get('name')} was hit by {f.id}" for f in unproved),
+        *(f"nothing proves that {f.target.get('name')} was hit by {f.id}" for f in unproved(history)),
         *(f"there is a proof, and no record, that {f.target.get('name')} was hit by {f.id}" for f in stray),
     )
 

@@ -37,13 +37,16 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     t = fault_time(history)
     if t is None:
         return (unknown(bound, "There was no fault to undo"),)
-    faults = sorted({f.id for f in history.faults})
-    return (worst_of(_one(history, bound, t, fault) for fault in faults),)
+    undone: dict[str, list[Fault]] = {f.id: [] for f in history.faults}
+    for record in history.faults:
+        if record.phase == "rolled-back":
+            undone[record.id].append(record)
+    hit = _hit(history)
+    return (worst_of(_one(history, bound, t, fault, undone[fault], hit.get(fault, set())) for fault in sorted(undone)),)
 
 
-def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
+def _one(history: History, bound: Bound, t: int, fault: str, undone: list[Fault], hit: set[str]) -> Check:
     """The undo may run more than once; from the time on that it was found clean and stayed so, it counts."""
-    undone = [f for f in history.faults if f.id == fault and f.phase == "rolled-back"]
     if not undone and history.problem is not None:
         return unknown(bound, f"Whether {fault} was undone is not known, because the history is not whole")
     if not undone:
@@ -52,7 +55,7 @@ def _one(history: History, bound: Bound, t: int, fault: str) -> Check:
     why = _difference(history, last)
     if why:
         return broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
-    if unread := _unread(history, fault, _read(last)):
+    if unread := _unread(history, hit, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
     since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
     return _stayed(history, bound, since, t)
@@ -95,7 +98,14 @@ def _difference(history: History, record: Fault) -> str | None:
     return f"{some(seen.leftovers)} was left behind" if seen.leftovers else None
 
 
-def _unread(history: History, fault: str, seen: _Reading) -> list[str]:
+def _hit(history: History) -> dict[str, set[str]]:
+    """The components that each fault hit."""
+    found: dict[str, set[str]] = {}
+    for target in targets(history):
+        found.setdefault(target.fault, set()).add(target.component or target.name)
+    return found
+
+
+def _unread(history: History, hit: set[str], seen: _Reading) -> list[str]:
     """Components that were hit or were there, but not looked at again."""
-    hit = {t.component or t.name for t in targets(history) if t.fault == fault}
     return sorted((hit | (history.meta.replicas if history.meta else {}).keys()) - seen.expected.keys())

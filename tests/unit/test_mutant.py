@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -10,7 +13,8 @@ import yaml
 from harness import experiment, slo
 from harness.bounds import owed
 from harness.errors import UsageError
-from harness.mutant import FOLDER, PLAIN, every, share
+from harness.mutant import PLAIN, PLANTED, SHARED, Kind, Mutant, every, share
+from harness.process import run
 from harness.settings import ROOT, Settings
 
 MUTANTS = every()
@@ -31,28 +35,50 @@ def kept(folder: Path, **other: object) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_each_names_a_check_that_its_experiment_owes_on_its_stack(mutant: object) -> None:
-    found = next(m for m in MUTANTS if m is mutant)
-    one = experiment.load(ROOT / "experiments" / f"{found.experiment}.json")
-    assert found.stack in slo.stacks(ROOT / "slo.yaml", "tuned", found.experiment)
-    here = owed(one.at(found.stack, "tuned"), Settings(stack=found.stack))
-    assert found.check in here.keys() | PLAIN
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.counts], ids=lambda mutant: mutant.name)
+def test_each_names_a_check_that_its_experiment_owes_on_its_stack(mutant: Mutant) -> None:
+    one = experiment.load(ROOT / "experiments" / f"{mutant.experiment}.json")
+    assert mutant.stack in slo.stacks(ROOT / "slo.yaml", "tuned", mutant.experiment)
+    here = owed(one.at(mutant.stack, "tuned"), Settings(stack=mutant.stack))
+    assert mutant.check in here.keys() | PLAIN
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_each_is_a_component_of_its_own(mutant: object) -> None:
-    found = next(m for m in MUTANTS if m is mutant)
-    said = yaml.safe_load((FOLDER / found.name / "kustomization.yaml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.counts], ids=lambda mutant: mutant.name)
+def test_each_that_counts_is_planted_somewhere(mutant: Mutant) -> None:
+    assert len(f"{mutant.stack}-mutant-{mutant.name}") <= 63, "the value of a label holds no more"
+    if mutant.of_the_suite:
+        assert (mutant.folder / PLANTED).is_file()
+        return
+    said = yaml.safe_load((mutant.folder / "kustomization.yaml").read_text(encoding="utf-8"))
     assert said["kind"] == "Component"
     assert said.get("patches") or said.get("configMapGenerator")
-    assert len(f"{found.stack}-mutant-{found.name}") <= 63, "the value of a label holds no more"
+
+
+def test_there_are_enough_of_every_class() -> None:
+    counted = [m for m in MUTANTS if m.counts]
+    assert len(counted) >= 45
+    assert {m.kind for m in counted} == set(get_args(Kind))
+    assert len([m for m in counted if m.quick]) == 3
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if (m.folder / PLANTED).is_file()], ids=lambda m: m.name)
+def test_what_is_planted_takes_hold_when_its_module_is_imported(mutant: Mutant) -> None:
+    """Airflow is not here, so of its modules only the names are known."""
+    imports = "import importlib; [importlib.import_module(n) for n in names]; assert not planted.PATCHES"
+    code = (
+        f"import sys, planted; names = list(planted.PATCHES); print(*names); {imports if mutant.of_the_suite else ''}"
+    )
+    env = {"PYTHONPATH": os.pathsep.join(map(str, (SHARED, mutant.folder))), "PYTHONDONTWRITEBYTECODE": "1"}
+    names = run([sys.executable, "-c", code], timeout=60, env=env, cwd=ROOT).split()
+    assert names
+    assert {name.split(".")[0] for name in names} == {"harness" if mutant.of_the_suite else "airflow"}
 
 
 @pytest.mark.parametrize(
     ("other", "why"),
     [
         ({"check": "tasks.odd"}, "nothing is called 'tasks.odd'"),
+        ({"also": ["tasks.odd"]}, "nothing is called 'tasks.odd'"),
         ({"experiment": "none-such"}, "there is no 'none-such'"),
         ({"class": "other"}, "class"),
         ({"title": ""}, "title"),

@@ -96,7 +96,7 @@ def test_texts_of_others_do_not_steer_the_terminal(tmp_path: Path) -> None:
     assert not set(said) & set("\x1b\x07\u202e\x9b")
 
 
-@pytest.mark.parametrize("after_s", [0.15, 0.5, 1.0])
+@pytest.mark.parametrize("after_s", [1.0, 1.5])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_while_modules_are_loaded(sign: signal.Signals, after_s: float) -> None:
     with subprocess.Popen([*HARNESS, "calibrate"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.kills import Fate, Matrix, Trial, table
+from harness.kills import Fate, Matrix, Trial, table
 from harness.outcome import Verdict
 
 
@@ -30,6 +30,9 @@ def trial(mutant: str = "m", verdict: Verdict = Verdict.PASS, **other: object) -
         (trial(verdict=Verdict.FAIL, failed=("other",)), Fate.OTHER),
         (trial(), Fate.SURVIVED),
         (trial(verdict=Verdict.INVALID, doubted=("named",)), Fate.INVALID),
+        (trial(verdict=Verdict.FAIL, failed=("as good",), also=("as good",)), Fate.NAMED),
+        (trial(verdict=Verdict.INVALID, doubted=("evidence.fault",), check="evidence.fault"), Fate.NAMED),
+        (trial(verdict=Verdict.INVALID, doubted=("evidence.fault",)), Fate.INVALID),
     ],
 )
 def test_a_fate_is_by_what_failed(found: Trial, fate: Fate) -> None:
@@ -52,6 +55,29 @@ def test_what_was_tried_is_not_tried_again_unless_it_changed_or_was_not_judged()
 def test_a_red_control_is_an_alarm_without_a_cause() -> None:
     matrix = Matrix().with_(trial("")).with_(trial("", Verdict.FAIL, failed=("tasks.lost",))).with_(trial())
     assert (len(matrix.controls), len(matrix.red), len(matrix.mutants)) == (2, 1, 1)
+
+
+def test_what_was_seen_at_rest_is_no_fate_and_owes_no_control() -> None:
+    matrix = Matrix().with_(trial(rest=True, verdict=Verdict.FAIL, failed=("named",)))
+    assert matrix.mutants == matrix.owed == matrix.red == ()
+    assert not matrix.tried("m", "d")
+    seen = matrix.with_(trial()).at_rest("m")
+    assert seen is not None
+    assert seen.verdict is Verdict.FAIL
+
+
+@given(st.lists(st.builds(trial, st.sampled_from(["a", "b", ""]), rest=st.just(False))))
+def test_there_are_to_be_as_many_controls_as_trials(trials: list[Trial]) -> None:
+    matrix = Matrix(trials=tuple(trials))
+    whole = Matrix(trials=(*trials, *(t.model_copy(update={"mutant": ""}) for t in matrix.owed)))
+    assert not whole.owed
+    assert len(whole.controls) >= sum(bool(t.mutant) for t in trials)
+
+
+def test_what_does_not_count_stands_below_the_table() -> None:
+    said = table(Matrix().with_(trial()), [("other", "A thing", "It cannot matter.")])
+    assert said.endswith("- `other`: A thing. It cannot matter.\n")
+    assert said.startswith("1 mutants: 0 killed")
 
 
 @given(st.lists(st.builds(trial, st.sampled_from(["a", "b", ""]), st.sampled_from(list(Verdict)))))

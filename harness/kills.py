@@ -1,0 +1,142 @@
+"""The kill matrix: which mutant was caught by which check, and whether the controls stayed green."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.outcome import Outcome, Verdict
+
+EVIDENCE = "evidence."
+
+
+class Fate(StrEnum):
+    """What became of a mutant."""
+
+    NAMED = "killed by the named check"
+    OTHER = "killed by another"
+    SURVIVED = "survived"
+    INVALID = "invalid"
+
+
+class Trial(BaseModel):
+    """One run of a mutant, or of a control where `mutant` is empty. `failed` are the checks that were FAIL, `doubted`
+    those that were INVALID.
+
+    `check` was named beforehand; where it is one of several that would do, `also` are the others. `rest` says that the
+    run was to show nothing: the mutant at rest, with nothing broken.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    mutant: str
+    digest: str
+    title: str
+    kind: str
+    stack: str
+    experiment: str
+    check: str
+    also: tuple[str, ...] = ()
+    rest: bool = False
+    run_id: str
+    wall: str
+    verdict: Verdict
+    failed: tuple[str, ...]
+    doubted: tuple[str, ...]
+    because: str = ""
+
+    @property
+    def fate(self) -> Fate:
+        """A run that is not judged catches nothing, and neither does one that was red for want of evidence.
+
+        Unless want of evidence is the very defect: a check of the evidence that was named beforehand and is INVALID
+        turns a night as red as it can be.
+        """
+        red = {*self.failed, *(name for name in self.doubted if name.startswith(EVIDENCE))}
+        if red & {self.check, *self.also}:
+            return Fate.NAMED
+        if self.failed:
+            return Fate.OTHER
+        return Fate.SURVIVED if self.verdict is Verdict.PASS else Fate.INVALID
+
+
+class Matrix(BaseModel):
+    """All trials of a campaign, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def mutants(self) -> tuple[Trial, ...]:
+        """The newest trial of each mutant, by class and name."""
+        newest = {trial.mutant: trial for trial in self.trials if trial.mutant and not trial.rest}
+        return tuple(sorted(newest.values(), key=lambda trial: (trial.kind, trial.mutant)))
+
+    @property
+    def controls(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self.trials if not trial.mutant)
+
+    @property
+    def owed(self) -> tuple[Trial, ...]:
+        """The trials of mutants that no control stands against yet, oldest first: there are to be as many."""
+        return tuple(trial for trial in self.trials if trial.mutant and not trial.rest)[len(self.controls) :]
+
+    def at_rest(self, mutant: str) -> Trial | None:
+        """The newest run of a mutant with nothing broken."""
+        found = [trial for trial in self.trials if trial.rest and trial.mutant == mutant]
+        return found[-1] if found else None
+
+    def tried(self, mutant: str, digest: str) -> bool:
+        """Whether this very mutant was tried, and the run could be judged."""
+        mine = [trial for trial in self.mutants if (trial.mutant, trial.digest) == (mutant, digest)]
+        return bool(mine) and mine[0].fate is not Fate.INVALID
+
+    def count(self, fate: Fate) -> int:
+        return sum(trial.fate is fate for trial in self.mutants)
+
+    @property
+    def red(self) -> tuple[Trial, ...]:
+        """Controls that failed: alarms without a cause."""
+        return tuple(trial for trial in self.controls if trial.verdict is Verdict.FAIL)
+
+    def with_(self, trial: Trial) -> Matrix:
+        return Matrix(trials=(*self.trials, trial))
+
+
+def checks_of(outcome: Outcome, verdict: Verdict) -> tuple[str, ...]:
+    """The names of the checks that came to this."""
+    return tuple(check.name for check in outcome.checks if check.verdict is verdict)
+
+
+def headline(matrix: Matrix) -> str:
+    """The matrix in a sentence."""
+    return (
+        f"{len(matrix.mutants)} mutants: {matrix.count(Fate.NAMED)} killed by the named check, "
+        f"{matrix.count(Fate.OTHER)} by another, {matrix.count(Fate.SURVIVED)} survived, "
+        f"{matrix.count(Fate.INVALID)} could not be judged. "
+        f"Controls: {len(matrix.controls)}, of which {len(matrix.red)} were red."
+    )
+
+
+def table(matrix: Matrix, left_out: Sequence[tuple[str, str, str]] = ()) -> str:
+    """The matrix in Markdown; (name, title, why) of each mutant that does not count below it."""
+    columns = (
+        "| class | mutant | experiment | named check | fate | checks that were FAIL, or else INVALID | at rest | why |"
+    )
+    lines = [headline(matrix), "", columns, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    lines += [_row(trial, matrix.at_rest(trial.mutant)) for trial in matrix.mutants]
+    if left_out:
+        lines += ["", "Not counted, since they cannot matter here:", ""]
+        lines += [f"- `{name}`: {title}. {because}" for name, title, because in left_out]
+    return "\n".join([*lines, ""])
+
+
+def _row(trial: Trial, rest: Trial | None) -> str:
+    bad = ", ".join(f"`{name}`" for name in trial.failed or trial.doubted)
+    named = " or ".join(f"`{name}`" for name in (trial.check, *trial.also))
+    seen = "" if rest is None else f"{rest.verdict} {', '.join(rest.failed or rest.doubted)}".strip()
+    cells = (trial.kind, f"`{trial.mutant}`: {trial.title}", trial.experiment, named, trial.fate, bad, seen)
+    return f"| {' | '.join(cells)} | {trial.because.replace('|', '/')} |"
