@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.history import NS, Event, History, Mark
 from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
 from harness.judge.faults import fault_time, judged_from, planned, serves, span
-from harness.judge.observers import blind, unread_ledger
+from harness.judge.observers import PODS, blind, unread_ledger, unseen
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -82,16 +82,18 @@ def _after(history: History) -> _Scene | None:
 
 
 def _look(scene: _Scene, bound: Bound) -> Check:
-    if bound.name == SPREAD:
-        return _spread(scene, bound)
-    component = COMPONENTS[bound.name]
+    """What nobody could see is held against no replica."""
+    found = _spread(scene, bound) if bound.name == SPREAD else _shared(scene, bound, COMPONENTS[bound.name])
+    if found.verdict is not Verdict.PASS and (why := _unseen(scene, COMPONENTS.get(bound.name))):
+        return unknown(bound, f"{why}, so that nobody knows what each replica did, and where")
+    return found
+
+
+def _shared(scene: _Scene, bound: Bound, component: str) -> Check:
     pods = [events for events in scene.pods(component) if serves(events[-1])]
     if len(pods) < ENOUGH:
         return _alone(scene, bound, component, len(pods))
-    idle = worst_of(_idle(scene, bound, _at_work(scene, component, events), events) for events in pods)
-    if idle.verdict is not Verdict.PASS and (why := _unseen(scene, component)):
-        return unknown(bound, f"{why}, so that nobody knows what each {component} did")
-    return idle
+    return worst_of(_idle(scene, bound, _at_work(scene, component, events), events) for events in pods)
 
 
 def _alone(scene: _Scene, bound: Bound, component: str, count: int) -> Check:
@@ -169,7 +171,12 @@ def _attempt(mark: Mark) -> tuple[str, str, int, int]:
     return mark.dag_run, mark.task, mark.map_index, mark.try_
 
 
-def _unseen(scene: _Scene, component: str) -> str | None:
+def _unseen(scene: _Scene, component: str | None) -> str | None:
+    """Why it is not known what the pods of a component did; of no component, only where they were."""
+    if gaps := unseen(scene.history, PODS, scene.since, scene.until):
+        return f"Pods could not be followed for {amount(sum(b - a for a, b in gaps) / NS, 's')}"
+    if component is None:
+        return None
     if component == WORKER:
         return "Marks of tasks are missing from the ledger" if unread_ledger(scene.history) else None
     if not any(e.what == "worked" and e.value.get("component") == component for e in scene.history.events):

@@ -33,7 +33,6 @@ SHARES = 20
 OPEN = {
     "0,celery,scheduler,prober=2": ("prober=2", "availability.", "it was the prober that came late"),
     "0,celery,scheduler,impossible=2": ("impossible=2", "tasks.lost", "records contradict each other"),
-    "0,celery,scheduler,blind-pods=3": ("blind-pods=", "redundancy.", "nobody saw the pods to the end"),
     "73,celery,api-server,cut-short=0": ("cut-short=", "availability.", "a share of a part is none of the whole"),
 }
 

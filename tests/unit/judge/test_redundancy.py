@@ -198,3 +198,14 @@ def test_the_longest_stretch_of_either_decides(one: list[int], other: list[int])
         assert found.measure == longest
     else:
         assert found.verdict is (Verdict.PASS if one and other else Verdict.INVALID)
+
+
+@pytest.mark.parametrize("name", ["redundancy.webservers", "redundancy.workers", "redundancy.spread"])
+def test_pods_that_nobody_could_follow_are_held_against_nobody(name: str) -> None:
+    """Both went, and their replacements were not seen; or both were seen on one node last."""
+    value: dict[str, Any] = {"of": "pods of airflow", "error": "no answer", "times": 1}
+    component = COMPONENTS.get(name, "api-server")
+    last = [pod(50, component, n, "node-1", ready=name.endswith("spread")) for n in "ab"]
+    seen = run(*pair(component), *last, *busy(component, "a", *STEADILY))
+    assert look(name, seen).verdict is Verdict.FAIL
+    assert look(name, [*seen, event(60, "probe", "watcher", "error", **value)]).verdict is Verdict.INVALID
