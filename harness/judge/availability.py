@@ -92,8 +92,13 @@ def _errors(bound: Bound, series: Series, samples: Column, fault: int | None) ->
 
 
 def _of_the_stack(history: History, bound: Bound, found: Check) -> Check:
-    """Answers that are slow while others have the machine are slow for that: nobody's promise is broken."""
-    if not (found.name.endswith(".latency") and found.verdict is Verdict.FAIL):
+    """Answers that are slow while others have the machine are slow for that: nobody's promise is broken. And a share of
+    the time says nothing where only a part of the time is known."""
+    if found.verdict is not Verdict.FAIL or found.name.endswith(".outage"):
+        return found
+    if history.problem is not None:
+        return unknown(bound, f"{found.because.partition(';')[0]}, but the history is not whole")
+    if not found.name.endswith(".latency"):
         return found
     if all(check.verdict is Verdict.PASS for check in machine.check(history)):
         return found

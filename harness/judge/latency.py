@@ -15,7 +15,7 @@ from harness.history import NS
 from harness.judge.checks import amount, broken, measured, unknown
 from harness.judge.intervals import interval
 from harness.outcome import Check
-from harness.samples import Column, Series
+from harness.samples import Column, Ints, Series
 from harness.slo import Bound
 
 SLOW_SHARE = 1.0  # percent of the time: what is promised is a p99
@@ -47,27 +47,31 @@ def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> 
         return unknown(bound, f"How long an answer of {series} stands for cannot be told from {len(samples)} samples")
     judged = stands_for(samples, usual)
     time, free = int(judged.sum()), allowed.within(int(judged.sum()), usual)
-    kept = quantile(samples, usual, free)
+    kept = quantile(samples, usual, free, samples.due)
     but = f"{amount(free / NS, 's')} of the {amount(time / NS, 's')} judged"
     if kept is None:
         return unknown(bound, f"All of the {amount(time / NS, 's')} in which {series} was sampled may be slow")
     if math.isinf(kept):
         gone = amount(int(judged[samples.bad].sum()) / NS, "s")
         return broken(bound, f"{series} did not answer at all for {gone}, and may be slow or silent for {but}")
+    served = quantile(samples, usual, free, samples.t)
+    if not bound.holds(kept / NS) and served is not None and bound.holds(served / NS):
+        late = f"{amount(kept / NS, 's')} of when it was due, and {amount(served / NS, 's')} of when it was asked"
+        return unknown(bound, f"But for {but}, {series} answered within {late}: it was the prober that came late")
     return measured(bound, kept / NS, f"But for {but}, {series} answered within")
 
 
-def stands_for(samples: Column, usual: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def stands_for(samples: Column, usual: int) -> Ints:
     """Nanoseconds for each sample: until the next was due; the last one stands for the usual interval."""
     return np.append(np.diff(samples.due), usual)
 
 
-def quantile(samples: Column, usual: int, free: float) -> float | None:
-    """The least latency in nanoseconds that was exceeded for no longer than `free` nanoseconds.
+def quantile(samples: Column, usual: int, free: float, since: Ints) -> float | None:
+    """The least latency in nanoseconds, from `since` on, that was exceeded for no longer than `free` nanoseconds.
 
     Infinite where that long nothing was answered well, and None where all of the time is free.
     """
-    latency = np.where(samples.bad, np.inf, samples.end - samples.due)
+    latency = np.where(samples.bad, np.inf, samples.end - since)
     slowest_first = np.argsort(-latency, kind="stable")
     beyond = np.flatnonzero(np.cumsum(stands_for(samples, usual)[slowest_first]) > free)
     return float(latency[slowest_first[beyond[0]]]) if len(beyond) else None

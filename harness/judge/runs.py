@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +30,8 @@ class Task(NamedTuple):
 class Run:
     """One trigger and what became of it. Times are nanoseconds since the run of the experiment began.
 
-    `answer` info: nobody knows whether it was accepted. `state` unknown: nobody could be asked how it ended.
+    `answer` info: nobody knows whether it was accepted. `state` unknown: nobody could be asked how it ended; so
+    it is with a `disputed` one, which ended in two ways.
     """
 
     dag_run: str
@@ -40,6 +41,7 @@ class Run:
     tasks: frozenset[Task] | None
     ended: int | None
     state: State
+    disputed: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -77,6 +79,7 @@ def runs(history: History) -> dict[str, Run]:
     invokes: dict[str, Op] = {}
     answers: dict[str, Op] = {}
     ends: dict[str, Op] = {}
+    ways: dict[str, set[object]] = {}
     for op in history.ops:
         if op.f not in ("trigger", "run"):
             continue
@@ -84,6 +87,8 @@ def runs(history: History) -> dict[str, Run]:
         if op.f == "run":
             if op.type != "invoke":
                 ends[dag_run] = op
+            if op.type in ("ok", "fail"):
+                ways.setdefault(dag_run, set()).add((op.type, op.value.get("state")))
         elif op.type != "invoke":
             answers[dag_run] = op
         elif dag_run in invokes:
@@ -92,7 +97,11 @@ def runs(history: History) -> dict[str, Run]:
             invokes[dag_run] = op
     if nobody := sorted(answers.keys() - invokes.keys()):
         raise HistoryError(f"the trigger of {nobody[0]} was answered but never sent; the history is damaged")
-    return {name: _run(name, op, answers.get(name), ends.get(name)) for name, op in invokes.items()}
+    made = {name: _run(name, op, answers.get(name), ends.get(name)) for name, op in invokes.items()}
+    disputed = {name for name, said in ways.items() if len(said) > 1}
+    for name in disputed & made.keys():
+        made[name] = replace(made[name], ended=None, state="unknown", disputed=True)
+    return made
 
 
 def work(marks: Iterable[Mark], signs: Mapping[str, int] | None = None) -> dict[Task, Work]:

@@ -197,7 +197,8 @@ def _over_tasks(
 def _run_duration(book: _Book, bound: Bound) -> Check:
     """Runs that never ended have lasted at least until the history did; failed ones are judged as lost."""
     lasted = [(r.ended - r.invoked, r) for r in book.accepted if r.state == "success" and r.ended is not None]
-    lasting = [(_known(book, r), r) for r in book.accepted if r.state in ("unfinished", "unknown")]
+    going = [r for r in book.accepted if r.state in ("unfinished", "unknown") and not r.disputed]
+    lasting = [(_known(book, r), r) for r in going]
     checks = [
         _duration(book, bound, max(every, key=lambda x: x[0]), whole)
         for every, whole in ((lasted, True), (lasting, False))

@@ -62,7 +62,7 @@ def test_an_outage_before_the_fault_is_not_held_against_it() -> None:
 
 
 def test_what_ended_in_the_moment_where_judging_begins_belongs_to_the_baseline_alone() -> None:
-    samples = [sample(19, took=0.5), sample(19.5, "fail", took=0.5), sample(20, took=0.5)]
+    samples = [meta(), sample(19, took=0.5), sample(19.5, "fail", took=0.5), sample(20, took=0.5)]
     bounds = {READ: BOUNDS[READ], "availability.read.errors": BOUNDS["availability.read.errors"]}
     before = availability.between(whole(samples), bounds, at(10), at(20))
     after = availability.between(whole(samples), bounds, at(20), availability.NEVER)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import NS, Event, Record, Sample
+from harness.history import NS, Event, History, Record, Sample
 from harness.judge.intervals import interval
 from harness.judge.latency import Allowance, judge, quantile
+from harness.judge.verdict import judge as judge_history
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 from tests.unit.builders import READ, at, bad, changed, column, healthy, meta, named, sample, verdict
@@ -69,23 +70,25 @@ def naive(samples: list[Sample], free: float) -> float | None:
 
 @given(sampled(), st.floats(0, 1.2))
 def test_the_measure_is_what_counting_by_hand_gives(samples: list[Sample], share: float) -> None:
-    usual = interval(column(samples))
+    one = column(samples)
+    usual = interval(one)
     assert usual is not None
     time = samples[-1].due - samples[0].due + usual
-    assert quantile(column(samples), usual, share * time) == naive(samples, share * time)
+    assert quantile(one, usual, share * time, one.due) == naive(samples, share * time)
 
 
 @given(sampled(), st.floats(0, 0.9), st.integers(0, 39), st.integers(1, 5000))
 def test_a_slower_answer_never_makes_it_better(samples: list[Sample], share: float, which: int, ms: int) -> None:
     usual = interval(column(samples)) or 0
     free = share * (samples[-1].due - samples[0].due + usual)
-    before = quantile(column(samples), usual, free)
+    first = column(samples)
+    before = quantile(first, usual, free, first.due)
     place = which % len(samples)
     later = samples[place].model_copy(update={"end": samples[place].end + ms * NS // 1000})
-    after = quantile(column([*samples[:place], later, *samples[place + 1 :]]), usual, free)
-    gone = quantile(
-        column([*samples[:place], later.model_copy(update={"outcome": "fail"}), *samples[place + 1 :]]), usual, free
-    )
+    slower = column([*samples[:place], later, *samples[place + 1 :]])
+    failed = column([*samples[:place], later.model_copy(update={"outcome": "fail"}), *samples[place + 1 :]])
+    after = quantile(slower, usual, free, slower.due)
+    gone = quantile(failed, usual, free, failed.due)
     assert before is not None
     assert after is not None
     assert gone is not None
@@ -186,3 +189,16 @@ def test_what_is_slow_while_others_have_the_machine_is_nobodys_broken_promise() 
     found = named(verdict(sorted([*slow, *load], key=lambda r: r.t)), "availability.read.latency")
     assert found.verdict is Verdict.INVALID
     assert "the machine was not the stack's own" in found.because
+
+
+def test_a_prober_that_came_late_is_no_slow_server() -> None:
+    late = changed(healthy(), Sample, lambda s: True, lambda s: {"t": s.t + at(0.9), "end": s.end + at(0.9)})
+    found = named(verdict(late), "availability.read.latency")
+    assert found.verdict is Verdict.INVALID
+    assert "it was the prober that came late" in found.because
+
+
+def test_a_share_of_a_part_is_none_of_the_whole() -> None:
+    slow = changed(healthy(), Sample, lambda s: True, lambda s: {"end": s.due + at(0.9)})
+    cut = judge_history(History.of(slow))
+    assert named(cut, "availability.read.latency").verdict is Verdict.INVALID
