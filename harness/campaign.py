@@ -14,7 +14,7 @@ from harness import gate, standing
 from harness.errors import EXIT_FAIL, EXIT_INVALID, CommandFailed, HarnessError, UsageError
 from harness.files import write
 from harness.history import wall_now
-from harness.kills import Fate, Matrix, Trial, checks_of
+from harness.kills import Fate, Matrix, Trial, checks_of, table
 from harness.mutant import SHARED, Mutant
 from harness.outcome import Outcome, Verdict
 from harness.process import run as run_program
@@ -25,6 +25,7 @@ from harness.stack import steps
 from harness.stack.steps import Display
 
 NAME, PAGE = "kill-matrix.json", "kill-matrix.html"
+DOCS = ROOT / "docs"
 REST = "null"
 # Mutants one after another differ in little, and the good stack is put back once for all their controls.
 AT_ONCE = 4
@@ -60,6 +61,15 @@ def read(reports: Path) -> Matrix:
         return Matrix.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as cause:
         raise UsageError(f"{path} is not a kill matrix that can be read; move it away and begin again") from cause
+
+
+def publish(matrix: Matrix, known: list[Mutant]) -> None:
+    """Write the matrix where readers find it; its JSON, copied to the reports, is what a campaign goes on from."""
+    left_out = [(one.name, one.title, one.because) for one in known if not one.counts]
+    tried = {trial.mutant for trial in matrix.mutants}
+    untried = [one.name for one in known if one.counts and one.name not in tried]
+    write(DOCS / "kill-matrix.md", f"# Kill matrix\n\n{table(matrix, untried, left_out)}")
+    write(DOCS / NAME, matrix.model_dump_json(indent=2) + "\n")
 
 
 def _due(matrix: Matrix, mutant: Mutant) -> bool:

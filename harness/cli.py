@@ -200,16 +200,18 @@ def mutants(
     part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
     quick: Annotated[bool, typer.Option("--quick", help="the few that are quickest")] = False,
     controls: Annotated[bool, typer.Option(help="run as many experiments on the good stack in between")] = True,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="write docs/kill-matrix.md, and .json to resume from")
+    ] = False,
 ) -> None:
     """Plant each defect, run the experiment that must catch it, and write the kill matrix; resumes where it stopped."""
-    settings, known = _settings(), mutant.every()
+    settings = _settings()
     named = [one for one in mutant.every(names) if (one.counts or names) and (one.quick or not quick)]
     chosen = mutant.share(named, part)
     matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls)
     tried = {trial.mutant: trial for trial in matrix.mutants}
-    if all(one.name in tried for one in known if one.counts):  # a part of it is nothing to publish
-        left_out = [(one.name, one.title, one.because) for one in known if not one.counts]
-        write(ROOT / "docs" / "kill-matrix.md", f"# Kill matrix\n\n{kills.table(matrix, left_out)}")
+    if publish:
+        campaign.publish(matrix, mutant.every())
     plainly(f"{kills.headline(matrix)} {settings.reports / campaign.PAGE}")
     fine = all(one.name in tried and tried[one.name].fate is kills.Fate.NAMED for one in chosen) and not matrix.red
     raise typer.Exit(EXIT_PASS if fine else EXIT_FAIL)

@@ -121,13 +121,15 @@ def headline(matrix: Matrix) -> str:
     )
 
 
-def table(matrix: Matrix, left_out: Sequence[tuple[str, str, str]] = ()) -> str:
-    """The matrix in Markdown; (name, title, why) of each mutant that does not count below it."""
+def table(matrix: Matrix, untried: Sequence[str] = (), left_out: Sequence[tuple[str, str, str]] = ()) -> str:
+    """The matrix in Markdown; below it the names not tried yet, and (name, title, why) of what does not count."""
     columns = (
         "| class | mutant | experiment | named check | fate | checks that were FAIL, or else INVALID | at rest | why |"
     )
     lines = [headline(matrix), "", columns, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     lines += [_row(trial, matrix.at_rest(trial.mutant)) for trial in matrix.mutants]
+    if untried:
+        lines += ["", f"Not tried yet, {len(untried)}: {', '.join(f'`{name}`' for name in untried)}."]
     if left_out:
         lines += ["", "Not counted, since they cannot matter here:", ""]
         lines += [f"- `{name}`: {title}. {because}" for name, title, because in left_out]

@@ -75,9 +75,10 @@ def test_there_are_to_be_as_many_controls_as_trials(trials: list[Trial]) -> None
 
 
 def test_what_does_not_count_stands_below_the_table() -> None:
-    said = table(Matrix().with_(trial()), [("other", "A thing", "It cannot matter.")])
+    said = table(Matrix().with_(trial()), ["late"], [("other", "A thing", "It cannot matter.")])
     assert said.endswith("- `other`: A thing. It cannot matter.\n")
     assert said.startswith("1 mutants: 0 killed")
+    assert "Not tried yet, 1: `late`." in said
 
 
 @given(st.lists(st.builds(trial, st.sampled_from(["a", "b", ""]), st.sampled_from(list(Verdict)))))
