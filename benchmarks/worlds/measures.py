@@ -17,6 +17,7 @@ from benchmarks.worlds.stack import TASKS
 POD_LAG, JOB_LAG, RUN_LAG, MARK_LAG, STARTED_LATE = 0.25, 0.55, 1.1, 0.05, 0.02
 ANSWERED_MS = 20
 SLOW_MS = 900
+SLOW_SHARE = 0.05  # of the time may be slow
 AROUND = 2.5  # probe intervals: by so much the time that was slow or silent may be measured wrongly
 
 
@@ -62,11 +63,14 @@ def outage(life: Life, key: Key, planned: bool) -> Measure:
     return Measure(max(lasts, default=0) / 1000, error)
 
 
-def latency(life: Life, planned: bool, write: bool, seconds: float, percent: float) -> set[float]:
-    """Within how many seconds all was answered, but for what may be slow: so many seconds, or percent of the time.
+def latency(
+    life: Life, planned: bool, write: bool, seconds: float, percent: float, replacing: float = 0.0
+) -> set[float]:
+    """Within how many seconds all was answered, but for what may be slow: so many seconds, or percent of the time; and
+    half of the milliseconds in which something was being replaced.
     Infinite where it was not answered at all. More than one where the measure's error does not allow to tell."""
     judged = PROBED_UNTIL - since(planned)
-    free = max(judged * max(1.0, percent) / 100, seconds * 1000)
+    free = max(judged * max(SLOW_SHARE, percent / 100), seconds * 1000) + replacing / 2
     each = [_within(life, key, planned, free) for key in life.intervals if key[2] is write]
     least = max(min(possible) for possible in each)
     return {value for possible in each for value in possible if value >= least}

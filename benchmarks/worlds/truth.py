@@ -14,7 +14,7 @@ from benchmarks.worlds import spoilt
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import FAULT, HIT, Life
 from benchmarks.worlds.limits import LATENCY, limits, measures, missing
-from benchmarks.worlds.measures import AROUND, MARK_LAG, Measure, latency
+from benchmarks.worlds.measures import AROUND, MARK_LAG, SLOW_SHARE, Measure, latency
 from benchmarks.worlds.stack import IDLE, IDLE_FROM
 from harness.outcome import Verdict
 from harness.slo import CATALOGUE
@@ -101,8 +101,16 @@ def _latency(name: str, bounds: Mapping[str, float], life: Life, world: World) -
     write, word = "write" in name, name.split(".")[1]
     # Without the bound, nothing may be missing.
     free = bounds.get(f"availability.{word}.outage", 0.0), bounds.get(f"availability.{word}.errors", 0.0)
-    possible = latency(life, world.fault != "none", write, *free)
+    possible = latency(life, world.fault != "none", write, *free, _replacing(life, world, bounds))
     return frozenset({PASS if value <= bounds[name] else FAIL for value in possible})
+
+
+def _replacing(life: Life, world: World, bounds: Mapping[str, float]) -> float:
+    """Milliseconds for which what was hit was being replaced, at most as long as it may take."""
+    most = 1000 * bounds.get("rollback.time", 0.0)
+    if world.fault == "none":
+        return 0.0
+    return most if world.way("undo") == NOT_UNDONE else min(most, life.undone - HIT)
 
 
 def _redundant(name: str, world: World) -> Verdicts:
@@ -146,7 +154,7 @@ def _baseline(life: Life, bounds: Mapping[str, float]) -> Verdicts:
     for early in (o for o in life.outages if o.end < FAULT):
         word, step, gone = "write" if early.key[2] else "read", life.intervals[early.key][1], early.end - early.begin
         outage, errors = (bounds.get(f"availability.{word}.{kind}", 0.0) for kind in ("outage", "errors"))
-        free = min(outage * 1000, errors * FAULT / 100, max(FAULT / 100, SLOW_SAMPLES * step))
+        free = min(outage * 1000, errors * FAULT / 100, max(FAULT * SLOW_SHARE, SLOW_SAMPLES * step))
         possible = {PASS} if gone < free - AROUND * step else {PASS, INVALID}
         possible = {INVALID} if gone > free + AROUND * step else possible
     return frozenset(possible)

@@ -45,7 +45,7 @@ def _early_outage(life: Life, way: int, rng: random.Random) -> None:
 
 def _slow(life: Life, way: int, rng: random.Random) -> None:
     begin = 46_000 + rng.randrange(5_000)
-    life.slow.append((SERIES[way % 4][0], begin, begin + (1_100, 15_000)[way // 4], 900))
+    life.slow.append((SERIES[way % 4][0], begin, begin + (1_100, 20_000)[way // 4], 900))
 
 
 def _run(life: Life, way: int) -> Run:

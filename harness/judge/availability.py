@@ -38,7 +38,8 @@ def between(history: History, bounds: dict[str, Bound], since: float, until: flo
     checks: list[Check] = []
     for write, word in ((False, "read"), (True, "write")):
         inside = {series: samples for series, samples in every.items() if series.write is write}
-        for judge, kind in ((_outage, "outage"), (_errors, "errors"), (_latency(bounds, word, until), "latency")):
+        within = _latency(history, bounds, word, until)
+        for judge, kind in ((_outage, "outage"), (_errors, "errors"), (within, "latency")):
             name = f"availability.{word}.{kind}"
             if name in bounds:
                 checks.append(_of_the_stack(history, bounds[name], _worst(bounds[name], inside, judge, fault)))
@@ -105,11 +106,12 @@ def _of_the_stack(history: History, bound: Bound, found: Check) -> Check:
     return unknown(bound, f"{found.because.partition(';')[0]}, but the machine was not the stack's own")
 
 
-def _latency(bounds: dict[str, Bound], word: str, until: float) -> Judge:
+def _latency(history: History, bounds: dict[str, Bound], word: str, until: float) -> Judge:
     """A judge of latency, with what the other bounds allow from a fault on, and never before it."""
+    if until != NEVER:
+        return partial(_answered_within, latency.Allowance(samples=latency.FEWEST))
     outage, errors = (bounds.get(f"availability.{word}.{kind}") for kind in ("outage", "errors"))
-    allowed = latency.Allowance.of(outage, errors) if until == NEVER else latency.Allowance(samples=latency.FEWEST)
-    return partial(_answered_within, allowed)
+    return partial(_answered_within, latency.Allowance.of(outage, errors, latency.replacing(history, bounds)))
 
 
 def _answered_within(allowed: latency.Allowance, bound: Bound, series: Series, samples: Column, _: int | None) -> Check:

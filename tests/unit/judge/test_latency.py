@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from harness.history import NS, Event, History, Record, Sample
 from harness.judge.intervals import interval
-from harness.judge.latency import Allowance, judge, quantile
+from harness.judge.latency import Allowance, judge, quantile, replacing
 from harness.judge.verdict import judge as judge_history
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
-from tests.unit.builders import READ, at, bad, changed, column, healthy, meta, named, sample, verdict
+from tests.unit.builders import READ, at, bad, changed, column, healthy, meta, named, sample, verdict, whole
 from tests.unit.judge.test_null import null, still
 
 NAME = "availability.read.latency"
+P99 = Allowance(percent=1)
 BOUND = Bound(NAME, 0.75, "s", "test")
 
 
@@ -30,7 +31,7 @@ def answers(*took: float, step: float = 1.0) -> list[Sample]:
 
 
 def judged(samples: list[Sample], allowed: Allowance | None = None) -> Check:
-    return judge(BOUND, READ, column(samples), allowed or Allowance())
+    return judge(BOUND, READ, column(samples), allowed or P99)
 
 
 def slower(records: list[Record], by: float, since: float = 0, until: float = 60, method: str = "GET") -> list[Record]:
@@ -139,9 +140,26 @@ def test_what_may_be_missing_may_be_slow() -> None:
     assert judged(answers(*took)).verdict is Verdict.FAIL
     for allowed in (Allowance(percent=5), Allowance(seconds=5)):
         assert judged(answers(*took), allowed).verdict is Verdict.PASS
-    errors, outage = Bound("availability.read.errors", 3, "%", "x"), Bound("availability.read.outage", 2, "s", "x")
-    assert Allowance.of(outage, errors) == Allowance(3, 2)
+    errors, outage = Bound("availability.read.errors", 8, "%", "x"), Bound("availability.read.outage", 2, "s", "x")
+    assert Allowance.of(outage, errors) == Allowance(8, 2)
     assert Allowance.of(None, None) == Allowance.of(Bound(outage.name, 0, "s", "x"), Bound(errors.name, 0, "%", "x"))
+
+
+def test_a_twentieth_of_the_time_may_be_slow_and_half_of_that_in_which_something_is_replaced() -> None:
+    took = [0.1] * 75 + [1.0] * 25
+    assert judged(answers(*took), Allowance(replacing=at(38))).verdict is Verdict.FAIL
+    assert judged(answers(*took), Allowance(replacing=at(40))).verdict is Verdict.PASS
+
+
+def test_replaced_is_what_the_undo_found_whole_and_no_later_than_promised() -> None:
+    history = whole(healthy())
+    fault = min(f.t for f in history.faults if f.phase == "injected")
+    undone = max(f.t for f in history.faults if f.phase == "rolled-back")
+    bound = Bound("rollback.time", 1000, "s", "x")
+    assert replacing(history, {bound.name: bound}) == undone - fault
+    assert replacing(history, {bound.name: Bound(bound.name, 2, "s", "x")}) == at(2)
+    assert replacing(history, {}) == 0
+    assert replacing(whole(still()), {bound.name: bound}) == 0
 
 
 @pytest.mark.parametrize("samples", [answers(0.1), [sample(1), sample(1), sample(1)]])
@@ -165,7 +183,7 @@ def test_a_stack_that_takes_900_ms_more_fails_with_nothing_broken() -> None:
 
 
 def test_reads_and_writes_are_judged_apart_and_the_worst_series_speaks() -> None:
-    outcome = verdict(slower(healthy(), 0.7, 25, 40, "POST"))
+    outcome = verdict(slower(healthy(), 0.7, 25, 55, "POST"))
     assert named(outcome, "availability.write.latency").verdict is Verdict.FAIL
     assert named(outcome, NAME).verdict is Verdict.PASS
     one = changed(healthy(), Sample, lambda s: s.target == "dags" and s.due > at(25), lambda s: {"end": s.end + at(1)})
