@@ -17,7 +17,7 @@ from benchmarks.worlds.stack import TASKS
 POD_LAG, JOB_LAG, RUN_LAG, MARK_LAG, STARTED_LATE = 0.25, 0.55, 1.1, 0.05, 0.02
 ANSWERED_MS = 20
 SLOW_MS = 900
-SLOW_SHARE = 0.05  # of the time may be slow
+SLOW_SHARE = 0.1  # of the time may be slow
 AROUND = 2.5  # probe intervals: by so much the time that was slow or silent may be measured wrongly
 
 

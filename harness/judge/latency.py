@@ -19,8 +19,8 @@ from harness.outcome import Check
 from harness.samples import Column, Ints, Series
 from harness.slo import Bound
 
-SLOW_SHARE = 5.0  # percent of the time, a p95: of 200 samples, which a run has of a series, ten are beyond it
-FEWEST = 2  # samples that may be slow in a short time: of fewer than 20, one is more than a twentieth
+SLOW_SHARE = 10.0  # percent of the time: a p90, since of 45 to 200 samples of a series two at most are beyond its p99
+FEWEST = 2  # samples that may be slow in a short time: of fewer than 10, one is more than a tenth
 REPLACING = 0.5  # of the time: a server that starts takes 14 s of processor time from those that answer
 
 
