@@ -33,6 +33,7 @@ PROOFS = {
     "drain_node": f"the API's answer to each eviction; {GONE}",
     "renew_pods": GONE,
     "load_at": GONE,
+    "pile_up": "none, for it is no fault",
     "overload": "by the ledger, a run waited so long for its first task",
     "scale_pods": f"replicas Ready; {GONE}, for those that go",
     "crash_pods": "process gone",

@@ -28,6 +28,7 @@ Recovery = Literal[
     "orphans_handled",
     "last_delayed_run",
     "workers_consume",
+    "waiting_begun",
 ]
 
 

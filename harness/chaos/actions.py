@@ -8,7 +8,7 @@ was hit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from chaoslib.exceptions import ActivityFailed
 
@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 
 Pick = Literal["all", "one", "all-but-one", "one-at-work"]
 Hits = list[dict[str, Any]]
+T = TypeVar("T")
 
 
 def kill_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:
@@ -104,6 +105,11 @@ def overload(
     return _act(namespace, lambda context, where: backlog.overload(context, where, selector, surge))
 
 
+def pile_up(runs: Count, namespace: Namespace = "") -> list[str]:
+    """Ask for so many DAG runs at once, and go on: a load for the fault that follows, and none by itself."""
+    return _act(namespace, lambda context, _: backlog.pile_up(context, runs))
+
+
 def undo() -> list[str]:
     """Undo every fault of this run that is not undone yet, and return their ids."""
     try:
@@ -112,7 +118,7 @@ def undo() -> list[str]:
         raise ActivityFailed(str(cause)) from cause
 
 
-def _act(namespace: str, do: Callable[[Context, str], Hits]) -> Hits:
+def _act(namespace: str, do: Callable[[Context, str], T]) -> T:
     context = current()
     try:
         return do(context, namespace or context.settings.namespace)

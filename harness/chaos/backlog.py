@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,18 +28,29 @@ def overload(context: Context, namespace: str, selector: str, surge: Surge) -> l
 
     How long tasks waited, the ledger says. Raises `FaultError` where the experiment has no such load.
     """
-    if context.surge is None:
-        raise FaultError("the experiment has no `surge`, so there is no load to ask for; add it to its extension block")
+    load = _surge(context)
     pods = chosen(context, namespace, selector, "all")
     strike = Strike.begin(context, "overload", namespace, selector)
     since = context.recorder.now()
     for pod in pods:
         strike.hit(pod, None, since, runs=surge.runs)
-    context.surge(surge.runs, 0)
+    load(surge.runs, 0)
     asked = {"since": since, "until": context.recorder.now(), "queue_time_s": surge.queue_time_s}
     for victim in strike.victims:
         strike.prove(victim, **asked)
     return strike.end(most=_come_and_gone(context, namespace, selector, len(pods), surge.within_s))
+
+
+def pile_up(context: Context, runs: int) -> list[str]:
+    """Ask for the runs; what became of each is recorded as for any other. Raises as `overload`."""
+    _surge(context)(runs, 0)
+    return [f"{runs} runs were asked for"]
+
+
+def _surge(context: Context) -> Callable[[int, float], None]:
+    if context.surge is None:
+        raise FaultError("the experiment has no `surge`, so there is no load to ask for; add it to its extension block")
+    return context.surge
 
 
 def _come_and_gone(context: Context, namespace: str, selector: str, before: int, within_s: float) -> int:

@@ -18,6 +18,8 @@ from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 WORKER = "worker"
+WAITED_NS = 3 * NS  # an append-only file may lack what came in its last second; and a scheduler takes one to send it
+FEWEST_WAITING = 2
 OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
 
 
@@ -168,6 +170,21 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
     return [mark for mark in scene.history.marks if mark.mark == "start" and mark.dag_run in names]
 
 
+def _waiting_begun(scene: _Scene) -> int | None:
+    """What had been accepted some time before the fault and not begun waited in the queue: it is begun all the same."""
+    first: dict[str, int] = {}
+    for mark in scene.history.marks:
+        if mark.mark == "start":
+            first[mark.dag_run] = min(mark.t, first.get(mark.dag_run, mark.t))
+    early = [r for r in runs(scene.history).values() if r.tasks and r.answered and r.answered <= scene.t - WAITED_NS]
+    waiting = [r.dag_run for r in early if r.accepted and first.get(r.dag_run, scene.t + 1) > scene.t]
+    if len(waiting) < FEWEST_WAITING:
+        raise UnknowableError(f"{len(waiting)} runs waited in the queue, of {FEWEST_WAITING} at least")
+    if left := sorted(set(waiting) - first.keys()):
+        raise _NeverError(f"{some(left)} did not begin")
+    return max(first[run] for run in waiting)
+
+
 def _orphans_handled(scene: _Scene) -> int | None:
     dead = _dead(scene)
     if not dead:
@@ -227,6 +244,7 @@ _PHASES: dict[str, tuple[str, Callable[[_Scene], int | None], tuple[str, str] | 
         _workers_consume,
         MARKS,
     ),
+    "recovery.waiting_begun": ("The first task of the last run that had waited in the queue", _waiting_begun, MARKS),
     "recovery.orphans_handled": ("The adoption or reset of the dead schedulers' tasks", _orphans_handled, JOBS),
     "recovery.last_delayed_run": ("The success of the last run in flight", _last_delayed_run, RUNS),
 }

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from harness.history import NS, Event, History, Mark
 from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
-from harness.judge.faults import fault_time, judged_from, planned, serves, span
+from harness.judge.faults import SCHEDULER, fault_time, judged_from, planned, serves, span
 from harness.judge.observers import PODS, blind, unread_ledger, unseen
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
@@ -22,6 +22,7 @@ COMPONENTS = {
     "redundancy.triggerers": "triggerer",
 }
 WORKER = "worker"
+BEATS_WITHIN_NS = 15 * NS  # it beats every 5 s, and has done so before it is Ready
 ENOUGH = 2  # fewer are no redundancy
 
 Span = tuple[int, int]
@@ -93,13 +94,32 @@ def _shared(scene: _Scene, bound: Bound, component: str) -> Check:
     pods = [events for events in scene.pods(component) if serves(events[-1])]
     if len(pods) < ENOUGH:
         return _alone(scene, bound, component, len(pods))
+    if component == SCHEDULER and (nameless := _nameless(scene, pods)):
+        why = f"{some(nameless)}: Ready, and no job of a scheduler beats under its name, so that nobody misses it."
+        return _plain(bound, why)
     return worst_of(_idle(scene, bound, _at_work(scene, component, events), events) for events in pods)
 
 
 def _alone(scene: _Scene, bound: Bound, component: str, count: int) -> Check:
     """No measure in seconds speaks of it: what there is one of, or none, shares its work with nobody."""
     why = f"{count} {component} was Ready {when(scene.until, scene.fault)}; fewer than {ENOUGH} are no redundancy."
+    return _plain(bound, why)
+
+
+def _plain(bound: Bound, why: str) -> Check:
     return plain(bound.name, Verdict.FAIL, why).model_copy(update={"limit": bound.limit, "origin": bound.origin})
+
+
+def _nameless(scene: _Scene, pods: list[list[Event]]) -> list[str]:
+    """Schedulers that were Ready for long enough to beat, and did not by their own name; none where nobody listened."""
+    beats = [e for e in scene.history.events if e.source == "job" and e.what == "heartbeat" and e.t <= scene.until]
+    names = {e.value.get("hostname") for e in beats}
+    old = [
+        events[-1].object
+        for events in pods
+        if any(end - begin >= BEATS_WITHIN_NS for begin, end in _ready(scene, events))
+    ]
+    return sorted(name for name in old if names and name.rsplit("/", 1)[-1] not in names)
 
 
 def _idle(scene: _Scene, bound: Bound, busy: list[Span], events: list[Event]) -> Check:

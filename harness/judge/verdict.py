@@ -53,7 +53,7 @@ CHECKERS: dict[str, Checker] = {
 READERS = frozenset({stale.NAME, streams.NAME})
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | READERS
 # Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
-CONSUMING = frozenset({"recovery.workers_consume"})
+CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun"})
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.unit.builders import (
     mark,
     meta,
     named,
+    op,
     pod,
     sample,
     verdict,
@@ -253,6 +255,34 @@ def test_without_workers_or_new_runs_nobody_can_say_that_all_consume() -> None:
     late = {"r24", "r30", "r36", "r42"}
     none = without(without(healthy(), Mark, lambda m: m.dag_run in late), Op, lambda o: o.value["dag_run"] in late)
     assert consuming(worker(0), records=none).verdict is Verdict.INVALID
+
+
+def waited(*begun: float, since: float = FAULT - 5, limit: float = 20) -> Check:
+    """The check of `recovery.waiting_begun`, of runs accepted `since`; those that begin at no finite time never do."""
+    bound = Bound("recovery.waiting_begun", limit, "s", "origin")
+    records: list[Record] = without(without(healthy(), Mark), Op)
+    for number, t in enumerate(begun):
+        records += [
+            op(since - 0.1, "trigger", "invoke", f"q{number}", dag="backlog", tasks=[["work", -1]]),
+            op(since, "trigger", "ok", f"q{number}", status=200, tries=1),
+        ]
+        records += [mark(t, "start", f"q{number}", "work")] if math.isfinite(t) else []
+    (found,) = check(whole(sorted(records, key=lambda r: r.t)), {bound.name: bound})
+    return found
+
+
+def test_what_waited_in_the_queue_must_begin() -> None:
+    assert waited(FAULT - 1, FAULT + 4, FAULT + 9).measure == pytest.approx(9)
+    assert waited(FAULT + 4, FAULT + 21).verdict is Verdict.FAIL
+    lost = waited(FAULT + 4, math.inf)
+    assert lost.verdict is Verdict.FAIL
+    assert "q1 did not begin" in lost.because
+    assert waited(FAULT + 4, math.inf, limit=60).verdict is Verdict.INVALID
+
+
+def test_where_nothing_waited_in_the_queue_nothing_was_at_stake() -> None:
+    assert waited(FAULT - 1, FAULT - 1, FAULT + 4).verdict is Verdict.INVALID
+    assert waited(FAULT + 4, FAULT + 5, since=FAULT - 2).verdict is Verdict.INVALID
 
 
 def test_every_dead_scheduler_must_be_noticed() -> None:

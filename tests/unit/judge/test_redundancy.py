@@ -124,6 +124,26 @@ def test_one_alone_is_no_redundancy() -> None:
     assert "1 api-server was Ready" in found.because
 
 
+def beat(t: float, number: int, host: str) -> Event:
+    return event(t, "job", f"SchedulerJob/{number}", "heartbeat", hostname=host, id=number, state="running")
+
+
+def test_two_schedulers_of_one_name_are_no_redundancy_though_both_work() -> None:
+    both = busy("scheduler", "a", *STEADILY) + busy("scheduler", "b", *STEADILY)
+    named = [beat(2, 1, "a"), beat(3, 2, "b")]
+    assert look("redundancy.schedulers", run(*pair("scheduler"), *named, *both)).verdict is Verdict.PASS
+    found = look("redundancy.schedulers", run(*pair("scheduler"), beat(2, 1, "a"), beat(3, 2, "a"), *both))
+    assert found.verdict is Verdict.FAIL
+    assert found.because.startswith("airflow/b: Ready, and no job of a scheduler beats under its name")
+
+
+def test_a_scheduler_that_just_became_ready_may_not_have_been_heard_yet() -> None:
+    late = [pod(90, "scheduler", "c", "node-3"), *busy("scheduler", "c", 92)]
+    both = busy("scheduler", "a", *STEADILY) + busy("scheduler", "b", *STEADILY)
+    found = look("redundancy.schedulers", run(*pair("scheduler"), beat(2, 1, "a"), beat(3, 2, "b"), *late, *both))
+    assert found.verdict is Verdict.PASS
+
+
 def test_nobody_who_read_the_logs_means_that_nobody_knows() -> None:
     assert look("redundancy.webservers", run(*pair("api-server"))).verdict is Verdict.INVALID
 
