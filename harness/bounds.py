@@ -11,5 +11,5 @@ from harness.slo import Bound, load
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
     """By name. Raises `UsageError` where `slo.yaml` gives no limit for one that is owed."""
     plan = one.plan
-    needed = required(plan.component, plan.writer is not None, plan.recovery, there.stack)
+    needed = required(plan.component, plan.writes, plan.recovery, there.stack)
     return load(there.slo_file, there.profile, there.stack, one.name, needed)
