@@ -135,17 +135,22 @@ def phases(intervals: Sequence[int]) -> list[int]:
 
     Modulo the greatest common divisor of the intervals every tick of a series is at one place, so places that differ
     never meet. Where that divisor leaves no room, ticks must meet now and then, and only the first are set apart.
-    Series of one interval share it out among themselves, so that no long part of it goes by without a request.
+    Series of one interval share it out among themselves, so that no long part of it goes by without a request; the two
+    of a target, which follow each other, are half of it apart.
     """
     shared = gcd(*intervals)
     if shared < len(intervals) * MS:
         return [min(intervals) * place // len(intervals) for place in range(len(intervals))]
+    places = [shared * place // len(intervals) for place in range(len(intervals))]
     alike, before = Counter(intervals), Counter[int]()
     found = []
-    for place, every in enumerate(intervals):
-        share = every * before[every] // alike[every]
+    for every in intervals:
+        pair, second = divmod(before[every], 2)
         before[every] += 1
-        found.append(share // shared * shared + shared * place // len(intervals))
+        wanted = every * (pair + second * ceil(alike[every] / 2)) // alike[every]
+        place = min(places, key=lambda one: abs(wanted % shared - one))
+        places.remove(place)
+        found.append(wanted // shared * shared + place)
     return found
 
 
