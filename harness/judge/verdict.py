@@ -81,12 +81,16 @@ REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPT
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
 
-def required(component: str, writes: bool, phases: Sequence[str] | None = None, stack: str = "") -> frozenset[str]:
+def required(
+    component: str, writes: bool, phases: Sequence[str] | None = None, stack: str = "", *, reads_back: bool = True
+) -> frozenset[str]:
     """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
+    `reads_back`: whether somebody asks for what was written, as of runs that were triggered, and waits for it.
     """
-    more = (WRITES if writes else frozenset()) | (TASK_PODS if stack.startswith(PER_TASK) else frozenset())
+    more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
+    more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
     more |= redundant(component, stack)
     if component == NULL:
         return REQUIRED_OF_NULL | more

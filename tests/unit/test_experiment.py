@@ -35,9 +35,10 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     assert stacks(ROOT / "slo.yaml", "tuned", found.name)
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, found.name):
-            needed = required(found.plan.component, found.plan.writes, found.plan.recovery, stack)
-            there = Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
+            plan, there = found.plan, Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
+            needed = required(plan.component, plan.writes, plan.recovery, stack, reads_back=plan.writer is not None)
             assert needed <= owed(found, there).keys()
+            assert plan.writer or "availability.read.stale" not in owed(found, there), "nobody would look"
     assert found.plan.on.keys() <= {path.name for path in (ROOT / "deploy" / "overlays").iterdir()} | {"defaults"}
 
 
