@@ -22,6 +22,7 @@ from harness.files import write
 from harness.judge.checks import amount
 from harness.outcome import Outcome, Verdict
 from harness.settings import Profile, Settings
+from harness.sight import smallest
 from harness.slo import CATALOGUE, Bound, stacks
 
 LAST_RUNS = 5
@@ -138,7 +139,7 @@ def _section(one: Experiment, slo_file: Path, measured: Measured) -> list[str]:
     plan, raw = one.plan, one.raw
     lines = [f"## {one.name}", "", f"**{raw['title']}.** {raw['description']}", ""]
     lines += [f"- Breaks: {_step(step)}" for step in raw["method"]] or ["- Breaks: nothing"]
-    lines += [_lives(plan), *(f"{_lives(plan.at(name))}, on `{name}`" for name in plan.on), ""]
+    lines += [_lives(plan), *(f"{_lives(plan.at(name))}, on `{name}`" for name in plan.on), _sees(plan), ""]
     for profile in get_args(Profile):
         for stack in stacks(slo_file, profile, one.name):
             lines += _bounds(one, Settings(stack=stack, profile=profile, slo_file=slo_file), measured)
@@ -147,11 +148,23 @@ def _section(one: Experiment, slo_file: Path, measured: Measured) -> list[str]:
 
 def _lives(plan: Plan) -> str:
     phases = plan.phases
-    writes = f", a write every {plan.writer.every_s:g} s" if plan.writer else ""
+    writes = f", a triggered run of `{plan.writer.dag}` every {plan.writer.every_s:g} s" if plan.writer else ""
+    written = sum(t.rate_hz * len(t.conn) for t in plan.probe.writes)
+    of_these = f", {written:g} of them writes" if written else ""
     return (
         f"- Lives: {phases.baseline_s:g} s of baseline, the fault, {phases.recovery_s:g} s of recovery; a run of"
-        f" `{plan.workload.dag}` every {plan.workload.every_s:g} s{writes}, {plan.probe.rate_hz:g} requests/s"
+        f" `{plan.workload.dag}` every {plan.workload.every_s:g} s{writes}, {plan.probe.rate_hz:g} requests/s{of_these}"
     )
+
+
+def _sees(plan: Plan) -> str:
+    """What each load can see at the least (docs/judging.md)."""
+    found = []
+    for word, writes in (("reads", False), ("writes", True)):
+        whole, half = smallest(plan, write=writes), smallest(plan, write=writes, share=0.5)
+        if whole is not None and half is not None:
+            found.append(f"{word} that fail for {whole:.2f} s, or half of them for {half:.2f} s")
+    return f"- Sees, with 95 %: {'; '.join(found)}"
 
 
 def _step(step: dict[str, Any]) -> str:

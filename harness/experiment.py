@@ -7,17 +7,19 @@ what load goes on, and which component is the target; everything is checked befo
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import UsageError
 from harness.settings import ROOT
 
 EXTENSION = "airflow-chaos"
 CONTROL = "harness.control"
+VARIABLES = "/api/v2/variables/"
 
 
 Recovery = Literal[
@@ -54,14 +56,17 @@ class Workload(Strict):
 
 
 class Target(Strict):
-    """One read, at `rate_hz` on each of its connection kinds.
+    """One request, at `rate_hz` on each of its connection kinds.
 
     `entry` main is the load balancer's address, where this host can reach it. Loopback is the mapped port, which is
     also there where the address is not; a cluster that is not ours has none, and the target is then left out.
+    With `write`, each request gives a number of its own to a Variable of Airflow, the cheapest thing that can be
+    written: `path` is the beginning of its name, for each kind of connection has one that nobody else writes.
     """
 
     name: str
     path: str = Field(pattern=r"^/[!-~]*$")
+    write: bool = False
     rate_hz: float = Field(gt=0, le=200)
     conn: tuple[Literal["new", "reused"], ...] = Field(default=("new", "reused"), min_length=1)
     login: bool = False
@@ -74,6 +79,20 @@ class Target(Strict):
         if len(set(conn)) < len(conn):
             raise ValueError("a kind of connection is given twice; their samples could not be told apart")
         return conn
+
+    @model_validator(mode="after")
+    def _writes_to_a_variable(self) -> Target:
+        if self.write and not (re.fullmatch(VARIABLES + r"[\w-]+", self.path) and self.login and not self.must_contain):
+            raise ValueError(f"a write has a login, the path {VARIABLES}NAME, and an answer that is known beforehand")
+        return self
+
+    def at(self, conn: str) -> str:
+        """The path that is asked for over this kind of connection."""
+        return f"{self.path}-{conn}" if self.write else self.path
+
+    def variable(self, conn: str, value: str) -> dict[str, str]:
+        """What is to be written there."""
+        return {"key": self.at(conn).removeprefix(VARIABLES), "value": value}
 
 
 class Probe(Strict):
@@ -91,6 +110,10 @@ class Probe(Strict):
         return targets
 
     @property
+    def writes(self) -> tuple[Target, ...]:
+        return tuple(t for t in self.targets if t.write)
+
+    @property
     def rate_hz(self) -> float:
         """Requests per second of all targets together."""
         return sum(t.rate_hz * len(t.conn) for t in self.targets)
@@ -104,7 +127,8 @@ class Elsewhere(Strict):
 
 
 class Plan(Strict):
-    """The extension block. `writer` is the workload whose triggers count as write requests; actions ask for `surge`.
+    """The extension block. The triggers of `writer` count as write requests, as those of the probe that write do;
+    actions ask for `surge`.
 
     `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
     cut off for a while is not replaced. `on` is what differs on a stack, or in a profile, of this name.
@@ -120,6 +144,11 @@ class Plan(Strict):
     surge: Workload | None = None
     probe: Probe
     on: dict[str, Elsewhere] = Field(default_factory=dict)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is written whose answer is judged."""
+        return self.writer is not None or bool(self.probe.writes)
 
     def at(self, *names: str) -> Plan:
         """The plan on the stack, and in the profile, of these names."""

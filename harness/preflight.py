@@ -129,6 +129,9 @@ def _dags_known(experiment: Experiment, access: Access) -> dict[str, str]:
                 raise UsageError(f"Airflow knows no DAG {load.dag}; deploy dags/{load.dag}.py and run harness up")
             if known[load.dag].is_paused:
                 door.unpause(load.dag)
+        for target in plan.probe.writes:
+            for conn in target.conn:
+                door.ensure(target.at(conn), target.variable(conn, ""))
         return {"airflow": door.version()}
     except UsageError:
         raise

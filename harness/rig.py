@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
 from harness.experiment import Plan
-from harness.experiment import Target as Read
+from harness.experiment import Target as Request
 from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube, of_cluster
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.pod_logs import PodLogs
-from harness.observe.prober import Prober, Target
+from harness.observe.prober import NUMBER, Prober, Target
 from harness.observe.streams import Streams
 from harness.observe.watcher import Watcher
 from harness.observe.witness import Witness
@@ -25,6 +26,7 @@ from harness.stack.access import INGRESS_NAMESPACE, Access
 TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where it is what is broken
 # Where requests are what an experiment is about, some of them last.
 READERS = {"workload": (Streams,), "writer": (Streams, Witness)}
+JSON = {"Content-Type": "application/json"}
 QUICK_S = 2.0
 CALL_S = 5.0
 
@@ -131,18 +133,19 @@ def _targets(plan: Plan, access: Access, run_id: str) -> dict[str, list[Target]]
     return found
 
 
-def _series(target: Read, token: str, run_id: str) -> list[Target]:
+def _series(target: Request, token: str, run_id: str) -> list[Target]:
     return [
         Target(
             name=target.name,
-            method="GET",
-            path=target.path,
+            method="PATCH" if target.write else "GET",
+            path=target.at(conn),
             conn=conn,
             rate_hz=target.rate_hz,
             expect_status=200,
-            headers={"Authorization": f"Bearer {token}"} if target.login else {},
-            must_contain=target.must_contain or None,
+            headers=({"Authorization": f"Bearer {token}"} if target.login else {}) | (JSON if target.write else {}),
+            must_contain=NUMBER if target.write else target.must_contain or None,
             nonce=run_id,
+            body=json.dumps(target.variable(conn, NUMBER)) if target.write else "",
         )
         for conn in target.conn
     ]

@@ -48,6 +48,7 @@ CATALOGUE: dict[str, Kind] = {
     "tasks.extra_attempts": Kind("count", "at most", "attempts started beyond one per task"),
     "tasks.overlapping": Kind("count", "at most", "tasks of which two attempts ran at the same time"),
     "tasks.unknown_attempts": Kind("count", "at most", "attempts that Airflow's own record does not know"),
+    "callbacks.doubled": Kind("count", "at most", "times beyond one that a run's success was told to its DAG"),
     "tasks.extra_pods": Kind("count", "at most", "pods made beyond one per attempt of a task"),
     "tasks.left_pods": Kind("count", "at most", "pods of tasks still there 30 s after they were over"),
     "tasks.survival": Kind("s", "at least", "last api-server gone → end of the first task that died for want of one"),

@@ -13,11 +13,11 @@ from harness.errors import HistoryError
 from harness.history import NS, History
 from harness.judge.observers import MARKS, unseen
 from harness.judge.runs import Run, Task, Work, known, runs, work
-from harness.samples import Column, Flags, Series
+from harness.samples import Column, Flags
 
 CLOCK_NS = NS // 20  # a timer may fire a little early
 HELD_UP_NS = NS  # on a busy machine
-WAITS = 6  # of a write, to connect and for an answer: refused as one whose login is over, it logs in and asks again
+WAITS = 6  # of a trigger, to connect and for an answer: refused as one whose login is over, it logs in and asks again
 GOOD = (200, 299)
 NEWS = {"trigger": "was answered", "run": "ended"}
 
@@ -36,10 +36,12 @@ def contradictions(history: History) -> list[str]:
 
 
 def _samples(history: History) -> list[str]:
-    given = history.meta.probe.get("timeout_s") if history.meta else None
+    probe = history.meta.probe if history.meta else {}
+    given, probed = probe.get("timeout_s"), probe.get("targets")
     found = []
     for series, column in history.samples.columns.items():
-        most_s = _most_s(series, given)
+        triggers = series.write and not (isinstance(probed, dict) and series.target in probed)
+        most_s = _most_s(given, WAITS if triggers else 1)
         kinds = {
             "began before they were due, or ended before they began": (column.end < column.t)
             | (column.t < column.due - CLOCK_NS),
@@ -52,11 +54,11 @@ def _samples(history: History) -> list[str]:
     return found
 
 
-def _most_s(series: Series, given: object) -> float:
-    """How long a request can have taken."""
+def _most_s(given: object, waits: int) -> float:
+    """How long a request can have taken, that waits so many times."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         return math.inf
-    return (WAITS if series.write else 1) * given + HELD_UP_NS / NS
+    return waits * given + HELD_UP_NS / NS
 
 
 def _with_errors(column: Column) -> Flags:

@@ -11,6 +11,7 @@ from harness.history import History
 from harness.judge import (
     availability,
     backlog,
+    callbacks,
     collateral,
     disruption,
     evidence,
@@ -40,6 +41,7 @@ CHECKERS: dict[str, Checker] = {
     "streams": streams.check,
     "redundancy": redundancy.check,
     "tasks": tasks.check,
+    "callbacks": callbacks.check,
     "task pods": task_pods.check,
     "survival": survival.check,
     "recovery": recovery.check,
@@ -61,6 +63,8 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 TASK_PODS = frozenset(task_pods.CHECKS)
 # Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
+# Only where the DAG of the load has its success told.
+CALLBACKS = frozenset({callbacks.NAME})
 # Only where nobody is left to hear of running tasks.
 SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
@@ -69,7 +73,7 @@ REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy
 COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
-OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS | COLLATERAL
+OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS | COLLATERAL | CALLBACKS
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL
@@ -77,12 +81,16 @@ REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPT
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
 
-def required(component: str, writes: bool, phases: Sequence[str] | None = None, stack: str = "") -> frozenset[str]:
+def required(
+    component: str, writes: bool, phases: Sequence[str] | None = None, stack: str = "", *, reads_back: bool = True
+) -> frozenset[str]:
     """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
+    `reads_back`: whether somebody asks for what was written, as of runs that were triggered, and waits for it.
     """
-    more = (WRITES if writes else frozenset()) | (TASK_PODS if stack.startswith(PER_TASK) else frozenset())
+    more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
+    more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
     more |= redundant(component, stack)
     if component == NULL:
         return REQUIRED_OF_NULL | more

@@ -14,13 +14,14 @@ from typing import Literal, cast
 
 import httptools
 
+from harness.observe.prober import NUMBER
+
 Outcome = Literal["ok", "fail", "info"]
 Answer = tuple[int, bytes]
 LENGTH_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({"GET", "HEAD"})
-NUMBER = (
-    b"<number>"  # stands in a prepared request where the number of each one goes; no path may hold these characters
-)
+# Stands in a prepared request where the number of each one goes, which is as long, so that its length is known before.
+PLACE = NUMBER.encode()
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,13 @@ class Client:
 
     async def once(self, timeout_s: float) -> Reply:
         """One request, `timeout_s` seconds at most from connecting to the last byte. Never raises."""
+        number = b"%0*d" % (len(PLACE), next(self._numbers))
         connection = self._kept()
         try:
             async with asyncio.timeout(timeout_s):
                 if connection is None:
                     connection = await self._connect()
-                status, body = await connection.send(self._next())
+                status, body = await connection.send(self._request.replace(PLACE, number))
         except TimeoutError:
             return self._bad(connection, "info", f"no whole answer within {timeout_s:g} s")
         except Exception as cause:  # whatever it is, the request was due and must have its sample
@@ -159,16 +161,12 @@ class Client:
             self._idle.append(connection)
         else:
             connection.close()
-        return self._judge(status, body)
+        return self._judge(status, body, self._contains.replace(PLACE, number))
 
     def close(self) -> None:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
-
-    def _next(self) -> bytes:
-        """The request with a number that none before it had: no cache can know the answer."""
-        return self._request.replace(NUMBER, b"%d" % next(self._numbers))
 
     def _kept(self) -> Connection | None:
         """The connection that has been idle for longest and is still open."""
@@ -183,11 +181,11 @@ class Client:
         _, connection = await loop.create_connection(Connection, self._host, self._port)
         return connection
 
-    def _judge(self, status: int, body: bytes) -> Reply:
+    def _judge(self, status: int, body: bytes, contains: bytes) -> Reply:
         if status != self._status:
             return Reply("fail", status, f"answered {status}, expected {self._status}")
-        if self._contains not in body:
-            return Reply("fail", status, f"the answer does not contain {self._contains.decode()!r}")
+        if contains not in body:
+            return Reply("fail", status, f"the answer does not contain {contains.decode()!r}")
         return Reply("ok", status)
 
     @staticmethod
@@ -198,12 +196,14 @@ class Client:
         return Reply(outcome, connection.status, error)
 
 
-def prepare(method: str, host: str, path: str, headers: dict[str, str], *, keep: bool, nonce: str = "") -> bytes:
-    """The bytes of a request without a body. With a nonce, each one asks for it and a number of its own."""
+def prepare(
+    method: str, host: str, path: str, headers: dict[str, str], *, keep: bool, nonce: str = "", body: str = ""
+) -> bytes:
+    """The bytes of a request. With a nonce, each one asks for it and a number of its own: no cache knows the answer."""
     if nonce:
-        path += f"{'&' if '?' in path else '?'}nonce={nonce}.{NUMBER.decode()}"
+        path += f"{'&' if '?' in path else '?'}nonce={nonce}.{NUMBER}"
     every = {"Host": host, "Accept": "*/*", "Connection": "keep-alive" if keep else "close", **headers}
     if method not in BODILESS:
-        every["Content-Length"] = "0"
+        every["Content-Length"] = str(len(body))
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in every.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    return ("\r\n".join(lines) + f"\r\n\r\n{body}").encode("ascii")

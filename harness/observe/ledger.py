@@ -20,6 +20,7 @@ from harness.observe.problems import Problems
 
 STREAM = "ledger"
 ALIVE = b"alive"
+TOLD = b"told"
 BATCH = 500
 BLOCK_MS = 200
 SOCKET_TIMEOUT_S = 2.0
@@ -74,6 +75,7 @@ class LedgerReader:
         )
         self._place: bytes = b"0-0"
         self._ids: set[str] = set()
+        self._told: set[bytes] = set()
         self._repeated = 0
         self._under_way: dict[str, dict[str, int]] = {}  # host → attempt → when it began
         self._lock = threading.Lock()
@@ -148,8 +150,8 @@ class LedgerReader:
 
     def _take(self, entry_id: bytes, fields: Fields) -> None:
         now = self._recorder.now()
-        if fields.get(b"mark") == ALIVE:
-            self._alive(fields, now)
+        if fields.get(b"mark") in (ALIVE, TOLD):
+            self._news(fields, now)
             return
         try:
             mark_id, mark = mark_of(fields, now)
@@ -170,11 +172,18 @@ class LedgerReader:
                 for tasks in self._under_way.values():
                     tasks.pop(mark.ti, None)
 
-    def _alive(self, fields: Fields, t: int) -> None:
-        """A sign of life is no mark: it says nothing of how often a task ran, and one that is lost is no loss."""
+    def _news(self, fields: Fields, t: int) -> None:
+        """What is no mark, for it says nothing of how often a task ran: signs of life, of which one may be lost; and
+        that a DAG was told of its run's success, each time once."""
         run, host, ti = (
             fields.get(name, b"").decode(errors="replace") for name in (b"dag_run", b"executor_host", b"ti")
         )
-        if run.startswith(self._prefix):
+        mark_id = fields.get(b"mark_id", b"")
+        if not run.startswith(self._prefix) or mark_id in self._told:
+            return
+        if fields[b"mark"] == TOLD:
+            self._told.add(mark_id)
+            self._recorder.write(Event(t=t, source="job", object=f"run/{run}", what="told", value={"hostname": host}))
+        else:
             value = {"hostname": host, "ti": ti}
             self._recorder.write(Event(t=t, source="job", object=f"task/{run}", what="alive", value=value))

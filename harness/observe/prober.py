@@ -31,6 +31,7 @@ OUR_NETWORKS = tuple(
 )
 
 
+NUMBER = "<number>"  # no path may hold these characters
 Conn = Literal["new", "reused"]
 
 
@@ -39,7 +40,7 @@ class Target:
     """One series: a path asked for at `rate_hz` on one kind of connection, and what a good answer is.
 
     With a `nonce`, the query of each request holds it and a number, so that no cache knows the answer and servers log
-    whose request it was.
+    whose request it was. The number also stands wherever `NUMBER` does in `body`, and in what the answer must contain.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Target:
     headers: dict[str, str] = field(default_factory=dict)
     must_contain: str | None = None
     nonce: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,8 @@ def _refuse_malformed(target: Target) -> None:
         raise UsageError(f"target {target.name}: connections are new or reused, not {target.conn!r}")
     if not re.fullmatch(r"[A-Z]+", target.method) or not re.fullmatch(r"/[!-~]*", target.path):
         raise UsageError(f"target {target.name}: {target.method} {target.path!r} is no request; encode the path")
+    if not target.body.isascii():
+        raise UsageError(f"target {target.name}: its body is not ASCII; encode it")
     for name, value in target.headers.items():
         if not re.fullmatch(r"[A-Za-z0-9-]+", name) or not re.fullmatch(r"[ -~]*", value):
             # The value may be a token, so it is not shown.

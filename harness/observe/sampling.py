@@ -8,6 +8,7 @@ import json
 import resource
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -134,10 +135,23 @@ def phases(intervals: Sequence[int]) -> list[int]:
 
     Modulo the greatest common divisor of the intervals every tick of a series is at one place, so places that differ
     never meet. Where that divisor leaves no room, ticks must meet now and then, and only the first are set apart.
+    Series of one interval share it out among themselves, so that no long part of it goes by without a request; the two
+    of a target, which follow each other, are half of it apart.
     """
     shared = gcd(*intervals)
-    room = shared if shared >= len(intervals) * MS else min(intervals)
-    return [room * place // len(intervals) for place in range(len(intervals))]
+    if shared < len(intervals) * MS:
+        return [min(intervals) * place // len(intervals) for place in range(len(intervals))]
+    places = [shared * place // len(intervals) for place in range(len(intervals))]
+    alike, before = Counter(intervals), Counter[int]()
+    found = []
+    for every in intervals:
+        pair, second = divmod(before[every], 2)
+        before[every] += 1
+        wanted = every * (pair + second * ceil(alike[every] / 2)) // alike[every]
+        place = min(places, key=lambda one: abs(wanted % shared - one))
+        places.remove(place)
+        found.append(wanted // shared * shared + place)
+    return found
 
 
 def _series(config: Config, first: int) -> list[Series]:
@@ -148,7 +162,9 @@ def _series(config: Config, first: int) -> list[Series]:
     made = []
     for target, every, phase in zip(config.targets, intervals, phases(intervals), strict=True):
         keep = target.conn == "reused"
-        request = prepare(target.method, url.netloc, target.path, target.headers, keep=keep, nonce=target.nonce)
+        request = prepare(
+            target.method, url.netloc, target.path, target.headers, keep=keep, nonce=target.nonce, body=target.body
+        )
         contains = (target.must_contain or "").encode()
         client = Client(host, port, request, keep=keep, status=target.expect_status, contains=contains)
         made.append(Series(target, client, every, first + phase))

@@ -21,6 +21,8 @@ from harness.settings import ROOT, Profile, Settings
 from harness.slo import stacks
 from tests.unit.plans import experiment
 
+VERSION = {"name": "version", "path": "/api/v2/version", "rate_hz": 5}
+WRITE = {"name": "variable", "path": "/api/v2/variables/chaos", "rate_hz": 5, "login": True, "write": True}
 SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
 
 
@@ -33,9 +35,10 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     assert stacks(ROOT / "slo.yaml", "tuned", found.name)
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, found.name):
-            needed = required(found.plan.component, found.plan.writer is not None, found.plan.recovery, stack)
-            there = Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
+            plan, there = found.plan, Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
+            needed = required(plan.component, plan.writes, plan.recovery, stack, reads_back=plan.writer is not None)
             assert needed <= owed(found, there).keys()
+            assert plan.writer or "availability.read.stale" not in owed(found, there), "nobody would look"
     assert found.plan.on.keys() <= {path.name for path in (ROOT / "deploy" / "overlays").iterdir()} | {"defaults"}
 
 
@@ -54,6 +57,23 @@ def test_the_plan_is_what_the_block_says() -> None:
     assert (plan.component, plan.seed, plan.writer) == ("scheduler", 7, None)
     assert plan.workload.tasks == (("extract", -1),)
     assert plan.probe.targets[0].conn == ("new", "reused")
+
+
+def test_each_kind_of_connection_writes_to_a_variable_of_its_own() -> None:
+    plan = check("x", experiment(probe={"timeout_s": 2, "targets": [VERSION, WRITE]})).plan
+    assert plan.writes
+    assert not check("x", experiment()).plan.writes
+    read, write = plan.probe.targets
+    assert plan.probe.writes == (write,)
+    assert [read.at(conn) for conn in read.conn] == [VERSION["path"]] * 2
+    assert [write.at(conn) for conn in write.conn] == [f"/api/v2/variables/chaos-{conn}" for conn in write.conn]
+    assert write.variable("new", "7") == {"key": "chaos-new", "value": "7"}
+
+
+@pytest.mark.parametrize("wrong", [{"path": "/api/v2/pools/x"}, {"login": False}, {"must_contain": "x"}])
+def test_a_write_that_would_change_something_else_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"targets\.0: .*a write has a login, the path /api/v2/variables/NAME"):
+        check("x", experiment(probe={"timeout_s": 2, "targets": [WRITE | wrong]}))
 
 
 def test_what_differs_elsewhere_differs_there_alone() -> None:

@@ -57,6 +57,17 @@ def test_an_attempt_is_framed_by_two_marks_that_the_reader_understands(monkeypat
     assert (mark.executor_host, mark.ti) == (socket.gethostname(), str(UUID(int=7)))
 
 
+def test_a_run_whose_success_is_told_says_so_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        for _ in range(2):
+            marks.told({"run_id": "p-0001", "reason": "success"})
+        first, second = (fields for _, fields in stream.entries)
+    assert first[b"mark"] == second[b"mark"] == b"told"
+    assert first[b"dag_run"] == b"p-0001"
+    assert first[b"mark_id"] != second[b"mark_id"]
+
+
 def test_work_that_raised_leaves_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with streaming() as stream:
         monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")

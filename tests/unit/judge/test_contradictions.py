@@ -79,6 +79,15 @@ CONTRADICTIONS: dict[str, tuple[Callable[[], list[Record]], str]] = {
         lambda: changed(healthy(), Sample, lambda s: s.method == "POST", lambda s: {"end": s.t + at(31.1)}),
         "50 samples of trigger over new connections took more than 31 s, where a wait ends after 5 s",
     ),
+    "writes of the prober, which asks once": (
+        lambda: changed(
+            healthy(),
+            Sample,
+            lambda s: s.target == "version",
+            lambda s: {"method": "PATCH", "end": s.t + at(9.9)},
+        ),
+        "110 samples of version over new connections took more than 6 s, where a wait ends after 5 s",
+    ),
     "answers after the end": (
         lambda: samples(lambda s: {"end": s.t + at(3600), "outcome": "fail", "status": 503}),
         "it goes on for 3579.6 s after its end",

@@ -231,6 +231,7 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
     }
     asked = {"availability.read.stale", "availability.stream.broken"}
     assert required("scheduler", writes=True) == always | rest | asked
+    assert required("scheduler", writes=True, reads_back=False) == always | rest
     one = {"recovery.process_gone"}
     assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | rest | one
     assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS | rest

@@ -230,7 +230,35 @@ def test_each_request_carries_a_number_that_none_before_it_had() -> None:
         server.close()
 
     asyncio.run(ask())
-    assert asked == [b"/p?limit=5&nonce=run-1.%d" % number for number in range(3)]
+    assert asked == [b"/p?limit=5&nonce=run-1.%08d" % number for number in range(3)]
+
+
+def test_a_write_carries_its_number_and_an_answer_that_speaks_of_another_is_none() -> None:
+    """The server answers each write with what it was sent, and the third with what the second had sent."""
+    bodies: list[bytes] = []
+
+    async def ask() -> list[Reply]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while len(bodies) < 3:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                bodies.append(await reader.readexactly(length))
+                writer.write(with_length(bodies[min(len(bodies), 2) - 1]))
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        request = prepare("PATCH", "h", "/v", {}, keep=True, body='{"value": "<number>"}')
+        client = Client("127.0.0.1", port, request, keep=True, status=200, contains=b"<number>")
+        replies = [await client.once(5) for _ in range(3)]
+        client.close()
+        server.close()
+        return replies
+
+    replies = asyncio.run(ask())
+    assert bodies == [b'{"value": "%08d"}' % number for number in range(3)]
+    assert [reply.outcome for reply in replies] == ["ok", "ok", "fail"]
+    assert replies[2].error == "the answer does not contain '00000002'"
 
 
 def test_without_a_nonce_a_request_is_as_it_was_prepared() -> None:

@@ -156,6 +156,15 @@ def test_a_sign_of_life_is_an_event_and_no_mark(tmp_path: Path) -> None:
     ]
 
 
+def test_a_success_that_is_told_is_an_event_and_counts_once_however_often_it_was_written(tmp_path: Path) -> None:
+    told = {b"dag_run": b"p-0001", b"mark": b"told", b"executor_host": b"dag-processor", b"mark_id": b"1"}
+    again, other = told | {b"mark_id": b"2"}, told | {b"dag_run": b"q-0001", b"mark_id": b"3"}
+    history = read(tmp_path, before=[told], during=[told, told, again, other, GOOD], breaks=0)
+    assert [mark.mark for mark in history.marks] == ["start"]
+    news = [(e.source, e.object, e.value) for e in history.events if e.what == "told"]
+    assert news == [("job", "run/p-0001", {"hostname": "dag-processor"})] * 2
+
+
 def test_an_entry_that_is_no_mark_is_told_and_those_after_it_are_read(tmp_path: Path) -> None:
     history = read(tmp_path, before=[], during=[GOOD | {b"try": b"x"}, GOOD], breaks=0)
     assert len(history.marks) == 1

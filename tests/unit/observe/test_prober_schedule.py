@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
+from math import gcd
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def test_load_without_bounds_is_refused(targets: tuple[Target, ...], timeout_s: 
         replace(GOOD, conn="old"),  # type: ignore[arg-type]
         replace(GOOD, headers={"X": "a\r\nY: b"}),
         replace(GOOD, headers={"X: y\r\nZ": "a"}),
+        replace(GOOD, body="ümlaut"),
     ],
 )
 def test_what_would_make_another_request_is_refused(target: Target) -> None:
@@ -113,6 +115,16 @@ def test_ticks_never_coincide_where_the_rates_leave_room(rates: list[int]) -> No
         for first, every in zip(phases(intervals), intervals, strict=True)
     ]
     assert all(not a & b for a, b in combinations(ticks, 2))
+
+
+@given(st.lists(st.sampled_from([1, 2, 4, 5, 10, 20]), min_size=1, max_size=8))
+def test_series_of_one_rate_leave_no_gap_among_them_that_is_much_longer_than_their_share(rates: list[int]) -> None:
+    intervals = [NS // rate for rate in rates]
+    starts = phases(intervals)
+    for every in set(intervals):
+        own = sorted(first for first, one in zip(starts, intervals, strict=True) if one == every)
+        longest = max(after - before for before, after in pairwise([*own, own[0] + every]))
+        assert longest < every / len(own) + 2 * gcd(*intervals)
 
 
 @given(st.lists(st.floats(0.1, 100), min_size=1, max_size=8))

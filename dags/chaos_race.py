@@ -1,0 +1,27 @@
+"""The DAG whose runs schedulers compete for: many tasks at once that no worker sees, so that schedulers alone are busy.
+
+A scheduler that works on rows which another one has in hand calls the same run a success once more, and its DAG is told
+twice (`on_success_callback`); each time, the ledger shows it.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+from ledger_marks import told
+from triggered_wait import Wait
+
+AT_ONCE = 20
+
+with DAG(
+    dag_id="chaos_race",
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=64,
+    max_active_tasks=64,
+    on_success_callback=told,
+    tags=["airflow-chaos"],
+):
+    every = [EmptyOperator(task_id=f"nothing_{number}") for number in range(AT_ONCE)]
+    EmptyOperator(task_id="first") >> [*every, Wait(task_id="wait")] >> EmptyOperator(task_id="last")
