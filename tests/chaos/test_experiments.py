@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import allowed, experiment, gate, known
+from harness import allowed, experiment, known
+from harness import ground as grounds
 from harness.cli import Progress
 from harness.outcome import Outcome, Verdict
 from harness.run import conduct
@@ -41,15 +42,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Ground:
-    """What the last experiment left: the next one goes on from there, or through the gate."""
+    """What the last experiment left: the next one goes on from there, or through what mends it."""
 
     def __init__(self) -> None:
         self.steady = True
 
     def prepare(self, settings: Settings) -> str:
         """Why the stack had to be made anew for this experiment, or nothing."""
-        passed, self.steady = self.steady and gate.stands(settings), False
-        return "" if passed else gate.ensure(settings, Progress())
+        passed, self.steady = self.steady and grounds.stands(settings), False
+        return "" if passed else grounds.ensure(settings, Progress())
 
     def left(self, outcome: Outcome) -> None:
         self.steady = outcome.verdict is Verdict.PASS
