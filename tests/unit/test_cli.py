@@ -28,6 +28,7 @@ from harness.stack import engine, steps
 from tests.unit.builders import LIMITS, bad, healthy, meta
 from tests.unit.plans import experiment
 from tests.unit.test_recorded import record
+from tests.unit.test_trend import run
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -140,6 +141,23 @@ def test_a_stack_that_does_not_exist_is_refused_before_anything_starts(
     refused((code, out, err), "no stack is called 'celrey", "there are: celery")
     assert out == ""
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_gate_ends_with_what_it_found_or_says_why_it_cannot(call: Call, tmp_path: Path) -> None:
+    refused(call("gate"), "holds no judged run yet")
+    for number in range(3):
+        run(tmp_path / "reports", number, 1.0, name="tasks.run_duration")
+    code, out, _ = call("gate", "--newest", 1)
+    assert code == 2
+    assert "e on s" in out
+    assert "cannot tell; 37 more runs" in out
+    assert call("gate", "--newest", 1, "--confidence", 0.5)[0] == 2
+    run(tmp_path / "reports", 4, 2.0, name="tasks.run_duration")
+    assert call("gate", "--newest", 1, "--confidence", 0.5)[0] == 1
+    run(tmp_path / "reports", 5, 0.5, name="tasks.run_duration")
+    assert call("gate", "--newest", 1, "--confidence", 0.5)[0] == 0
+    for words in (("--newest", 0), ("--newest", "few"), ("--confidence", "nan"), ("--confidence", 2), ("lost",)):
+        refused(call("gate", *words))
 
 
 def test_a_matrix_of_nothing_says_so(call: Call, tmp_path: Path) -> None:
