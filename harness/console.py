@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.counts import Count, percent, together
 from harness.foreign import one_line, visible
 from harness.gate import Change
 from harness.judge.calibration import Calibration
@@ -171,6 +172,25 @@ def show_changes(changes: list[Change], confidence: float) -> None:
     told = ", ".join(f"[{FINDINGS[f]}]{counts[f]} {f}[/]" for f in Finding if counts[f])
     sure = f"a false alarm in any of them has a chance of {100 * (1 - confidence):.3g} % at most"
     out.print(f"{len(changes)} comparisons: {told}; {sure}.", highlight=False, soft_wrap=True)
+
+
+def show_counts(counts: list[Count]) -> None:
+    """A table for each stack, and what all runs say together."""
+    for stack, group in groupby(sorted(counts, key=lambda c: c.stack), key=lambda c: c.stack):
+        table = Table("experiment", title=escape(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table.columns[0].no_wrap = True
+        for name in ("runs", *Verdict, "known", "FAIL ≤", "INVALID ≤", "p95"):
+            table.add_column(name, justify="right", style=COLOURS[name] if isinstance(name, Verdict) else None)
+        for one in group:
+            numbers = (one.runs, one.passed, one.invalid, one.failed, one.explained)
+            shares = (one.failing.most, one.doubtful.most, one.sure)
+            table.add_row(escape(one.experiment), *map(str, numbers), *map(percent, shares))
+        out.print(table)
+    whole = together(counts)
+    plainly(
+        f"Of {whole.runs} runs, {whole.failed} are a FAIL that nothing explains and {whole.invalid} are INVALID; "
+        f"with 95 %, the true shares are at most {percent(whole.failing.most)} and {percent(whole.doubtful.most)}."
+    )
 
 
 def show_matrix(found: Matrix) -> None:

@@ -54,6 +54,8 @@ def changes(
         raise UsageError(f"--newest {newest}: 1 to {MOST_NEWEST} runs are set beside those before")
     if not LEAST_SURE <= confidence <= MOST_SURE:
         raise UsageError(f"--confidence {confidence}: it is a probability from {LEAST_SURE} to {MOST_SURE}, as 0.95")
+    if not kept:
+        raise UsageError("no judged run was kept yet; run an experiment first")
     found = [change for cell in _cells(kept, named) for change in _compared(cell, newest, everything=everything)]
     said = regression.findings([one.compared for one in found], confidence)
     needed = newest + regression.earlier_needed(newest, len(found), confidence)
@@ -92,9 +94,9 @@ def _compared(cell: Sequence[Kept], newest: int, *, everything: bool) -> Iterato
 
 def _rate(verdict: Verdict, fresh: Sequence[Kept], old: Sequence[Kept]) -> Change:
     newest, earlier = ([run.verdict is verdict for run in some] for some in (fresh, old))
-    shares = (100 * sum(some) / len(some) if some else None for some in (newest, earlier))
+    now, before = (100 * sum(some) / len(some) if some else None for some in (newest, earlier))
     compared = regression.rate(f"runs that are {verdict}", newest, earlier)
-    return Change(fresh[0].experiment, fresh[0].stack, compared, "%", *shares)
+    return Change(fresh[0].experiment, fresh[0].stack, compared, "%", now, before)
 
 
 def _measure(name: str, fresh: Sequence[Kept], old: Sequence[Kept]) -> Change:
@@ -103,9 +105,9 @@ def _measure(name: str, fresh: Sequence[Kept], old: Sequence[Kept]) -> Change:
         [run.measures[name] for run in some if name in run.measures and run.verdict is not Verdict.INVALID]
         for some in (fresh, old)
     )
-    middles = (median(some) if some else None for some in (newest, earlier))
+    now, before = (median(some) if some else None for some in (newest, earlier))
     compared = regression.measure(name, newest, earlier, CATALOGUE[name].sense)
-    return Change(fresh[0].experiment, fresh[0].stack, compared, CATALOGUE[name].unit, *middles)
+    return Change(fresh[0].experiment, fresh[0].stack, compared, CATALOGUE[name].unit, now, before)
 
 
 def _told(change: Change, finding: Finding, needed: int) -> Change:

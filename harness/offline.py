@@ -9,12 +9,14 @@ import typer
 
 from harness import catalogue as catalogues
 from harness import console, recorded, trend
+from harness import counts as counting
 from harness import gate as gates
 from harness.console import plainly, show
 from harness.files import write
 from harness.settings import ROOT, Settings
 
 app = typer.Typer()
+EXPERIMENTS = ROOT / "experiments"
 
 
 @app.command()
@@ -38,9 +40,30 @@ def index() -> None:
 
 
 @app.command("trend")
-def show_trend() -> None:
-    """The newest run of each experiment beside all earlier ones."""
-    console.show_drifts(trend.drifts(Settings.of().reports))
+def show_trend(
+    counts: Annotated[
+        bool, typer.Option("--counts", help="verdicts instead of measures: here and as recorded")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="add the runs here to docs/runs.csv, and write its page")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="write docs/false-alarms.md, the record's page")] = False,
+) -> None:
+    """The newest run of each experiment beside all earlier ones; or how many runs of each were which verdict."""
+    reports = Settings.of().reports
+    if not (counts or record or markdown):
+        console.show_drifts(trend.drifts(reports))
+        return
+    recorded_runs = counting.read(counting.RECORD)
+    every = counting.added(recorded_runs, trend.runs(reports), {path.stem for path in EXPERIMENTS.glob("*.json")})
+    if record:
+        counting.keep(every, counting.RECORD)
+        plainly(f"{len(every) - len(recorded_runs)} runs added: {counting.RECORD}")
+    if record or markdown:
+        counting.publish(every if record else recorded_runs, counting.PAGE)
+        plainly(str(counting.PAGE))
+    if counts:
+        console.show_counts(counting.counted(every))
 
 
 @app.command()
@@ -69,12 +92,12 @@ def catalogue(
     measured: Annotated[bool, typer.Option("--measured", help="add the figures of the recorded runs first")] = False,
 ) -> None:
     """Write docs/experiments.md, the page of all experiments."""
-    settings, docs, experiments = Settings.of(), ROOT / "docs", ROOT / "experiments"
+    settings, docs = Settings.of(), ROOT / "docs"
     figures = catalogues.read(docs / "measured.json")
     if measured:
-        names = [path.stem for path in experiments.glob("*.json")]
+        names = [path.stem for path in EXPERIMENTS.glob("*.json")]
         figures = catalogues.collect(figures, settings.reports, names)
         catalogues.keep(figures, docs / "measured.json")
-    page = catalogues.page(experiments, settings.slo_file, figures)
+    page = catalogues.page(EXPERIMENTS, settings.slo_file, figures)
     write(docs / "experiments.md", page)
     plainly(str(docs / "experiments.md"))

@@ -122,27 +122,33 @@ def _rows(history: History, outcome: Outcome) -> list[tuple[Any, ...]]:
     meta = history.meta or Meta(t=0, format=0, run_id="", experiment="", stack="", wall="")
     version = meta.versions.get("airflow-chaos", "")
     about = (outcome.run_id, meta.wall, meta.machine, version, outcome.experiment, outcome.stack, outcome.verdict.value)
-    checks = [(c.name, c.verdict.value, c.measure, c.limit, c.unit) for c in outcome.checks]
+    checks: list[tuple[Any, ...]] = [(c.name, c.verdict.value, c.measure, c.limit, c.unit) for c in outcome.checks]
     return [(*about, history.last_t / NS, *check) for check in checks or [(None,) * 5]]
 
 
 def drifts(reports: Path) -> list[Drift]:
     """The newest run of each experiment and stack, measure by measure. Raises `UsageError` where none was kept."""
+    if not (reports / FOLDER).is_dir():
+        raise UsageError(f"{reports} holds no judged run yet; run an experiment first")
     return [Drift(*row) for row in _asked(reports, COMPARE)]
 
 
 def runs(reports: Path) -> list[Kept]:
-    """All runs, the oldest first. Raises `UsageError` where none was kept."""
-    return [
-        Kept(*told, Verdict(verdict), seconds, tuple(failed), tuple(doubted), dict(measures))
-        for *told, verdict, seconds, failed, doubted, measures in _asked(reports, RUNS)
-    ]
+    """All runs, the oldest first. Raises `UsageError` where a file cannot be read."""
+    return [_kept(*row) for row in _asked(reports, RUNS)]
+
+
+def _kept(*row: Any) -> Kept:
+    run_id, wall, machine, version, experiment, stack, verdict, seconds, failed, doubted, measures = row
+    about = (run_id, wall, machine, version, experiment, stack)
+    return Kept(*about, Verdict(verdict), seconds, tuple(failed), tuple(doubted), dict(measures))
 
 
 def _asked(reports: Path, question: str) -> list[tuple[Any, ...]]:
+    """The rows of the answer, none where no run was kept."""
     files = sorted(str(path) for path in (reports / FOLDER).glob("*.parquet"))
     if not files:
-        raise UsageError(f"{reports} holds no judged run yet; run an experiment first")
+        return []
     try:
         with duckdb.connect() as database:
             database.execute(f"CREATE TABLE run ({COLUMNS})")

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from harness import console
+from harness.counts import Count
 from harness.gate import Change
 from harness.judge.calibration import Calibration, Row
 from harness.judge.regression import Compared, Finding
@@ -64,6 +65,19 @@ def test_comparisons_are_shown_with_what_is_found_and_how_many_runs_it_takes(sai
     text = " ".join(word for line in lines for word in line)
     assert (
         "2 comparisons: 1 regression, 1 cannot tell; a false alarm in any of them has a chance of 5 % at most." in text
+    )
+
+
+def test_counts_are_shown_by_stack_with_what_they_are_sure_of(said: Console) -> None:
+    console.show_counts([Count("one", "celery", 58, 1, 0, 0), Count("two", "local", 0, 0, 1, 1)])
+    lines = [line.split() for line in said.export_text().splitlines()]
+    assert ["one", "59", "58", "1", "0", "0", "5.0", "%", "7.8", "%", "95.2", "%"] in lines
+    assert ["two", "2", "0", "0", "1", "1", "97.5", "%", "77.6", "%", "9.8", "%"] in lines
+    assert ["celery"] in lines
+    text = " ".join(word for line in lines for word in line)
+    assert (
+        "Of 61 runs, 1 are a FAIL that nothing explains and 1 are INVALID; with 95 %, the true shares are at most"
+        in text
     )
 
 

@@ -118,6 +118,8 @@ def test_experiments_are_chosen_by_name_or_file() -> None:
     assert {change.experiment for change in changes(runs, 5, 0.95)} == {"e", "f"}
     for named in ("f", "experiments/f.json"):
         assert {change.experiment for change in changes(runs, 5, 0.95, [named])} == {"f"}
+    with pytest.raises(UsageError, match="no judged run was kept yet"):
+        changes([], 5, 0.95)
     with pytest.raises(UsageError, match="no run of g was kept; there are: e, f"):
         changes(runs, 5, 0.95, ["e", "g"])
 
