@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import gate, standing
+from harness import ground, standing
 from harness.errors import EXIT_FAIL, EXIT_INVALID, CommandFailed, HarnessError, UsageError
 from harness.files import write
 from harness.history import wall_now
@@ -48,7 +48,7 @@ def run(mutants: list[Mutant], settings: Settings, display: Display, say: Say, *
         if controls:
             matrix = _kept(matrix, _controls(matrix, settings, display), settings.reports, say)
     finally:
-        gate.ensure(here, display)
+        ground.ensure(here, display)
     return matrix
 
 
@@ -115,7 +115,7 @@ def _controls(matrix: Matrix, settings: Settings, display: Display) -> Iterable[
     """The same experiments on the good stack."""
     for trial in matrix.owed:
         here = settings.model_copy(update={"stack": trial.stack})
-        gate.ensure(here, display)
+        ground.ensure(here, display)
         blank = {"mutant": "", "run_id": "", "because": "", "verdict": Verdict.INVALID, "failed": (), "doubted": ()}
         control = trial.model_copy(update={**blank, "wall": wall_now()})
         yield _tried(control, partial(_conducted, control, here))
@@ -130,7 +130,7 @@ def _by_itself(mutant: Mutant, settings: Settings, display: Display) -> Outcome:
 
     What it did not undo is put right afterwards.
     """
-    gate.ensure(settings, display)
+    ground.ensure(settings, display)
     reports = settings.reports / "mutants" / mutant.name
     before = set(reports.glob("*/verdict.json"))
     command = (sys.executable, "-m", "harness", "run", str(ROOT / "experiments" / f"{mutant.experiment}.json"))

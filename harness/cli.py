@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
 from harness import calibrate as calibrating
-from harness import campaign, console, kills, mutant, recorded, standing, trend
-from harness import catalogue as catalogues
+from harness import campaign, console, kills, mutant, offline, standing
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
@@ -37,6 +35,7 @@ from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(offline.app)
 INTERRUPTED = 130  # as shells count Ctrl-C
 UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
@@ -62,7 +61,7 @@ class Progress:
 @app.command()
 def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Images = "", yes: Yes = False) -> None:
     """Come from a bare machine to a steady stack; skips what is already true, and takes another stack away."""
-    settings = _settings(images=images, stack=stack, profile=profile)
+    settings = Settings.of(images=images, stack=stack, profile=profile)
     if step is not None and step not in {s.name for s in steps.STEPS}:
         raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
     deploy.overlay_of(settings)  # before anybody is asked whether an engine may be installed
@@ -78,20 +77,20 @@ def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Imag
 def down() -> None:
     """Remove all that `up` made, except cached images and programs."""
     began = time.monotonic()
-    removed = teardown.down(_settings())
+    removed = teardown.down(Settings.of())
     out.print(f"{'removed' if removed else 'nothing to remove'} in {time.monotonic() - began:.1f} s")
 
 
 @app.command()
 def status() -> None:
     """The stack at a glance."""
-    out.print(standing.status(_settings()))
+    out.print(standing.status(Settings.of()))
 
 
 @app.command()
 def doctor() -> None:
     """What is missing, and what each step of `up` will do; changes nothing."""
-    settings = _settings()
+    settings = Settings.of()
     table = Table("step", "now", "what `up` will do", box=None)
     for step in steps.STEPS:
         look = step.look(settings)
@@ -106,7 +105,7 @@ def doctor() -> None:
 @app.command()
 def images(step: Images = "", yes: Yes = False) -> None:
     """Pull or build every image, without starting anything else."""
-    settings = _settings(images=step)
+    settings = Settings.of(images=step)
     _ask_for_engine(settings, yes)
     for name in ("engine", "images"):
         steps.climb(settings, Progress(), name)
@@ -116,7 +115,7 @@ def images(step: Images = "", yes: Yes = False) -> None:
 def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = None) -> None:
     """Measure the prober against a server that fails by a script; ends with 2 where the error is beyond the stated."""
     out.print(f"calibrating (expected {calibrating.SECONDS} s)", highlight=False)
-    found = calibrating.calibrate(_settings(), seed)
+    found = calibrating.calibrate(Settings.of(), seed)
     console.show_calibration(found)
     raise typer.Exit(EXIT_PASS if found.holds else EXIT_INVALID)
 
@@ -133,7 +132,7 @@ def run(
     ] = None,
 ) -> None:
     """Run one experiment on the standing stack and judge it."""
-    settings = _settings(stack=stack, profile=profile)
+    settings = Settings.of(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if allow_providers:
         settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
@@ -147,54 +146,6 @@ def run(
 
 
 @app.command()
-def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
-    """Judge a recorded run again, offline."""
-    outcome = recorded.check(folder)
-    show(outcome, folder)
-    raise typer.Exit(outcome.verdict.exit_code)
-
-
-@app.command()
-def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
-    """Draw report.html and junit.xml of a recorded run."""
-    plainly(str(recorded.report(folder)))
-
-
-@app.command()
-def index() -> None:
-    """Draw index.html, the page over all runs; each run that is judged draws it too."""
-    plainly(str(recorded.overview(_settings().reports)))
-
-
-@app.command("trend")
-def show_trend() -> None:
-    """The newest run of each experiment beside all earlier ones."""
-    console.show_drifts(trend.drifts(_settings().reports))
-
-
-@app.command()
-def matrix() -> None:
-    """Executor and fault: every experiment on every stack, with what its last runs measured."""
-    console.show_matrix(recorded.matrix(_settings().reports))
-
-
-@app.command()
-def catalogue(
-    measured: Annotated[bool, typer.Option("--measured", help="add the figures of the recorded runs first")] = False,
-) -> None:
-    """Write docs/experiments.md, the page of all experiments."""
-    settings, docs, experiments = _settings(), ROOT / "docs", ROOT / "experiments"
-    figures = catalogues.read(docs / "measured.json")
-    if measured:
-        names = [path.stem for path in experiments.glob("*.json")]
-        figures = catalogues.collect(figures, settings.reports, names)
-        catalogues.keep(figures, docs / "measured.json")
-    page = catalogues.page(experiments, settings.slo_file, figures)
-    write(docs / "experiments.md", page)
-    plainly(str(docs / "experiments.md"))
-
-
-@app.command()
 def mutants(
     names: Annotated[list[str] | None, typer.Argument(help="below deploy/mutants/; all where none is named")] = None,
     part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
@@ -205,7 +156,7 @@ def mutants(
     ] = False,
 ) -> None:
     """Plant each defect, run the experiment that must catch it, and write the kill matrix; resumes where it stopped."""
-    settings = _settings()
+    settings = Settings.of()
     named = [one for one in mutant.every(names) if (one.counts or names) and (one.quick or not quick)]
     chosen = mutant.share(named, part)
     matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls)
@@ -220,17 +171,8 @@ def mutants(
 @app.command()
 def heal() -> None:
     """Undo what a killed harness left behind."""
-    for line in standing.heal(_settings()) or ["nothing was left"]:
+    for line in standing.heal(Settings.of()) or ["nothing was left"]:
         plainly(line)
-
-
-def _settings(**said: str) -> Settings:
-    """What the environment says, and over it what options say."""
-    try:
-        return Settings.model_validate({name: value for name, value in said.items() if value})
-    except ValidationError as cause:
-        first = cause.errors()[0]
-        raise UsageError(f"setting {'.'.join(map(str, first['loc']))} is not valid: {first['msg']}") from cause
 
 
 def _ask_for_engine(settings: Settings, yes: bool) -> None:

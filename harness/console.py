@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from harness.counts import Count, percent, together
 from harness.foreign import one_line, visible
+from harness.gate import Change
 from harness.judge.calibration import Calibration
+from harness.judge.regression import Finding
 from harness.judge.repeated import Repeated
 from harness.outcome import Outcome, Verdict
 from harness.report.matrix import Matrix
@@ -40,6 +44,7 @@ class SafeConsole(Console):
 out = SafeConsole()
 err = SafeConsole(stderr=True)
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"}
+FINDINGS = {Finding.AS_BEFORE: "green", Finding.REGRESSION: "red", Finding.UNKNOWN: "yellow"}
 
 
 def replace_unknown_characters() -> None:
@@ -148,6 +153,44 @@ def show_drifts(drifts: list[Drift]) -> None:
             middle, high = ("" if v is None else _number(v) for v in (d.median, d.p95))
             table.add_row(escape(d.name), f"{_number(d.newest)} {d.unit}", str(d.earlier), middle, high, d.said)
         out.print(table)
+
+
+def show_changes(changes: list[Change], confidence: float) -> None:
+    """Comparison by comparison, a table for each experiment, and what they say together."""
+    for (experiment, stack), group in groupby(changes, key=lambda c: (c.experiment, c.stack)):
+        table = Table("compared", "newest", "earlier", "runs", "p", "finding", box=None)
+        table.title = escape(f"{experiment} on {stack}")
+        table.columns[0].no_wrap = True
+        for c in group:
+            values = ("" if v is None else f"{_number(v)} {c.unit}" for v in (c.newest, c.earlier))
+            runs = f"{c.compared.newest}, {c.compared.earlier}"
+            more = f"; {c.more} more run{'s' * (c.more > 1)}" if c.more else ""
+            finding = f"[{FINDINGS[c.finding]}]{c.finding}[/]{more}"
+            table.add_row(escape(c.compared.name), *values, runs, f"{c.compared.p:.2g}", finding)
+        out.print(table)
+    counts = Counter(c.finding for c in changes)
+    told = ", ".join(f"[{FINDINGS[f]}]{counts[f]} {f}[/]" for f in Finding if counts[f])
+    sure = f"a false alarm in any of them has a chance of {100 * (1 - confidence):.3g} % at most"
+    out.print(f"{len(changes)} comparisons: {told}; {sure}.", highlight=False, soft_wrap=True)
+
+
+def show_counts(counts: list[Count]) -> None:
+    """A table for each stack, and what all runs say together."""
+    for stack, group in groupby(sorted(counts, key=lambda c: c.stack), key=lambda c: c.stack):
+        table = Table("experiment", title=escape(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table.columns[0].no_wrap = True
+        for name in ("runs", *Verdict, "known", "FAIL ≤", "INVALID ≤", "p95"):
+            table.add_column(name, justify="right", style=COLOURS[name] if isinstance(name, Verdict) else None)
+        for one in group:
+            numbers = (one.runs, one.passed, one.invalid, one.failed, one.explained)
+            shares = (one.failing.most, one.doubtful.most, one.sure)
+            table.add_row(escape(one.experiment), *map(str, numbers), *map(percent, shares))
+        out.print(table)
+    whole = together(counts)
+    plainly(
+        f"Of {whole.runs} runs, {whole.failed} are a FAIL that nothing explains and {whole.invalid} are INVALID; "
+        f"with 95 %, the true shares are at most {percent(whole.failing.most)} and {percent(whole.doubtful.most)}."
+    )
 
 
 def show_matrix(found: Matrix) -> None:

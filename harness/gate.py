@@ -1,31 +1,116 @@
-"""Between two experiments: the stack that the next one is for stands, and is steady, or it is made anew."""
+"""Are the newest runs of each experiment worse than those before it on the same machine, or is it chance?
+
+By default only what an experiment is about is compared: of more comparisons each can tell less (docs/false-alarms.md).
+"""
 
 from __future__ import annotations
 
-from harness.errors import HarnessError
-from harness.kube import Kube
-from harness.settings import Settings
-from harness.stack import steps, teardown
-from harness.stack.steps import Display
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from harness.errors import UsageError
+from harness.judge import regression
+from harness.judge.regression import Compared, Finding
+from harness.outcome import Verdict
+from harness.report.matrix import main
+from harness.slo import CATALOGUE
+from harness.trend import Kept
+
+NEWEST = 10
+CONFIDENCE = 0.95
+MOST_NEWEST = 100
+LEAST_SURE, MOST_SURE = 0.5, 0.9999
+# An orphan check that comes too seldom shows in nothing else.
+BESIDE_MAIN = "recovery.orphans_handled"
 
 
-def stands(settings: Settings) -> bool:
-    """Whether it is this stack that stands, steady or not. Raises `UsageError` where no cluster answers."""
-    return Kube(settings).stack(settings.namespace) == settings.deployment
+@dataclass(frozen=True)
+class Change:
+    """How one comparison ended: the newest runs' median beside the earlier ones', or their shares of a verdict.
 
-
-def ensure(settings: Settings, display: Display) -> str:
-    """Switch stacks where another one stands, and wait for the steady state.
-
-    Where that does not come, all is taken down and made again. Returns why, or nothing: what had to be made anew was
-    not what the last experiment should have left. Raises what the second attempt raises.
+    None where no run has it. `more` is how many more runs it takes before anything can be told; 0 where it can.
     """
-    try:
-        if not stands(settings):
-            steps.climb(settings, display, "airflow")
-        steps.climb(settings, display, "steady")
-    except HarnessError as cause:
-        teardown.down(settings)
-        steps.climb(settings, display)
-        return str(cause)
-    return ""
+
+    experiment: str
+    stack: str
+    compared: Compared
+    unit: str
+    newest: float | None
+    earlier: float | None
+    finding: Finding = Finding.UNKNOWN
+    more: int = 0
+
+
+def changes(
+    kept: Sequence[Kept], newest: int, confidence: float, named: Sequence[str] = (), *, everything: bool = False
+) -> list[Change]:
+    """Every comparison of the experiments named, or of all; runs come the oldest first.
+
+    Raises `UsageError` where what is asked makes no sense.
+    """
+    if not 1 <= newest <= MOST_NEWEST:
+        raise UsageError(f"--newest {newest}: 1 to {MOST_NEWEST} runs are set beside those before")
+    if not LEAST_SURE <= confidence <= MOST_SURE:
+        raise UsageError(f"--confidence {confidence}: it is a probability from {LEAST_SURE} to {MOST_SURE}, as 0.95")
+    if not kept:
+        raise UsageError("no judged run was kept yet; run an experiment first")
+    found = [change for cell in _cells(kept, named) for change in _compared(cell, newest, everything=everything)]
+    said = regression.findings([one.compared for one in found], confidence)
+    needed = newest + regression.earlier_needed(newest, len(found), confidence)
+    return [_told(change, finding, needed) for change, finding in zip(found, said, strict=True)]
+
+
+def exit_code(found: Sequence[Change]) -> int:
+    """1 on a regression, 2 where it cannot tell, 0 else."""
+    return regression.exit_code([one.finding for one in found])
+
+
+def _cells(kept: Sequence[Kept], named: Iterable[str]) -> list[list[Kept]]:
+    """The runs of each experiment and stack, the oldest first; what was planted on a stack is no change of it."""
+    cells: dict[tuple[str, str], list[Kept]] = {}
+    for run in kept:
+        if not run.planted:
+            cells.setdefault((run.experiment, run.stack), []).append(run)
+    there = sorted({experiment for experiment, _ in cells})
+    wanted = {Path(name).stem for name in named} or set(there)
+    if strange := sorted(wanted - set(there)):
+        raise UsageError(f"no run of {strange[0]} was kept; there are: {', '.join(there) or 'none'}")
+    return [cell for (experiment, _), cell in sorted(cells.items()) if experiment in wanted]
+
+
+def _compared(cell: Sequence[Kept], newest: int, *, everything: bool) -> Iterator[Change]:
+    here = [run for run in cell if run.machine == cell[-1].machine]
+    fresh, old = here[-newest:], here[:-newest]
+    for verdict in (Verdict.FAIL, Verdict.INVALID) if everything else (Verdict.FAIL,):
+        yield _rate(verdict, fresh, old)
+    judged = {name for run in cell for name in run.measures}
+    primary = {main(judged), BESIDE_MAIN} & judged or {main(judged)}
+    for name in CATALOGUE:
+        if name in (judged if everything else primary):
+            yield _measure(name, fresh, old)
+
+
+def _rate(verdict: Verdict, fresh: Sequence[Kept], old: Sequence[Kept]) -> Change:
+    newest, earlier = ([run.verdict is verdict for run in some] for some in (fresh, old))
+    now, before = (100 * sum(some) / len(some) if some else None for some in (newest, earlier))
+    compared = regression.rate(f"runs that are {verdict}", newest, earlier)
+    return Change(fresh[0].experiment, fresh[0].stack, compared, "%", now, before)
+
+
+def _measure(name: str, fresh: Sequence[Kept], old: Sequence[Kept]) -> Change:
+    """What an INVALID run measured is in doubt, and compared with nothing."""
+    newest, earlier = (
+        [run.measures[name] for run in some if name in run.measures and run.verdict is not Verdict.INVALID]
+        for some in (fresh, old)
+    )
+    now, before = (median(some) if some else None for some in (newest, earlier))
+    compared = regression.measure(name, newest, earlier, CATALOGUE[name].sense)
+    return Change(fresh[0].experiment, fresh[0].stack, compared, CATALOGUE[name].unit, now, before)
+
+
+def _told(change: Change, finding: Finding, needed: int) -> Change:
+    here = change.compared.newest + change.compared.earlier
+    more = max(1, needed - here) if finding is Finding.UNKNOWN else 0
+    return replace(change, finding=finding, more=more)

@@ -5,13 +5,13 @@ A verdict stays what it is. Known is said beside it, for a gate that would else 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter, ValidationError
 
 from harness.errors import UsageError
-from harness.outcome import Outcome, Verdict
 from harness.tables import compose
 
 
@@ -24,10 +24,9 @@ class Known(BaseModel):
     issue: HttpUrl
     because: str = Field(min_length=1)
 
-    def explains(self, outcome: Outcome) -> bool:
-        """Whether the run FAILs, by these checks alone, and all else passes."""
-        bad = {check.name: check.verdict for check in outcome.checks if check.verdict is not Verdict.PASS}
-        return bool(bad) and set(bad.values()) == {Verdict.FAIL} and bad.keys() <= self.checks
+    def explains(self, failed: Collection[str], doubted: Collection[str]) -> bool:
+        """Whether a run, of which these checks were FAIL and INVALID, FAILs by what is known alone."""
+        return bool(failed) and not doubted and self.checks.issuperset(failed)
 
 
 _TABLE = TypeAdapter(dict[str, dict[str, Known]])

@@ -5,19 +5,24 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from harness import calibrate
 from harness.chaos import leftovers
 from harness.chaos.strike import choose
-from harness.errors import HarnessError, UsageError, WaitTimeout
+from harness.errors import CommandFailed, HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
 from harness.judge.calibration import Calibration
 from harness.kube import TASK_PODS, Kube
-from harness.settings import Settings
+from harness.process import run
+from harness.settings import ROOT, Settings
 from harness.slo import Bound
 from harness.stack.access import INGRESS_NAMESPACE, Access, open_access
+from harness.stack.machine import fingerprint
 from harness.stack.steady import wait_quiet
+
+DECIDING = ("dags", "deploy", "experiments", "harness", "images", "slo.yaml", "uv.lock")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         for t in probe.targets
         if (url := ground.access.url(t.entry))
     }
-    libraries = {name: version(name) for name in ("airflow-chaos", "chaostoolkit", "chaostoolkit-kubernetes")}
+    libraries = {name: version(name) for name in ("chaostoolkit", "chaostoolkit-kubernetes")}
     return Meta(
         t=0,
         format=FORMAT,
@@ -71,7 +76,13 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         stack=settings.deployment,
         component=experiment.plan.component,
         wall=wall_now(),
-        versions={**libraries, "python": platform.python_version(), **ground.versions},
+        machine=fingerprint(),
+        versions={
+            "airflow-chaos": suite_version(),
+            **libraries,
+            "python": platform.python_version(),
+            **ground.versions,
+        },
         replicas=ground.replicas,
         slo={name: bound.to_json() for name, bound in bounds.items()},
         probe={
@@ -84,6 +95,23 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         seed=experiment.plan.seed,
         recovery=sorted(name.removeprefix("recovery.") for name in bounds if name.startswith("recovery.")),
     )
+
+
+def suite_version(root: Path = ROOT) -> str:
+    """The package's version, and behind it the commit that it is run from, where that is known.
+
+    A change of what decides on times or verdicts makes it another one.
+    """
+    released = version("airflow-chaos")
+    git = ("git", "--no-optional-locks", "-C", str(root))
+    try:
+        if not (root / ".git").exists():  # nor is it the commit of what we are installed into
+            return released
+        commit = run([*git, "rev-parse", "--short=8", "HEAD"], timeout=10).strip()
+        changed = run([*git, "diff", "--name-only", "HEAD", "--", *DECIDING], timeout=10).strip()
+    except CommandFailed:
+        return released
+    return f"{released}+{commit}{'.changed' if changed else ''}"
 
 
 def _right_stack(kube: Kube, settings: Settings) -> None:

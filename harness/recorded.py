@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness import trend
 from harness.errors import UsageError
 from harness.history import NAMES, History
 from harness.judge.verdict import judge
@@ -29,7 +30,8 @@ def read(named: Path) -> History:
 def check(named: Path, save: bool = False) -> Outcome:
     """Judge a recorded run; with `save`, write verdict, report and JUnit beside the history.
 
-    Where its folder bears its name, it lies in a folder of runs, and the page over all of them is written too.
+    Where its folder bears its name, it lies in a folder of runs: it is put beside them in columns, and the page over
+    all of them is written.
     """
     history = read(named)
     outcome = judge(history)
@@ -38,8 +40,11 @@ def check(named: Path, save: bool = False) -> Outcome:
         outcome.save(folder / "verdict.json")
         junit.write(history, outcome, folder / "junit.xml")
         html.write(history, outcome, folder / "report.html", _since_changed(history))
-        if folder.resolve().name == outcome.run_id and index.ours(folder.resolve().parent):
-            index.write(folder.resolve().parent)
+        if folder.resolve().name == outcome.run_id:
+            runs = folder.resolve().parent
+            trend.keep(history, outcome, runs)
+            if index.ours(runs):
+                index.write(runs)
     return outcome
 
 

@@ -28,6 +28,7 @@ class Meta(Record):
     `component` is what was to be hit; "none" where nothing is, to see what the checks measure without a fault.
     `recovery` are the phases of the recovery that are owed; None in records of those who do not say.
     `remade` says why the stack was made anew before this run, where the one before it left none to go on with.
+    `machine` is the processor, cores and memory that it ran on; empty in records of those who do not say.
     """
 
     kind: Literal["meta"] = "meta"
@@ -44,6 +45,7 @@ class Meta(Record):
     seed: int = 0
     recovery: list[str] | None = None
     remade: str = ""
+    machine: str = ""
 
 
 class Sample(Record):

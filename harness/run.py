@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
-from harness import allowed, recorded, trend
+from harness import allowed, recorded
 from harness import experiment as experiments
 from harness.bounds import owed
 from harness.chaos import context as fault_context
@@ -134,7 +134,6 @@ class Run:
                 self._lock.close()
         write(self.folder / "journal.json", json.dumps(journal, indent=2, default=str))
         outcome = recorded.check(self.folder, save=True)
-        trend.keep(recorded.read(self.folder), outcome, self._settings.reports)
         return Result(self.folder, outcome, interrupted=journal.get("status") == "interrupted")
 
     def _wind_up(self, journal: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from harness.errors import UsageError
@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     @classmethod
     def _by_commas(cls, said: object) -> object:
         return tuple(name.strip() for name in said.split(",") if name.strip()) if isinstance(said, str) else said
+
+    @classmethod
+    def of(cls, **said: str) -> Settings:
+        """What the environment says, and over it what options say. Raises `UsageError`."""
+        try:
+            return cls.model_validate({name: value for name, value in said.items() if value})
+        except ValidationError as cause:
+            first = cause.errors()[0]
+            raise UsageError(f"setting {'.'.join(map(str, first['loc']))} is not valid: {first['msg']}") from cause
 
     @property
     def deployment(self) -> str:

@@ -73,6 +73,14 @@ def findings(compared: Sequence[Compared], confidence: float) -> list[Finding]:
     return found
 
 
+def earlier_needed(newest: int, tests: int, confidence: float) -> int:
+    """How many earlier runs it takes before so many `newest` ones could be told from them, in one of so many tests."""
+    level, earlier = (1 - confidence) / max(1, tests), 1
+    while 1 / comb(newest + earlier, newest) > level:
+        earlier += 1
+    return earlier
+
+
 def exit_code(found: Sequence[Finding]) -> int:
     """1 on a regression, 2 where it cannot tell or nothing was compared, 0 else."""
     if Finding.REGRESSION in found:

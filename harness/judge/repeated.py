@@ -1,8 +1,7 @@
 """The same experiment several times over: what its measures come to, and how much so few runs can say.
 
-Quantiles are those of the runs themselves. How sure they are needs no assumption on how measures are spread: a run is
-below the true p95 with probability 0.95, so the largest of n runs is at or above it with probability 1 - 0.95^n; and
-that the median lies between the k-th smallest and the k-th largest is as likely as as many heads in n throws of a coin
+Quantiles are those of the runs themselves. How sure they are needs no assumption on how measures are spread: that the
+median lies between the k-th smallest and the k-th largest is as likely as as many heads in n throws of a coin
 (David and Nagaraja, Order Statistics).
 """
 
@@ -14,9 +13,8 @@ from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.judge.rates import CONFIDENCE, sure_of_p95
 from harness.outcome import Outcome, Verdict, worst_verdict
-
-CONFIDENCE = 0.95
 
 
 class Measure(BaseModel):
@@ -96,7 +94,7 @@ def _measure(name: str, outcomes: Sequence[Outcome]) -> Measure:
         low=values[place],
         high=values[-1 - place],
         sure=sure,
-        sure_p95=1 - 0.95 ** len(values),
+        sure_p95=sure_of_p95(len(values)),
     )
 
 

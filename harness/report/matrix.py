@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -77,7 +77,7 @@ def matrix(outcomes: Iterable[Outcome]) -> Matrix:
 
 
 def _cell(runs: Sequence[Outcome], nulls: Sequence[Outcome]) -> Cell:
-    name = _main(runs[-1])
+    name = main({check.name for check in runs[-1].checks})
     checks = _named(runs, name)
     measures, floor = _measures(checks), _measures(_named(nulls, name))
     counts = Counter(run.verdict for run in runs)
@@ -92,8 +92,8 @@ def _cell(runs: Sequence[Outcome], nulls: Sequence[Outcome]) -> Cell:
     )
 
 
-def _main(outcome: Outcome) -> str:
-    judged = {check.name for check in outcome.checks}
+def main(judged: Container[str]) -> str:
+    """The one measure that tells runs of an experiment apart, by the names of what is judged in it."""
     return next((name for sign, name in MAIN if sign in judged), MAIN[-1][1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,15 @@ def look(settings: Settings) -> Machine:
     places = [_existing(settings.cache), _existing(Path("/var/lib/docker"))]
     free = min(shutil.disk_usage(place).free for place in places)
     return Machine(free, psutil.virtual_memory().total, os.cpu_count() or 1)
+
+
+def fingerprint() -> str:
+    """What times depend on: the processor's model, cores and memory. Runs of machines that differ in it differ."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8", errors="replace").splitlines() if about.is_file() else []
+    models = (line.partition(":")[2] for line in lines if line.startswith("model name"))
+    model = " ".join(next(models, platform.machine()).split())
+    return f"{model}, {os.cpu_count()} cores, {psutil.virtual_memory().total / (1 << 30):.0f} GiB"
 
 
 def _existing(path: Path) -> Path:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import allowed, experiment, gate, known
+from harness import allowed, experiment, known
+from harness import ground as grounds
 from harness.cli import Progress
+from harness.kills import checks_of
 from harness.outcome import Outcome, Verdict
 from harness.run import conduct
 from harness.settings import ROOT, Settings
@@ -41,15 +43,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Ground:
-    """What the last experiment left: the next one goes on from there, or through the gate."""
+    """What the last experiment left: the next one goes on from there, or through what mends it."""
 
     def __init__(self) -> None:
         self.steady = True
 
     def prepare(self, settings: Settings) -> str:
         """Why the stack had to be made anew for this experiment, or nothing."""
-        passed, self.steady = self.steady and gate.stands(settings), False
-        return "" if passed else gate.ensure(settings, Progress())
+        passed, self.steady = self.steady and grounds.stands(settings), False
+        return "" if passed else grounds.ensure(settings, Progress())
 
     def left(self, outcome: Outcome) -> None:
         self.steady = outcome.verdict is Verdict.PASS
@@ -75,7 +77,9 @@ def test_experiment(
     result = conduct(case.path, seeded, remade)
     ground.left(result.outcome)
     expected = known.load(KNOWN, case.path.stem, here.deployment)
-    as_known = expected is not None and expected.explains(result.outcome)
+    as_known = expected is not None and expected.explains(
+        *(checks_of(result.outcome, bad) for bad in (Verdict.FAIL, Verdict.INVALID))
+    )
     remark = f"known: {expected.because} {expected.issue}" if expected and as_known else ""
     chaos_results.append((result.folder, result.outcome, remark))
     if as_known:

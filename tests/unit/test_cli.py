@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import cli, recorded
+from harness import cli, counts, recorded
 from harness import console as shown
 from harness.errors import CommandFailed, HarnessError, UsageError
 from harness.judge.verdict import required
@@ -28,6 +29,7 @@ from harness.stack import engine, steps
 from tests.unit.builders import LIMITS, bad, healthy, meta
 from tests.unit.plans import experiment
 from tests.unit.test_recorded import record
+from tests.unit.test_trend import run
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -140,6 +142,43 @@ def test_a_stack_that_does_not_exist_is_refused_before_anything_starts(
     refused((code, out, err), "no stack is called 'celrey", "there are: celery")
     assert out == ""
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_gate_ends_with_what_it_found_or_says_why_it_cannot(call: Call, tmp_path: Path) -> None:
+    refused(call("gate"), "no judged run was kept yet")
+    for number in range(3):
+        run(tmp_path / "reports", number, 1.0, name="tasks.run_duration")
+    code, out, _ = call("gate", "--newest", 1)
+    assert code == 2
+    assert "e on s" in out
+    assert "cannot tell; 37 more runs" in out
+    assert call("gate", "--newest", 1, "--confidence", 0.5)[0] == 2
+    run(tmp_path / "reports", 4, 2.0, name="tasks.run_duration")
+    assert call("gate", "--newest", 1, "--confidence", 0.5)[0] == 1
+    run(tmp_path / "reports", 5, 0.5, name="tasks.run_duration")
+    assert call("gate", "--newest", 1, "--confidence", 0.5)[0] == 0
+    for words in (("--newest", 0), ("--newest", "few"), ("--confidence", "nan"), ("--confidence", 2), ("lost",)):
+        refused(call("gate", *words))
+
+
+def test_runs_are_counted_and_recorded(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, "RECORD", tmp_path / "docs" / "runs.csv")
+    monkeypatch.setattr(counts, "PAGE", tmp_path / "docs" / "page.md")
+    refused(call("trend"), "holds no judged run yet")
+    assert "Of 0 runs" in call("trend", "--counts")[1]
+    for number, name in ((1, "null"), (2, "null"), (3, "not-ours")):
+        run(tmp_path / "reports", number, 1.0, experiment=name)
+    assert "Of 2 runs" in call("trend", "--counts")[1]
+    call("trend", "--markdown")
+    assert not (tmp_path / "docs" / "runs.csv").exists()
+    assert "No run is recorded yet" in (tmp_path / "docs" / "page.md").read_text(encoding="utf-8")
+    assert call("trend", "--record")[1].startswith("2 runs added: ")
+    assert "| null | s | 2 | 2 |" in (tmp_path / "docs" / "page.md").read_text(encoding="utf-8")
+    shutil.rmtree(tmp_path / "reports")
+    assert "Of 2 runs" in call("trend", "--counts")[1]
+    run(tmp_path / "reports", 4, 1.0, experiment="null")
+    code, out, _ = call("trend", "--record", "--counts")
+    assert (code, out.startswith("1 runs added: "), "Of 3 runs" in out) == (0, True, True)
 
 
 def test_a_matrix_of_nothing_says_so(call: Call, tmp_path: Path) -> None:

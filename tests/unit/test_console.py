@@ -10,7 +10,10 @@ import pytest
 from rich.console import Console
 
 from harness import console
+from harness.counts import Count
+from harness.gate import Change
 from harness.judge.calibration import Calibration, Row
+from harness.judge.regression import Compared, Finding
 from harness.judge.repeated import summed_up
 from harness.outcome import Check, Outcome, Verdict
 from harness.trend import Drift
@@ -46,6 +49,36 @@ def test_drifts_are_shown_by_experiment(said: Console) -> None:
     assert "one on s" in text
     assert "two on s" in text
     assert text.count("1.5 s") == 2
+
+
+def test_comparisons_are_shown_with_what_is_found_and_how_many_runs_it_takes(said: Console) -> None:
+    slow = Compared("rollback.time", 5, 20, 0.0001)
+    changes = [
+        Change("one", "s", slow, "s", 9.5, 1.25, Finding.REGRESSION),
+        Change("two", "s", Compared("[b]runs that are FAIL", 1, 0, 1.0), "%", 0.0, None, Finding.UNKNOWN, 12),
+    ]
+    console.show_changes(changes, 0.95)
+    lines = [line.split() for line in said.export_text().splitlines()]
+    assert ["rollback.time", "9.5", "s", "1.25", "s", "5,", "20", "0.0001", "regression"] in lines
+    told = ["[b]runs", "that", "are", "FAIL", "0", "%", "1,", "0", "1", "cannot", "tell;", "12", "more"]
+    assert any(line[: len(told)] == told for line in lines)
+    text = " ".join(word for line in lines for word in line)
+    assert (
+        "2 comparisons: 1 regression, 1 cannot tell; a false alarm in any of them has a chance of 5 % at most." in text
+    )
+
+
+def test_counts_are_shown_by_stack_with_what_they_are_sure_of(said: Console) -> None:
+    console.show_counts([Count("one", "celery", 58, 1, 0, 0), Count("two", "local", 0, 0, 1, 1)])
+    lines = [line.split() for line in said.export_text().splitlines()]
+    assert ["one", "59", "58", "1", "0", "0", "5.0", "%", "7.8", "%", "95.2", "%"] in lines
+    assert ["two", "2", "0", "0", "1", "1", "97.5", "%", "77.6", "%", "9.8", "%"] in lines
+    assert ["celery"] in lines
+    text = " ".join(word for line in lines for word in line)
+    assert (
+        "Of 61 runs, 1 are a FAIL that nothing explains and 1 are INVALID; with 95 %, the true shares are at most"
+        in text
+    )
 
 
 ERRORS: dict[str, Any] = {"kind": "hang", "conn": "new", "outages": 14, "least_ms": -14.51, "median_ms": 0.0}

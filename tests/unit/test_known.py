@@ -8,7 +8,6 @@ import pytest
 
 from harness.errors import UsageError
 from harness.known import Known, load
-from harness.outcome import Check, Outcome, Verdict
 from harness.settings import ROOT
 from tests.chaos.selection import cases
 
@@ -19,15 +18,6 @@ worker-hang:
     issue: https://github.com/apache/airflow/issues/1
     because: it is so
 """
-
-
-def outcome(**verdicts: Verdict) -> Outcome:
-    checks = tuple(
-        Check(name=f"tasks.{name}", verdict=verdict, measure=1.0, limit=0.0, unit="count", origin="o", because="b")
-        for name, verdict in verdicts.items()
-    )
-    worst = max((c.verdict for c in checks), key=[Verdict.PASS, Verdict.INVALID, Verdict.FAIL].index)
-    return Outcome(run_id="r", experiment="worker-hang", stack="celery", verdict=worst, checks=checks)
 
 
 @pytest.fixture
@@ -42,21 +32,21 @@ def known(tmp_path: Path) -> Known:
 
 
 def test_what_is_known_is_explained(known: Known) -> None:
-    assert known.explains(outcome(duplicated=Verdict.FAIL, lost=Verdict.PASS))
+    assert known.explains(["tasks.duplicated"], [])
 
 
 @pytest.mark.parametrize(
-    "verdicts",
+    ("failed", "doubted"),
     [
-        {"duplicated": Verdict.PASS},
-        {"duplicated": Verdict.INVALID},
-        {"lost": Verdict.FAIL},
-        {"duplicated": Verdict.FAIL, "lost": Verdict.FAIL},
-        {"duplicated": Verdict.FAIL, "lost": Verdict.INVALID},
+        ([], []),
+        ([], ["tasks.duplicated"]),
+        (["tasks.lost"], []),
+        (["tasks.duplicated", "tasks.lost"], []),
+        (["tasks.duplicated"], ["tasks.lost"]),
     ],
 )
-def test_nothing_else_is(known: Known, verdicts: dict[str, Verdict]) -> None:
-    assert not known.explains(outcome(**verdicts))
+def test_nothing_else_is(known: Known, failed: list[str], doubted: list[str]) -> None:
+    assert not known.explains(failed, doubted)
 
 
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:

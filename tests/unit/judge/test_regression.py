@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.judge.regression import MOST_EXACT, Compared, Finding, exit_code, findings, measure, rate
+from harness.judge.regression import MOST_EXACT, Compared, Finding, earlier_needed, exit_code, findings, measure, rate
 
 few = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=5)
 many = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=40)
@@ -87,6 +87,16 @@ def test_too_few_runs_cannot_tell_however_bad_they_are(newest: int, earlier: int
     found = findings(worst, 0.96)
     assert found == [Finding.UNKNOWN] * 2
     assert exit_code(found) == 2
+
+
+@given(st.integers(1, 20), st.integers(1, 100), st.floats(0.5, 0.999))
+def test_as_many_runs_as_it_takes_can_tell_and_one_fewer_cannot(newest: int, tests: int, confidence: float) -> None:
+    needed = earlier_needed(newest, tests, confidence)
+    others = [Compared("other", 99, 99, 1.0)] * (tests - 1)
+    for earlier, said in ((needed, Finding.REGRESSION), (needed - 1, Finding.UNKNOWN)):
+        if earlier:
+            worst = rate("r", [True] * newest, [False] * earlier)
+            assert findings([worst, *others], confidence)[0] is said
 
 
 def test_enough_runs_that_are_all_worse_are_found() -> None:

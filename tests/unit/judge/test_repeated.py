@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judge.repeated import CONFIDENCE, Measure, Repeated, median_interval, p95_place, summed_up
+from harness.judge.rates import CONFIDENCE
+from harness.judge.repeated import Measure, Repeated, median_interval, p95_place, summed_up
 from harness.outcome import Check, Outcome, Verdict
 
 values = st.lists(st.floats(0, 1e6), min_size=1, max_size=40)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import recorded
+from harness import recorded, trend
 from harness.errors import UsageError
 from harness.history import Record
 from harness.outcome import Outcome, Verdict
@@ -44,6 +44,15 @@ def test_a_run_that_lies_elsewhere_writes_nothing_beside_its_folder(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["copy-of-a-run"]
 
 
+def test_a_run_that_is_judged_again_is_kept_in_columns_as_it_is_judged_now(tmp_path: Path) -> None:
+    folder = kept(tmp_path, "first", "2026-01-01T00:00:00.000Z", healthy())
+    (tmp_path / "trend" / "first.parquet").unlink()
+    recorded.report(folder)
+    (found,) = trend.runs(tmp_path)
+    assert (found.run_id, found.wall, found.verdict) == ("first", "2026-01-01T00:00:00.000Z", Verdict.PASS)
+    assert found.measures["tasks.lost"] == 0
+
+
 def test_a_page_of_another_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine", encoding="utf-8")
     kept(tmp_path, "first", "2026-01-01T00:00:00.000Z", healthy())
@@ -71,7 +80,6 @@ def test_what_was_not_judged_or_cannot_be_read_is_there_too(tmp_path: Path) -> N
     (tmp_path / "packed" / "history.jsonl.gz").write_bytes(
         gzip.compress(meta(wall="yesterday").model_dump_json().encode())[:40]
     )
-    (tmp_path / "trend").mkdir()
     rows = index.rows(tmp_path)
     assert {row.folder for row in rows} == {"unjudged", "broken", "empty", "packed"}
     assert {row.word for row in rows} == {"not judged"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,10 @@ def test_this_machine_is_measured_where_the_cache_will_be_though_it_is_not_there
     assert found.memory > 0
     assert found.cores >= 1
     assert not (tmp_path / "not").exists()
+
+
+def test_a_machine_is_known_by_processor_cores_and_memory() -> None:
+    """What changes with every start or update of the same machine is no part of it."""
+    found = machine.fingerprint()
+    assert found == machine.fingerprint()
+    assert re.fullmatch(r"\S.*, [1-9]\d* cores, [1-9]\d* GiB", found)
