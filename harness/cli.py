@@ -29,8 +29,7 @@ from harness.errors import (
     StorageError,
     UsageError,
 )
-from harness.files import write
-from harness.settings import ROOT, Settings
+from harness.settings import Settings
 from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
