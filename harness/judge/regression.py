@@ -61,16 +61,25 @@ def measure(name: str, newest: Sequence[float], earlier: Sequence[float], sense:
 
 def findings(compared: Sequence[Compared], confidence: float) -> list[Finding]:
     """One for each, in order: Holm steps down from the smallest p and stops at the first that chance explains."""
-    alpha, found = 1 - confidence, [Finding.AS_BEFORE] * len(compared)
-    alarm = True
-    for step, place in enumerate(sorted(range(len(compared)), key=lambda i: compared[i].p)):
-        level = alpha / (len(compared) - step)
-        alarm = alarm and compared[place].p <= level
-        if alarm:
-            found[place] = Finding.REGRESSION
-        elif compared[place].least_p > alpha / len(compared):
-            found[place] = Finding.UNKNOWN
+    alpha = 1 - confidence
+    able = _able(compared, alpha)
+    found = [Finding.AS_BEFORE if place in able else Finding.UNKNOWN for place in range(len(compared))]
+    for step, place in enumerate(sorted(able, key=lambda i: compared[i].p)):
+        if compared[place].p > alpha / (len(able) - step):
+            break
+        found[place] = Finding.REGRESSION
     return found
+
+
+def _able(compared: Sequence[Compared], alpha: float) -> list[int]:
+    """Which have enough runs to tell anything: the most of them of which each can be as sure as their number asks.
+
+    What cannot be told weakens nothing else: that an experiment is new says nothing of the others. It is chosen by the
+    counts of runs alone, before anything is known of how they ended, so that the correction holds (Tarone, 1990).
+    """
+    by_least = sorted(range(len(compared)), key=lambda i: compared[i].least_p)
+    enough = [n for n, place in enumerate(by_least, start=1) if compared[place].least_p <= alpha / n]
+    return by_least[: max(enough, default=0)]
 
 
 def earlier_needed(newest: int, tests: int, confidence: float) -> int:

@@ -107,6 +107,24 @@ def test_enough_runs_that_are_all_worse_are_found() -> None:
     assert exit_code(found[1:]) == 0
 
 
+@given(st.integers(0, 200))
+def test_what_has_too_few_runs_weakens_nothing_else(new: int) -> None:
+    worse = measure("m", [9.0] * 5, [1.0] * 20, "at most")
+    found = findings([*[Compared("new", 1, 1, 0.5)] * new, worse], 0.95)
+    assert found == [*[Finding.UNKNOWN] * new, Finding.REGRESSION]
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=40), st.floats(0.001, 0.5))
+def test_whoever_is_compared_could_be_found_and_nobody_else_could(runs: list[tuple[int, int]], alpha: float) -> None:
+    every = [Compared("m", newest, earlier, 1 / comb(newest + earlier, newest)) for newest, earlier in runs]
+    found = findings(every, 1 - alpha)
+    told = [one for one, said in zip(every, found, strict=True) if said is not Finding.UNKNOWN]
+    level = (1 - (1 - alpha)) / max(1, len(told))
+    assert all(one.least_p <= level for one in told)
+    if left := [one for one in every if one not in told]:
+        assert min(one.least_p for one in left) > (1 - (1 - alpha)) / (len(told) + 1)
+
+
 def test_nothing_compared_cannot_tell() -> None:
     assert exit_code(findings([], 0.95)) == 2
     assert findings([measure("m", [], [1.0], "at most")], 0.95) == [Finding.UNKNOWN]
