@@ -1,22 +1,26 @@
-"""What an orderly disruption may cost: did the budget refuse what it must, and did enough pods stay Ready?"""
+"""What an orderly disruption may cost: did the budget refuse what it must, did enough pods stay Ready, and did what was
+asked to go take its leave?"""
 
 from __future__ import annotations
 
 from harness.history import NS, History
-from harness.judge.checks import measured, unknown, when, worst_of
-from harness.judge.faults import fault_time, serves, targets
-from harness.judge.observers import PODS, blind, unseen
+from harness.judge.checks import measured, some, unknown, when, worst_of
+from harness.judge.faults import SCHEDULER, fault_time, jobs_before, serves, targets
+from harness.judge.observers import JOBS, PODS, blind, unseen
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
 REFUSED = "disruption.refused"
 READY = "disruption.ready"
+ABRUPT = "disruption.abrupt"
+ASKED = frozenset({"delete_pods", "evict_pods", "drain_node", "renew_pods", "scale_pods"})
+TOOK_ITS_LEAVE = "success"  # a job that is ended for another one failed
 TOO_MANY_REQUESTS = 429
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """The bounds that there are; most experiments have none."""
-    judges = {REFUSED: _refused, READY: _ready}
+    judges = {REFUSED: _refused, READY: _ready, ABRUPT: _abrupt}
     return tuple(judge(history, bounds[name]) for name, judge in judges.items() if name in bounds)
 
 
@@ -38,6 +42,25 @@ def _ready(history: History, bound: Bound) -> Check:
     if not components:
         return unknown(bound, "Nothing was hit of which there is more than one pod")
     return worst_of(_fewest(history, bound, t, component) for component in sorted(components))
+
+
+def _abrupt(history: History, bound: Bound) -> Check:
+    """A scheduler that is asked to go ends its own job, and hands over its work; one that has no time to leaves it to
+    the others to find out, who call its job failed."""
+    asked = [target for target in targets(history) if target.action in ASKED and target.component == SCHEDULER]
+    if not asked:
+        return unknown(bound, "No scheduler was asked to go")
+    jobs = {host: job for job, host in jobs_before(history, min(target.injected for target in asked)).items()}
+    last = {e.object: e.value.get("state") for e in history.events if e.source == "job"}
+    if strange := sorted(target.name for target in asked if target.pod not in jobs):
+        return unknown(bound, f"No job of {some(strange)} was seen before it was asked to go")
+    abrupt = sorted(target.name for target in asked if last[jobs[target.pod]] != TOOK_ITS_LEAVE)
+    if abrupt and blind(history, JOBS[1], min(target.injected for target in asked)):
+        return unknown(bound, f"Jobs could not be followed, and {some(abrupt)} may have ended its own")
+    names = f" ({some(abrupt)})" if abrupt else ""
+    return measured(
+        bound, len(abrupt), f"Of {len(asked)} schedulers asked to go, those that did not end their own job:", names
+    )
 
 
 def _alone(history: History) -> set[str]:

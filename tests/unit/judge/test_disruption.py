@@ -53,6 +53,32 @@ def test_what_was_not_seen_is_not_known(name: str, records: list[Record], why: s
     assert found.because.startswith(why)
 
 
+def asked_to_go(*jobs: Record, action: str = "evict_pods") -> Check:
+    """The check of `disruption.abrupt` where web-1, whose job is 1, is asked to go at 3 s."""
+    hit = fault(3, "injected", TARGET).model_copy(update={"action": action})
+    return check("disruption.abrupt", 0, job(1, 1, "web-1"), job(1, 2, "web-2"), hit, *jobs)
+
+
+def test_a_scheduler_that_is_asked_to_go_ends_its_own_job() -> None:
+    left = asked_to_go(job(5, 1, "web-1", "state", "success"), job(6, 2, "web-2"))
+    assert (left.verdict, left.measure) == (Verdict.PASS, 0)
+    for cut in (asked_to_go(job(25, 1, "web-1", "state", "failed")), asked_to_go()):
+        assert (cut.verdict, cut.measure) == (Verdict.FAIL, 1)
+        assert "airflow/web-1" in cut.because
+
+
+def test_who_was_killed_or_never_heard_of_owes_no_leave() -> None:
+    assert asked_to_go(action="kill_pods").verdict is Verdict.INVALID
+    hit = fault(3, "injected", TARGET).model_copy(update={"action": "evict_pods"})
+    assert check("disruption.abrupt", 0, hit, job(4, 1, "web-1", "state", "success")).verdict is Verdict.INVALID
+
+
+def test_whoever_could_not_follow_jobs_accuses_nobody() -> None:
+    blind = Event(t=at(4), source="probe", object="watcher", what="error", value={"of": "scheduler jobs", "error": "x"})
+    assert asked_to_go(blind).verdict is Verdict.INVALID
+    assert asked_to_go(blind, job(5, 1, "web-1", "state", "success")).verdict is Verdict.PASS
+
+
 def test_the_first_moment_with_the_fewest_is_named_and_what_changed_with_the_fault_is_from_before() -> None:
     records: list[Record] = [pod(0, "web-1", "u1"), pod(0, "web-2", "u2"), pod(1, "web-3", "u3")]
     records += [fault(1, "injected", TARGET), pod(2, "web-1", "u1", ready=False), pod(3, "web-1", "u1")]
