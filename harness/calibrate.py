@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from harness.errors import HarnessError
 from harness.files import write
 from harness.history import FORMAT, NS, History, Meta, Recorder, wall_now
 from harness.judge.calibration import PUNCTUAL_NS, Calibration, compare
+from harness.observe import exchange, prober, sampling
 from harness.observe.prober import Conn, Prober, Target
 from harness.observe.stub import Script, Span
 from harness.settings import Settings
@@ -57,9 +60,10 @@ def known(settings: Settings) -> Calibration | None:
 
 
 def machine() -> str:
-    """What a calibration is only good for."""
+    """What a calibration is only good for: this machine, and the prober as it is."""
     parts = (platform.node(), platform.release(), f"{os.cpu_count()} cores", platform.python_version())
-    return ", ".join((*parts, version("airflow-chaos")))
+    code = sha256(b"".join(Path(inspect.getfile(module)).read_bytes() for module in (prober, sampling, exchange)))
+    return ", ".join((*parts, version("airflow-chaos"), f"prober {code.hexdigest()[:8]}"))
 
 
 def _path(settings: Settings) -> Path:
