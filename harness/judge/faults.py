@@ -115,7 +115,12 @@ def targets(history: History) -> tuple[Target, ...]:
 
 def jobs_before(history: History, t: int) -> dict[str, str]:
     """The jobs that had been seen by `t` (object → hostname). A new pod may bear an old hostname, never an old job."""
-    return {e.object: _text(e.value, "hostname") for e in history.events if e.source == "job" and e.t <= t}
+    return {e.object: hostname(e) for e in history.seen("job") if e.t <= t}
+
+
+def hostname(event: Event) -> str:
+    """The host that a job runs on; nothing where the event does not say."""
+    return _text(event.value, "hostname")
 
 
 def serves(event: Event) -> bool:

@@ -45,7 +45,7 @@ def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 def _pods(history: History) -> list[Event]:
     """What was seen of the pods that the stack is made of; one that was over before the run began is none of them."""
     components = history.meta.replicas if history.meta else {}
-    pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
+    pods = [e for e in history.seen("pod") if _component(e) in components]
     first: dict[str | None, Event] = {}
     for event in pods:
         first.setdefault(event.uid, event)
