@@ -1,7 +1,8 @@
-"""How long judging takes, and how much memory: `python benchmarks/judge.py [--samples 1000000 --tasks 50000 --faults 0]`.
+"""How long judging takes, and how much memory: `python benchmarks/judge.py [--samples 1000000 --tasks 50000]`.
 
-With `--faults 1000` it has that many besides. Makes a good run whose cooldown is so long that it has that many samples and tasks (two marks each), judges it in a
-process of its own, and prints what that took. Every checker has its work: the verdict is PASS, or it says so and ends.
+Makes a good run whose cooldown is so long that it has that many samples and tasks (two marks each), and with so many
+faults where that is asked for; judges it in a process of its own, and prints what that took. Every checker has its
+work: the verdict is PASS, or it says so and ends.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def main() -> None:
             for record in records(given.samples, given.tasks, given.faults):
                 file.write(record.model_dump_json(by_alias=True) + "\n")
         size = path.stat().st_size / 1e6
-        print(f"{given.samples} samples, {2 * given.tasks} marks, {given.faults} faults, {size:.0f} MB, load {os.getloadavg()[0]:.1f}")
+        given_out = f"{given.samples} samples, {2 * given.tasks} marks, {given.faults} faults"
+        print(f"{given_out}, {size:.0f} MB, load {os.getloadavg()[0]:.1f}")
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", JUDGE, str(path)], check=True)
         print(f"the whole process {time.monotonic() - began:.2f} s")

@@ -69,11 +69,11 @@ class Run:
         self._lock = only_one(settings)
         try:
             ground = check_ground(self._experiment, settings)
+            meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
         except BaseException:
             self._lock.close()
             raise
         self._recorder = Recorder.create(self.folder / "history.jsonl")
-        meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
         self._recorder.write(meta.model_copy(update={"remade": self._remade}))
         self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder)
         self._bind(ground, self._rig)
