@@ -9,6 +9,7 @@ from itertools import pairwise
 from harness.history import NS, History
 from harness.judge.backlog import backlog
 from harness.judge.checks import some, when
+from harness.judge.disruption import TOO_MANY_REQUESTS
 from harness.judge.faults import PER_TASK, SCHEDULER, Target, serves, span, targets, unproved
 from harness.judge.sightings import Sightings
 
@@ -57,9 +58,15 @@ def _unfinished(history: History) -> tuple[str, ...]:
 
 
 def _missed(history: History) -> tuple[str, ...]:
-    """Pods that a fault was aimed at, and did not hit. Records of others, and of faults that cannot say, name none."""
-    hit = {(f.id, f.target.get("name")) for f in history.faults if f.phase == "injected"}
-    aims = [(f.id, f.evidence.get("aimed")) for f in history.faults if f.phase == "begin"]
+    """Pods that a fault was aimed at, and did not hit. Records of others, and of faults that cannot say, name none.
+
+    An eviction is asked for once, and a budget that refuses it has answered; a drain owes to move all in the end.
+    """
+    begun = [f for f in history.faults if f.phase == "begin"]
+    refused = [f for f in begun if f.action == "evict_pods" and f.evidence.get("eviction") == TOO_MANY_REQUESTS]
+    injected = [f for f in history.faults if f.phase == "injected"]
+    hit = {(f.id, f.target.get("name")) for f in (*injected, *refused)}
+    aims = [(f.id, f.evidence.get("aimed")) for f in begun]
     named = [(fault, name) for fault, names in aims if isinstance(names, list) for name in names]
     return tuple(f"{name} was aimed at by {fault}, and not hit" for fault, name in named if (fault, name) not in hit)
 
