@@ -8,13 +8,12 @@ from functools import cached_property
 
 from harness.history import Event, History, grouped
 from harness.judge.checks import measured, some, unknown, when
-from harness.judge.faults import fault_time, judged_from, planned, serves, targets
+from harness.judge.faults import by_keda, fault_time, judged_from, planned, serves, targets
 from harness.judge.observers import PODS, unseen
 from harness.outcome import Check, Window
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
-WORKER = "worker"
 LIVES_ON = frozenset({"cut_off", "kill_child", "overload"})  # whoever is hit by these owes to stay
 RESIZES = frozenset({"scale_pods", "load_at", "renew_pods"})  # its Deployment is changed, and by the undo once more
 COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
@@ -51,9 +50,8 @@ class _Doing:
     def resized(self) -> frozenset[str]:
         """Components whose pods are made more or fewer on purpose."""
         steps = [str(f.target.get("name")) for f in self.history.faults if f.action in RESIZES and f.phase == "begin"]
-        named = {match[1] for step in steps if (match := COMPONENT.search(step))}
-        keda = self.history.meta is not None and self.history.meta.stack.startswith("celery-keda")
-        return frozenset(named | {WORKER}) if keda else frozenset(named)
+        named = frozenset(match[1] for step in steps if (match := COMPONENT.search(step)))
+        return named | by_keda(self.history)
 
     def explains_end(self, event: Event) -> bool:
         elsewhere = event.value.get("component") in self.resized or event.value.get("node") in self.off

@@ -10,6 +10,7 @@ from harness.records import MOST_T
 
 NULL = "none"
 SCHEDULER = "scheduler"
+WORKER = "worker"
 PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
 IN_PLACE = frozenset({"crash_pods", "hang_pods"})  # the pod stays, and its container is started again
@@ -126,6 +127,12 @@ def hostname(event: Event) -> str:
 def serves(event: Event) -> bool:
     """Whether what is seen of a pod says that it is Ready, and not on its way out."""
     return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
+
+
+def by_keda(history: History) -> frozenset[str]:
+    """The components of which KEDA adds pods and takes them away as it likes."""
+    scales = history.meta is not None and history.meta.stack.startswith("celery-keda")
+    return frozenset({WORKER}) if scales else frozenset()
 
 
 def unproved(history: History) -> list[Fault]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from harness.history import NS, Event, History, Mark, grouped
 from harness.judge.came import Coming, judged
 from harness.judge.checks import broken, some, unknown, when, worst_of
-from harness.judge.faults import Target, jobs_before, serves, targets
+from harness.judge.faults import WORKER, Target, by_keda, jobs_before, serves, targets
 from harness.judge.observers import JOBS, MARKS, PODS, RUNS
 from harness.judge.proofs import doubts
 from harness.judge.replaced import Toll, UnknowableError
@@ -18,7 +18,6 @@ from harness.judge.stayed import beating, running_again, short
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
-WORKER = "worker"
 OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
 
 
@@ -122,10 +121,9 @@ def _lost(scene: _Scene, name: str, came: int) -> str | None:
 
 def _replacements_lost(scene: _Scene, came: int) -> str | None:
     """Where more of it is killed later, that hit tells. KEDA takes workers away again that it had added."""
-    meta, history = scene.history.meta, scene.history
+    history = scene.history
     later = {component for component, toll in scene.stage.tolls.items() if toll.killed[-1].injected > scene.t}
-    keda = meta is not None and meta.stack.startswith("celery-keda")
-    for component in sorted({target.component for target in scene.hit} - later - ({WORKER} if keda else set())):
+    for component in sorted({target.component for target in scene.hit} - later - by_keda(history)):
         toll = scene.stage.tolls[component]
         if why := short(history, component, toll.count(scene.t), came, without=toll.no_replacements(scene.t)):
             return why

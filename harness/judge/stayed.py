@@ -12,14 +12,13 @@ from operator import itemgetter
 
 from harness.history import NS, Event, History, grouped
 from harness.judge.checks import when
-from harness.judge.faults import fault_time, serves, targets
+from harness.judge.faults import by_keda, fault_time, serves, targets
 from harness.judge.observers import JOBS, PODS, lost_sight, unseen
 
 DELAY = 5 * NS  # an undo looks on for so long; by then what it read must have reached the watcher
 AWAY = 5 * NS  # no probe looks more often, so that nobody misses a pod that went in a shorter gap of the watch
 SILENT = 30 * NS  # Airflow's own scheduler_health_check_threshold
 NODES = ("watcher", "nodes")
-WORKER = "worker"
 
 Step = tuple[int, int]
 
@@ -39,7 +38,7 @@ class Aftermath:
                 return why
             if again := next((event for event in self._restarts[component] if event.t > settled), None):
                 return f"{again.object} was restarted {when(again.t, self._fault)}"
-            if steps and count and steps[-1][1] > count and not _by_keda(self.history, component):
+            if steps and count and steps[-1][1] > count and component not in by_keda(self.history):
                 return f"at the end of the run {steps[-1][1]} {component} pods were Ready, and {count} are as before"
         return self._node_away(settled)
 
@@ -197,8 +196,3 @@ def _short(history: History, component: str, count: int, steps: list[Step], full
         if ready < count and begun < until and not hidden:
             return f"{ready} of {count} {component} pods were Ready {when(begun, fault_time(history))}"
     return None
-
-
-def _by_keda(history: History, component: str) -> bool:
-    """Workers that KEDA adds and takes away as it likes."""
-    return component == WORKER and history.meta is not None and history.meta.stack.startswith("celery-keda")
