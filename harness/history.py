@@ -11,9 +11,10 @@ import gzip
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, cast
 
@@ -26,7 +27,7 @@ from harness.samples import Intake, Request, Samples
 
 __all__ = [
     "FORMAT", "NAMES", "NS", "End", "Event", "Fault", "History", "Mark", "Meta", "Op", "Phase", "Record", "Recorder",
-    "Sample", "wall_now",
+    "Sample", "grouped", "wall_now",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -34,11 +35,21 @@ NAMES = ("history.jsonl", "history.jsonl.gz")
 MOST_LINE = 1 << 20
 MOST_OTHERS = 1_000_000
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+K = TypeVar("K")
 
 
 def wall_now() -> str:
     """The time for people: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, tuple[T, ...]]:
+    """Items by their key, each group in the order given."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return {of: tuple(group) for of, group in groups.items()}
 
 
 class Recorder:
@@ -93,6 +104,22 @@ class History:
     problem: str | None = None
     last_t: int = field(default=0)
     ended: int | None = None  # when the end was recorded, where it was
+
+    def seen(self, source: str) -> tuple[Event, ...]:
+        """The events of one source: gathered once, since there may be as many faults that ask as there are events."""
+        return self._by_source.get(source, ())
+
+    def of_pod(self, uid: str | None) -> tuple[Event, ...]:
+        """What was seen of one pod."""
+        return self._by_pod.get(uid, ())
+
+    @cached_property
+    def _by_source(self) -> dict[str, tuple[Event, ...]]:
+        return grouped(self.events, lambda event: event.source)
+
+    @cached_property
+    def _by_pod(self) -> dict[str | None, tuple[Event, ...]]:
+        return grouped(self.seen("pod"), lambda event: event.uid)
 
     @classmethod
     def of(cls, records: Iterable[Record], problem: str | None = None) -> History:

@@ -33,6 +33,7 @@ from harness.rig import Rig
 from harness.settings import Settings
 from harness.signals import undisturbed
 
+AT_WORK_S = 30.0  # as long as most baselines, in which the same is asked
 PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
 
@@ -69,11 +70,11 @@ class Run:
         self._lock = only_one(settings)
         try:
             ground = check_ground(self._experiment, settings)
+            meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
         except BaseException:
             self._lock.close()
             raise
         self._recorder = Recorder.create(self.folder / "history.jsonl")
-        meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
         self._recorder.write(meta.model_copy(update={"remade": self._remade}))
         self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder)
         self._bind(ground, self._rig)
@@ -99,12 +100,16 @@ class Run:
         time.sleep(self._experiment.plan.phases.baseline_s)
 
     def recover(self) -> None:
-        """Live on under load, then let the runs in flight finish: none is lost before a run has had its time."""
+        """Live on under load, then let the runs in flight finish: none is lost before a run has had its time.
+
+        What is whole again must be seen at work, so that the load goes on for a while after the undo, however long
+        that took.
+        """
         phases = self._experiment.plan.phases
         self.enter("recovery")
         until_t = time.monotonic() + phases.recovery_s
-        if self._context:
-            undoing.undo_all(self._context)
+        if self._context and undoing.undo_all(self._context):
+            until_t = max(until_t, time.monotonic() + AT_WORK_S)
         time.sleep(max(0.0, until_t - time.monotonic()))
         self.enter("cooldown")
         if self._rig:

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from harness.chaos import leftovers
 from harness.chaos.undoing import UNDO_SECONDS
+from harness.errors import HarnessError
+from harness.foreign import visible
 from harness.history import NAMES, End, Fault, History, Recorder
 from harness.kube import Kube
 from harness.locking import only_one
@@ -34,16 +36,27 @@ def status(settings: Settings) -> Group:
 
 
 def heal(settings: Settings) -> list[str]:
-    """Undo what a killed harness left, and close the histories that it left open. Returns what was done, in words."""
+    """Undo what a killed harness left, and close the histories that it left open. Returns what was done, in words.
+
+    Where the cluster cannot be put right, the histories are closed all the same, before the error is passed on.
+    """
     lock = only_one(settings)
     try:
         open_ones = [folder for folder in sorted(settings.reports.glob("*")) if left_open(folder)]
-        said = _repair(settings) if settings.kubeconfig.is_file() else []
-        if open_ones and settings.kubeconfig.is_file():
-            said.append(_wait_until_whole(settings))
+        try:
+            said = _put_right(settings, wait=bool(open_ones)) if settings.kubeconfig.is_file() else []
+        except HarnessError:
+            for folder in open_ones:
+                print(visible(close(folder, healed=False)))
+            raise
         return said + [close(folder) for folder in open_ones]
     finally:
         lock.close()
+
+
+def _put_right(settings: Settings, *, wait: bool) -> list[str]:
+    said = _repair(settings)
+    return [*said, _wait_until_whole(settings)] if wait else said
 
 
 def _repair(settings: Settings) -> list[str]:
@@ -77,8 +90,8 @@ def short(kube: Kube, settings: Settings) -> list[str]:
     return [f"{name} {r.ready} of {r.desired}" for name, r in sorted(found.items()) if r.ready < r.desired]
 
 
-def close(folder: Path) -> str:
-    """Record that the faults are over, and that the run is not whole: it stays INVALID."""
+def close(folder: Path, *, healed: bool = True) -> str:
+    """Record that the faults are over, where they were `healed`, and that the run is not whole: it stays INVALID."""
     path = folder / NAMES[0]
     history = History.read(path)
     recorder = Recorder(path, t0=0)
@@ -86,10 +99,9 @@ def close(folder: Path) -> str:
         recorder.newline()
     begun = {f.id: f for f in history.faults}
     over = {f.id for f in history.faults if f.phase == "rolled-back"}
-    for fault in (f for i, f in begun.items() if i not in over):
-        evidence = {"healed": True}
-        healed = {"id": fault.id, "action": fault.action, "phase": "rolled-back", "evidence": evidence}
-        recorder.write(Fault.model_validate({"t": history.last_t, **healed}))
+    for fault in (f for i, f in begun.items() if healed and i not in over):
+        undone = {"id": fault.id, "action": fault.action, "phase": "rolled-back", "evidence": {"healed": True}}
+        recorder.write(Fault.model_validate({"t": history.last_t, **undone}))
     recorder.write(End(t=history.last_t, complete=False))
     recorder.close()
     left = len(begun.keys() - over)

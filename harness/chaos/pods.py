@@ -51,7 +51,7 @@ def leave(context: Context, namespace: str, selector: str, pick: str) -> list[di
 def evict(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """Ask to evict the pods one right after the other; what the disruption budget refuses is recorded as refused."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "evict_pods", namespace, selector)
+    strike = Strike.begin(context, "evict_pods", namespace, selector, pods)
     evict_each(strike, pods)
     if not strike.victims:
         strike.end()
@@ -78,13 +78,18 @@ def evict_each(strike: Strike, pods: list[Pod]) -> list[Pod]:
 
 
 def drain(context: Context, namespace: str, selector: str, within_s: float) -> list[dict[str, Any]]:
-    """Close the node of one of the pods, and evict all of the stack's pods from it; refused ones are asked again."""
+    """Close the node of one of the pods, and evict all of the stack's pods from it; refused ones are asked again.
+
+    Those of a DaemonSet stay: they would come back to the closed node.
+    """
     context.kube.require_ours()
     node = chosen(context, namespace, selector, "one")[0].node
     strike = Strike.begin(context, "drain_node", namespace, selector)
     context.kube.change.close(node)
-    everything = [p for name in context.namespaces for p in context.kube.pods(name)]
-    left = [p for p in everything if p.node == node and p.phase == "Running" and p.component and not p.deleting]
+    there = [p for name in context.namespaces for p in context.kube.pods(name) if p.node == node and not p.daemon]
+    left = [p for p in there if p.phase == "Running" and p.component and not p.deleting]
+    aimed = {"node": node, "aimed": [p.key for p in left]}
+    context.record(strike.fault, strike.action, "begin", evidence=aimed)  # only now can no other pod come
     deadline = time.monotonic() + within_s
     while left and time.monotonic() < deadline:
         left = evict_each(strike, left)

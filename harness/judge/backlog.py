@@ -93,8 +93,8 @@ class _Scene:
         there: set[str | None] = set()
         ready: set[str | None] = set()
         found = []
-        for event in self.history.events:
-            if event.source == "pod" and event.value.get("component") == self.hit.component:
+        for event in self.history.seen("pod"):
+            if event.value.get("component") == self.hit.component:
                 (there.discard if event.what == "deleted" else there.add)(event.uid)
                 (ready.add if serves(event) else ready.discard)(event.uid)
                 if event.t >= self.t:

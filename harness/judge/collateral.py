@@ -6,15 +6,14 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.history import Event, History
+from harness.history import Event, History, grouped
 from harness.judge.checks import measured, some, unknown, when
-from harness.judge.faults import fault_time, judged_from, planned, serves, targets
+from harness.judge.faults import by_keda, fault_time, judged_from, planned, serves, targets
 from harness.judge.observers import PODS, unseen
 from harness.outcome import Check, Window
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
-WORKER = "worker"
 LIVES_ON = frozenset({"cut_off", "kill_child", "overload"})  # whoever is hit by these owes to stay
 RESIZES = frozenset({"scale_pods", "load_at", "renew_pods"})  # its Deployment is changed, and by the undo once more
 COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
@@ -51,9 +50,8 @@ class _Doing:
     def resized(self) -> frozenset[str]:
         """Components whose pods are made more or fewer on purpose."""
         steps = [str(f.target.get("name")) for f in self.history.faults if f.action in RESIZES and f.phase == "begin"]
-        named = {match[1] for step in steps if (match := COMPONENT.search(step))}
-        keda = self.history.meta is not None and self.history.meta.stack.startswith("celery-keda")
-        return frozenset(named | {WORKER}) if keda else frozenset(named)
+        named = frozenset(match[1] for step in steps if (match := COMPONENT.search(step)))
+        return named | by_keda(self.history)
 
     def explains_end(self, event: Event) -> bool:
         elsewhere = event.value.get("component") in self.resized or event.value.get("node") in self.off
@@ -88,14 +86,12 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 def losses(history: History) -> list[Loss]:
     """What ended from the fault on, and is not the faults' own doing; in order."""
     since, doing = judged_from(history) or 0, _Doing(history)
-    pods: dict[str | None, list[Event]] = {}
-    for event in _ours(history):
-        pods.setdefault(event.uid, []).append(event)
+    pods = grouped(_ours(history), lambda event: event.uid)
     found = [loss for seen in pods.values() for loss in (*_restarted(seen, since, doing), *_went(seen, since, doing))]
     return sorted(found, key=lambda loss: loss.t)
 
 
-def _restarted(seen: list[Event], since: int, doing: _Doing) -> list[Loss]:
+def _restarted(seen: tuple[Event, ...], since: int, doing: _Doing) -> list[Loss]:
     """A pod that came after the fault was never started again before it was seen."""
     known = max((_restarts(event) for event in seen if event.t < since), default=0) + doing.spares(seen[0])
     found: list[Loss] = []
@@ -106,7 +102,7 @@ def _restarted(seen: list[Event], since: int, doing: _Doing) -> list[Loss]:
     return found
 
 
-def _went(seen: list[Event], since: int, doing: _Doing) -> list[Loss]:
+def _went(seen: tuple[Event, ...], since: int, doing: _Doing) -> list[Loss]:
     """A pod that had been Ready is missed; one that is over, such as a job's, is not."""
     served = False
     for event in seen:
@@ -123,7 +119,7 @@ def _going(event: Event) -> bool:
 def _ours(history: History) -> list[Event]:
     """What was seen of the pods that the stack is made of; those of tasks come and go."""
     components = history.meta.replicas if history.meta else {}
-    return [e for e in history.events if e.source == "pod" and e.value.get("component") in components]
+    return [e for e in history.seen("pod") if e.value.get("component") in components]
 
 
 def _restarts(event: Event) -> int:

@@ -73,7 +73,7 @@ def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:
     """The fewest pods of a component that were Ready, and not on their way out, at any moment from the fault on."""
     ready: set[str | None] = set()
     fewest: tuple[int, int] | None = None
-    events = [e for e in history.events if e.source == "pod" and e.value.get("component") == component]
+    events = [e for e in history.seen("pod") if e.value.get("component") == component]
     for event in events:
         if event.t > t and fewest is None:
             fewest = (len(ready), t)

@@ -10,6 +10,7 @@ from harness.records import MOST_T
 
 NULL = "none"
 SCHEDULER = "scheduler"
+WORKER = "worker"
 PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
 IN_PLACE = frozenset({"crash_pods", "hang_pods"})  # the pod stays, and its container is started again
@@ -115,12 +116,23 @@ def targets(history: History) -> tuple[Target, ...]:
 
 def jobs_before(history: History, t: int) -> dict[str, str]:
     """The jobs that had been seen by `t` (object → hostname). A new pod may bear an old hostname, never an old job."""
-    return {e.object: _text(e.value, "hostname") for e in history.events if e.source == "job" and e.t <= t}
+    return {e.object: hostname(e) for e in history.seen("job") if e.t <= t}
+
+
+def hostname(event: Event) -> str:
+    """The host that a job runs on; nothing where the event does not say."""
+    return _text(event.value, "hostname")
 
 
 def serves(event: Event) -> bool:
     """Whether what is seen of a pod says that it is Ready, and not on its way out."""
     return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
+
+
+def by_keda(history: History) -> frozenset[str]:
+    """The components of which KEDA adds pods and takes them away as it likes."""
+    scales = history.meta is not None and history.meta.stack.startswith("celery-keda")
+    return frozenset({WORKER}) if scales else frozenset()
 
 
 def unproved(history: History) -> list[Fault]:

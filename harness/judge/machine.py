@@ -16,7 +16,7 @@ HIGHEST = 1e6  # percent; what is above is no share of anything
 
 def check(history: History) -> tuple[Check, ...]:
     """No check where the history says nothing of others: it was made before, or where they could not be told."""
-    loads = [e for e in history.events if e.source == "node" and e.what == "load" and "others" in e.value]
+    loads = [e for e in history.seen("node") if e.what == "load" and "others" in e.value]
     if len(loads) < 2:
         return ()
     shares = [_taken(event) for event in loads]

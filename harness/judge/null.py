@@ -7,7 +7,7 @@ from collections import Counter
 
 from harness.history import Event, History
 from harness.judge.checks import plain, some, when
-from harness.judge.faults import planned
+from harness.judge.faults import by_keda, planned
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
@@ -45,7 +45,7 @@ def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 def _pods(history: History) -> list[Event]:
     """What was seen of the pods that the stack is made of; one that was over before the run began is none of them."""
     components = history.meta.replicas if history.meta else {}
-    pods = [e for e in history.events if e.source == "pod" and _component(e) in components]
+    pods = [e for e in history.seen("pod") if _component(e) in components]
     first: dict[str | None, Event] = {}
     for event in pods:
         first.setdefault(event.uid, event)
@@ -53,16 +53,23 @@ def _pods(history: History) -> list[Event]:
 
 
 def lost(history: History, until: float = math.inf) -> str | None:
-    """The first pod that did not stay as it was seen first, until this time."""
+    """The first pod that did not stay as it was seen first, until this time.
+
+    Where KEDA adds pods and takes them away, one need not be Ready before it has been so, nor on its way out.
+    """
     first: dict[str | None, Event] = {}
+    served: set[str | None] = set()
+    free = by_keda(history)
     for event in (e for e in _pods(history) if e.t < until):
         was = first.setdefault(event.uid, event)
-        if event.what == "deleted" or event.value.get("deleting") is True:
+        scaled, going = _component(event) in free, event.what == "deleted" or event.value.get("deleting") is True
+        if going and not scaled:
             return f"{event.object} was deleted {when(event.t, None)}"
-        if event.value.get("ready") is not True:
+        if event.value.get("ready") is not True and not (scaled and (going or event.uid not in served)):
             return f"{event.object} was not Ready {when(event.t, None)}"
         if event.value.get("restarts") != was.value.get("restarts"):
             return f"{event.object} was restarted {when(event.t, None)}"
+        served |= {event.uid} if event.value.get("ready") is True else set()
     return None
 
 

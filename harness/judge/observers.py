@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from harness.history import NS, Event, History
@@ -18,7 +18,7 @@ WRITER = "writer"  # the workload that records each first try of a trigger as a 
 
 def unheard(history: History) -> list[str]:
     """Observers that did not end well, or were blind when the run ended."""
-    events = [e for e in history.events if e.source == "probe"]
+    events = history.seen("probe")
     started = Counter(e.object for e in events if e.what == "started")
     stopped = Counter(e.object for e in events if e.what == "stopped")
     reasons = [f"the {who} started and never said that it stopped" for who in sorted(started - stopped)]
@@ -33,11 +33,11 @@ def unheard(history: History) -> list[str]:
 
 def unread_ledger(history: History) -> list[str]:
     """Why marks of the ledger may be missing."""
-    events = [e for e in history.events if e.source == "probe" and e.object == LEDGER]
+    events = [e for e in history.seen("probe") if e.object == LEDGER]
     return [why for e in events if e.what == "stopped" for why in _partial(e)] + _marks(history, events)
 
 
-def _marks(history: History, events: list[Event]) -> list[str]:
+def _marks(history: History, events: Sequence[Event]) -> list[str]:
     kept, there = _total(events, LEDGER, "marks"), len(history.marks)
     if kept is None or kept == there:
         return []
@@ -46,7 +46,7 @@ def _marks(history: History, events: list[Event]) -> list[str]:
 
 def unsampled(history: History) -> list[str]:
     """Samples that a prober owes: all that was due is recorded, and is still there."""
-    events = [e for e in history.events if e.source == "probe" and e.object == PROBER]
+    events = [e for e in history.seen("probe") if e.object == PROBER]
     reasons = []
     for stop in (e for e in events if e.what == "stopped"):
         due, recorded = stop.value.get("due"), stop.value.get("recorded")
@@ -64,7 +64,7 @@ def unsampled(history: History) -> list[str]:
 
 def blind(history: History, part: str, since: int) -> tuple[int, int] | None:
     """The longest stretch from `since` on in which an observer could not follow a part (all whose names begin so)."""
-    gaps = [gap for gap in _gaps(e for e in history.events if e.source == "probe") if gap.part.startswith(part)]
+    gaps = [gap for gap in _gaps(history.seen("probe")) if gap.part.startswith(part)]
     spans = [(gap.since, history.last_t if gap.until is None else gap.until) for gap in gaps]
     return max((span for span in spans if span[1] > since), key=lambda span: span[1] - span[0], default=None)
 
@@ -75,7 +75,7 @@ def unseen(history: History, observer: tuple[str, str], since: int, until: int) 
     `observer`: what its name, and what the name of its part, begin with. A gap begins before it is told of.
     """
     who, part = observer
-    events = [e for e in history.events if e.source == "probe"]
+    events = history.seen("probe")
     gaps = [gap for gap in _gaps(events) if gap.who.startswith(who) and gap.part.startswith(part)]
     spans = [(gap.since - TOLD_WITHIN, history.last_t if gap.until is None else gap.until) for gap in gaps]
     if observer == MARKS:
@@ -89,7 +89,7 @@ def lost_sight(history: History, observer: tuple[str, str]) -> bool:
     return any(until >= history.last_t for _, until in unseen(history, observer, 0, history.last_t))
 
 
-def _unread_spans(history: History, events: list[Event]) -> list[tuple[int, int]]:
+def _unread_spans(history: History, events: Sequence[Event]) -> list[tuple[int, int]]:
     """A stream is read in its order, so that what was left unread comes last; what was read and lost was anywhere."""
     if _marks(history, events):
         return [(0, history.last_t)]
@@ -132,7 +132,7 @@ def _partial(stop: Event) -> list[str]:
     return []
 
 
-def _total(events: list[Event], who: str, what: str) -> int | None:
+def _total(events: Sequence[Event], who: str, what: str) -> int | None:
     """What it says in the end that it has recorded, or None where it does not say."""
     values = [e.value.get(what) for e in events if e.object == who and e.what == "stopped"]
     counts = [v for v in values if isinstance(v, int)]

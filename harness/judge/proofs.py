@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
 
-from harness.history import NS, History, Mark
+from harness.history import NS, History
 from harness.judge.backlog import backlog
 from harness.judge.checks import some, when
-from harness.judge.faults import PER_TASK, SCHEDULER, Target, jobs_before, serves, span, targets, unproved
+from harness.judge.disruption import TOO_MANY_REQUESTS
+from harness.judge.faults import PER_TASK, SCHEDULER, Target, serves, span, targets, unproved
+from harness.judge.sightings import Sightings
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child"})
 LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
@@ -19,15 +21,15 @@ SILENT_NS = 10 * NS  # and at least so long, since each is seen by a poll throug
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 
 
-def doubt(target: Target, history: History) -> str | None:
+def doubt(target: Target, seen: Sightings) -> str | None:
     """Why the fault on this target is not proved, or None where it is."""
     if not target.uid:
         return f"the record of the hit on {target.name or 'a target'} has no uid"
     if target.proof is None:
         return f"nothing proves that {target.name} was hit"
-    why = _PROOFS.get(target.action, _gone_doubt)(target, history)
+    why = _PROOFS.get(target.action, _gone_doubt)(target, seen)
     if why is None and target.component == SCHEDULER and target.action not in STILL_HEARD:
-        return _heartbeat_doubt(target, history)
+        return _heartbeat_doubt(target, seen)
     return why
 
 
@@ -36,10 +38,9 @@ def doubts(history: History) -> tuple[str, ...]:
     hit = targets(history)
     if not hit:
         return ("no target was hit: the selector matched nothing, or the fault never began",)
-    doubted = tuple(why for why in (doubt(t, history) for t in hit) if why)
-    return (
-        doubted or _unfinished(history) or _missed(history) or _another(history, hit) or _nothing_at_stake(history, hit)
-    )
+    seen = Sightings(history)
+    doubted = tuple(why for why in (doubt(t, seen) for t in hit) if why)
+    return doubted or _unfinished(history) or _missed(history) or _another(history, hit) or _nothing_at_stake(seen, hit)
 
 
 def _unfinished(history: History) -> tuple[str, ...]:
@@ -57,9 +58,15 @@ def _unfinished(history: History) -> tuple[str, ...]:
 
 
 def _missed(history: History) -> tuple[str, ...]:
-    """Pods that a fault was aimed at, and did not hit. Records of others, and of faults that cannot say, name none."""
-    hit = {(f.id, f.target.get("name")) for f in history.faults if f.phase == "injected"}
-    aims = [(f.id, f.evidence.get("aimed")) for f in history.faults if f.phase == "begin"]
+    """Pods that a fault was aimed at, and did not hit. Records of others, and of faults that cannot say, name none.
+
+    An eviction is asked for once, and a budget that refuses it has answered; a drain owes to move all in the end.
+    """
+    begun = [f for f in history.faults if f.phase == "begin"]
+    refused = [f for f in begun if f.action == "evict_pods" and f.evidence.get("eviction") == TOO_MANY_REQUESTS]
+    injected = [f for f in history.faults if f.phase == "injected"]
+    hit = {(f.id, f.target.get("name")) for f in (*injected, *refused)}
+    aims = [(f.id, f.evidence.get("aimed")) for f in begun]
     named = [(fault, name) for fault, names in aims if isinstance(names, list) for name in names]
     return tuple(f"{name} was aimed at by {fault}, and not hit" for fault, name in named if (fault, name) not in hit)
 
@@ -85,13 +92,13 @@ def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
     return (f"no {about} was hit, which the experiment is about, but {some(t.name for t in hit)}",)
 
 
-def _gone_doubt(target: Target, history: History) -> str | None:
+def _gone_doubt(target: Target, seen: Sightings) -> str | None:
     if target.said.get("uid_gone") is not True:
         return f"the old uid of {target.name} was not seen gone"
     if why := _process_doubt(target):
         return why
     since = target.proof.t if target.proof else target.injected
-    later = [e for e in history.events if e.source == "pod" and e.uid == target.uid and e.t > since]
+    later = [e for e in seen.history.of_pod(target.uid) if e.t > since]
     return f"{target.name} was seen ready after the proof that it was gone" if any(map(serves, later)) else None
 
 
@@ -112,97 +119,92 @@ def _process_doubt(target: Target) -> str | None:
     return None if code in (None, SIGKILLED) else f"{target.name} ended with {code}, which is not by SIGKILL"
 
 
-def _crash_doubt(target: Target, history: History) -> str | None:
+def _crash_doubt(target: Target, seen: Sightings) -> str | None:
     if target.said.get("process_gone") is not True:
         return f"the end of the process of {target.name} was not seen"
     return _process_doubt(target)
 
 
-def _hang_doubt(target: Target, history: History) -> str | None:
+def _hang_doubt(target: Target, seen: Sightings) -> str | None:
     if target.said.get("stopped") is not True or target.how.get("pids") == []:
         return f"the processes of {target.name} were not seen stopped"
     signal = target.how.get("signal", "SIGSTOP")
     return None if signal == "SIGSTOP" else f"{target.name} was sent {signal}, which is not SIGSTOP"
 
 
-def _node_doubt(target: Target, history: History) -> str | None:
+def _node_doubt(target: Target, seen: Sightings) -> str | None:
     """Its engine says that the node is off, and the cluster that it is not Ready: both, or we do not believe it."""
     node = target.said.get("node")
     if target.said.get("node_off") is not True:
         return f"the node of {target.name} was not seen off"
-    away = [e for e in history.events if e.source == "node" and e.object == node and e.what == "not-ready"]
+    away = [e for e in seen.history.seen("node") if e.object == node and e.what == "not-ready"]
     return None if any(e.t >= target.injected for e in away) else f"{node} was never seen not Ready after it was off"
 
 
-def _cut_doubt(target: Target, history: History) -> str | None:
+def _cut_doubt(target: Target, seen: Sightings) -> str | None:
     dropped = target.said.get("dropped_packets")
     met = isinstance(dropped, int) and not isinstance(dropped, bool) and dropped > 0
     return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
 
 
-def _child_doubt(target: Target, history: History) -> str | None:
+def _child_doubt(target: Target, seen: Sightings) -> str | None:
     """The process of a task that is over already holds nothing: its task must have been under way on that pod."""
-    if why := _crash_doubt(target, history):
+    if why := _crash_doubt(target, seen):
         return why
     held = target.said.get("task_instance")
-    marks = [mark for mark in history.marks if held in (None, mark.ti)]  # older records do not say what it held
-    if _under_way(target, marks):
+    if _under_way(target, seen, held):  # older records do not say what it held
         return None
     return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
 
 
-def _tasks_under_way(target: Target, history: History) -> bool:
-    return _under_way(target, history.marks)
-
-
-def _under_way(target: Target, marks: Iterable[Mark]) -> bool:
-    before = [mark for mark in marks if mark.t <= target.injected]
+def _under_way(target: Target, seen: Sightings, attempt: object = None) -> bool:
+    """Whether a task was at work on this pod when it was hit; one attempt of it, where one is named."""
+    before = [mark for mark in seen.marks_on(target.pod) if mark.t <= target.injected and attempt in (None, mark.ti)]
     # A deferred task may be resumed elsewhere, and end there.
-    over = {mark.ti for mark in before if mark.mark == "end" and mark.ti}
-    here = Counter(mark.mark for mark in before if mark.executor_host == target.pod and mark.ti not in over)
+    here = Counter(mark.mark for mark in before if not seen.ended(mark.ti, target.injected))
     return here["start"] > here["end"]
 
 
-def _tasks_waiting(target: Target, history: History) -> bool:
+def _tasks_waiting(target: Target, seen: Sightings) -> bool:
     """Whether deferred tasks waited in this triggerer, as Airflow said last before the fault."""
-    said = [e.value for e in history.events if e.what == "waits" and e.source == "job" and e.t <= target.injected]
-    mine = [value.get("tasks") for value in said if value.get("hostname") == target.pod]
+    said = [e for e in seen.said_by(target.pod) if e.what == "waits" and e.t <= target.injected]
+    mine = [e.value.get("tasks") for e in said]
     return bool(mine and mine[-1])
 
 
 # What is lost with a pod of these is tasks: one that held none proves nothing by its death.
-_STAKES: dict[str, Callable[[Target, History], bool]] = {"worker": _tasks_under_way, "triggerer": _tasks_waiting}
+_STAKES: dict[str, Callable[[Target, Sightings], bool]] = {"worker": _under_way, "triggerer": _tasks_waiting}
 _LOADS = frozenset({"overload", "load_at"})
 
 
-def _nothing_at_stake(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
+def _nothing_at_stake(seen: Sightings, hit: tuple[Target, ...]) -> tuple[str, ...]:
     """Why it was no fault: none of the pods that it is about held a task. A pod that is a task's own always does."""
-    meta = history.meta
+    meta = seen.history.meta
     held = _STAKES.get(meta.component or "") if meta and not meta.stack.startswith(PER_TASK) else None
     if meta is None or held is None:
         return ()
     mine = [t for t in hit if t.component == meta.component and t.action not in _LOADS]
-    if not mine or any(held(target, history) for target in mine):
+    if not mine or any(held(target, seen) for target in mine):
         return ()
     return (f"{some(t.name for t in mine)} held no task when the fault came, so that nothing was at stake",)
 
 
-def _overload_doubt(target: Target, history: History) -> str | None:
+def _overload_doubt(target: Target, seen: Sightings) -> str | None:
     """The ledger says how long tasks waited; the fault's own record only how long they were to wait."""
     wanted = target.said.get("queue_time_s")
     if not isinstance(wanted, int | float) or isinstance(wanted, bool):
         return f"the record does not say how long tasks were to wait for {target.name}"
-    waited = backlog(history, target).longest_wait / NS
+    waited = backlog(seen.history, target).longest_wait / NS
     return None if waited >= wanted else f"no task waited {wanted:g} s for {target.name}: {waited:.1f} s at most"
 
 
-def _room_doubt(target: Target, history: History) -> str | None:
+def _room_doubt(target: Target, seen: Sightings) -> str | None:
     waited = target.said.get("without_node_s")
     met = isinstance(waited, int | float) and not isinstance(waited, bool) and waited > 0
     return None if met else f"{target.name} was not seen waiting for a node"
 
 
-_PROOFS: dict[str, Callable[[Target, History], str | None]] = {
+_PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "crash_pods": _crash_doubt,
     "hang_pods": _hang_doubt,
     "stop_node": _node_doubt,
@@ -216,9 +218,8 @@ _PROOFS: dict[str, Callable[[Target, History], str | None]] = {
 STILL_HEARD = frozenset({"cut_off"})
 
 
-def _heartbeat_doubt(target: Target, history: History) -> str | None:
-    mine = jobs_before(history, target.injected)
-    own = [e for e in history.events if e.source == "job" and mine.get(e.object) == target.pod]
+def _heartbeat_doubt(target: Target, seen: Sightings) -> str | None:
+    own = seen.own_jobs(target.pod, target.injected)
     beats = [e.t for e in own if e.what == "heartbeat"]
     if not any(t <= target.injected for t in beats):
         return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
@@ -228,7 +229,7 @@ def _heartbeat_doubt(target: Target, history: History) -> str | None:
     if left and target.action in LEAVES_NO_TIME:
         return f"the job of {target.name} ended in success, which one that is killed cannot say"
     limit = target.silent_from + HEARTBEAT_SLACK
-    end = target.over if target.action == "hang_pods" and target.over is not None else history.last_t
+    end = target.over if target.action == "hang_pods" and target.over is not None else seen.history.last_t
     late = [t for t in beats if limit < t <= end]
     return f"{target.name} still sent heartbeats {(late[0] - limit) / NS + 2:.1f} s after its proof" if late else None
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
-from harness.history import NS, Event, History, Mark
+from harness.history import NS, Event, History, Mark, grouped
 from harness.judge.came import Coming, judged
 from harness.judge.checks import broken, some, unknown, when, worst_of
-from harness.judge.faults import Target, fault_time, jobs_before, serves, targets
+from harness.judge.faults import WORKER, Target, by_keda, jobs_before, serves, targets
 from harness.judge.observers import JOBS, MARKS, PODS, RUNS
 from harness.judge.proofs import doubts
-from harness.judge.replaced import Toll, UnknowableError, replaced
+from harness.judge.replaced import Toll, UnknowableError
 from harness.judge.runs import Run, Task, runs
 from harness.judge.stayed import beating, running_again, short
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
-WORKER = "worker"
 WAITED_NS = 3 * NS  # an append-only file may lack what came in its last second; and a scheduler takes one to send it
 FEWEST_WAITING = 2
 OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
@@ -32,47 +32,63 @@ class _FailedError(Exception):
 
 
 @dataclass(frozen=True)
+class _Stage:
+    """What all scenes of a run share."""
+
+    history: History
+    doubtful: tuple[str, ...]
+
+    @cached_property
+    def hit(self) -> tuple[Target, ...]:
+        return targets(self.history)
+
+    @cached_property
+    def tolls(self) -> dict[str, Toll]:
+        return {component: Toll.of(self.history, component) for component in {t.component for t in self.hit}}
+
+
+@dataclass(frozen=True)
 class _Scene:
     """The fault at `t`, what it hit, and when the bound in question runs out."""
 
-    history: History
+    stage: _Stage
     t: int
     hit: tuple[Target, ...]
     deadline: float
 
     @property
-    def pods(self) -> frozenset[str]:
-        return frozenset(target.pod for target in self.hit)
+    def history(self) -> History:
+        return self.stage.history
 
-    def jobs(self) -> list[Event]:
-        return [e for e in self.history.events if e.source == "job"]
+    def jobs(self) -> tuple[Event, ...]:
+        return self.history.seen("job")
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """The phases that have a bound."""
-    doubtful = doubts(history)
-    return tuple(_of_all(history, bounds[name], doubtful) for name in _PHASES if name in bounds)
+    stage = _Stage(history, doubts(history))
+    return tuple(_of_all(stage, bounds[name]) for name in _PHASES if name in bounds)
 
 
-def _of_all(history: History, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+def _of_all(stage: _Stage, bound: Bound) -> Check:
     """From when the first target was hit; where it is about each target's own end, the worst of all, each from its own
     hit on."""
-    hit = targets(history)
-    if not hit:
+    if not stage.hit:
         return unknown(bound, "There was no fault to recover from")
-    times = sorted({target.injected for target in hit})
+    together = grouped(stage.hit, lambda target: target.injected)
+    first = min(together)
     if bound.name not in OWN:
-        return _judge(_Scene(history, times[0], hit, times[0] + bound.limit * NS), bound, doubtful)
-    scenes = [_Scene(history, t, tuple(h for h in hit if h.injected == t), t + bound.limit * NS) for t in times]
-    return worst_of(_judge(scene, bound, doubtful) for scene in scenes)
+        return _judge(_Scene(stage, first, stage.hit, first + bound.limit * NS), bound)
+    scenes = [_Scene(stage, t, hit, t + bound.limit * NS) for t, hit in sorted(together.items())]
+    return worst_of(_judge(scene, bound) for scene in scenes)
 
 
-def _judge(scene: _Scene, bound: Bound, doubtful: tuple[str, ...]) -> Check:
+def _judge(scene: _Scene, bound: Bound) -> Check:
     """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole.
 
     One that came must have come to stay.
     """
-    history, t = scene.history, scene.t
+    history, doubtful, t = scene.history, scene.stage.doubtful, scene.t
     what, find, observer = _PHASES[bound.name]
     try:
         came = find(scene)
@@ -84,7 +100,7 @@ def _judge(scene: _Scene, bound: Bound, doubtful: tuple[str, ...]) -> Check:
         came, what = None, f"{what} ({whose})"
     if came is None and (doubtful or history.problem is not None):
         return unknown(bound, f"{what}: never seen, but {doubtful[0] if doubtful else 'the history is not whole'}")
-    cause = "the fault" if t == fault_time(history) else "its own hit"
+    cause = "the fault" if t == scene.stage.hit[0].injected else "its own hit"
     after = f" after {cause} ({when(t if came is None else came, None)})"
     found = judged(history, bound, Coming(what, t, came, observer), after)
     if came is not None and not doubtful and found.verdict is Verdict.PASS and (lost := _lost(scene, bound.name, came)):
@@ -107,12 +123,11 @@ def _lost(scene: _Scene, name: str, came: int) -> str | None:
 
 def _replacements_lost(scene: _Scene, came: int) -> str | None:
     """Where more of it is killed later, that hit tells. KEDA takes workers away again that it had added."""
-    meta, history = scene.history.meta, scene.history
-    later = {target.component for target in targets(history) if target.injected > scene.t}
-    keda = meta is not None and meta.stack.startswith("celery-keda")
-    for component in sorted({target.component for target in scene.hit} - later - ({WORKER} if keda else set())):
-        toll = Toll.of(history, component, scene.t)
-        if why := short(history, component, toll.count, came, without=toll.no_replacements):
+    history = scene.history
+    later = {component for component, toll in scene.stage.tolls.items() if toll.killed[-1].injected > scene.t}
+    for component in sorted({target.component for target in scene.hit} - later - by_keda(history)):
+        toll = scene.stage.tolls[component]
+        if why := short(history, component, toll.count(scene.t), came, without=toll.no_replacements(scene.t)):
             return why
     return None
 
@@ -128,7 +143,7 @@ def _process_gone(scene: _Scene) -> int | None:
 
 def _replacement_ready(scene: _Scene) -> int | None:
     components = {target.component for target in scene.hit}
-    came = [t for component in components if (t := replaced(scene.history, component, scene.t)) is not None]
+    came = [t for component in components if (t := scene.stage.tolls[component].replaced(scene.t)) is not None]
     return max(came) if len(came) == len(components) else None
 
 
@@ -145,7 +160,7 @@ def _first_new_task(scene: _Scene) -> int | None:
 
 def _workers_consume(scene: _Scene) -> int | None:
     """A worker that is up and eats nothing is one that no start mark names, though its peers do all the work."""
-    last = {e.uid: e for e in scene.history.events if e.source == "pod" and e.value.get("component") == WORKER}
+    last = {e.uid: e for e in scene.history.seen("pod") if e.value.get("component") == WORKER}
     workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if serves(e)}
     if not workers:
         raise UnknowableError("no worker was Ready at the end")
@@ -189,25 +204,24 @@ def _orphans_handled(scene: _Scene) -> int | None:
     dead = _dead(scene)
     if not dead:
         raise UnknowableError("no job of a killed scheduler was seen running before the fault")
-    came = []
-    for job in dead:
-        ends = [e.t for e in scene.jobs() if e.object == job and e.t > scene.t and e.value.get("state") != "running"]
-        if not ends:
-            return None
-        came.append(min(ends))
-    return max(came)
+    over = [e for e in scene.jobs() if e.t > scene.t and e.value.get("state") != "running"]
+    ends = {e.object: e.t for e in reversed(over)}
+    return max(ends[job] for job in dead) if ends.keys() >= set(dead) else None
 
 
 def _dead(scene: _Scene) -> list[str]:
     """The jobs of what was hit that were seen running last before the fault."""
-    before = [e for e in scene.jobs() if e.t <= scene.t and e.value.get("hostname") in scene.pods]
+    pods = {target.pod for target in scene.hit}
+    before = [e for e in scene.jobs() if e.t <= scene.t and e.value.get("hostname") in pods]
     last = {e.object: e.value.get("state") for e in before}
     return [job for job, state in last.items() if state == "running"]
 
 
 def _last_delayed_run(scene: _Scene) -> int | None:
     asked = [r for r in runs(scene.history).values() if r.accepted and r.invoked <= scene.t]
-    flying = [r for r in asked if _in_flight(r, scene)]
+    marks = scene.history.marks
+    done = {Task(m.dag_run, m.task, m.map_index) for m in marks if m.mark == "end" and m.t <= scene.t}
+    flying = [r for r in asked if _in_flight(r, scene.t, done)]
     if not flying:
         raise UnknowableError("no run was in flight at the fault")
     delayed = flying + [r for r in asked if _asked_for(r, scene.t)]
@@ -220,11 +234,10 @@ def _last_delayed_run(scene: _Scene) -> int | None:
     return max(r.ended for r in delayed if r.ended is not None)
 
 
-def _in_flight(run: Run, scene: _Scene) -> bool:
+def _in_flight(run: Run, t: int, done: set[Task]) -> bool:
     """Accepted and not done. That a run is done is seen a little late, so its last task counts where it is known."""
-    if _asked_for(run, scene.t) or (run.ended is not None and run.ended <= scene.t):
+    if _asked_for(run, t) or (run.ended is not None and run.ended <= t):
         return False
-    done = {Task(m.dag_run, m.task, m.map_index) for m in scene.history.marks if m.mark == "end" and m.t <= scene.t}
     return not run.tasks or not run.tasks <= done
 
 

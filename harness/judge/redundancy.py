@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.history import NS, Event, History, Mark
+from harness.history import NS, Event, History, Mark, grouped
 from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
 from harness.judge.faults import SCHEDULER, fault_time, judged_from, planned, serves, span
 from harness.judge.observers import PODS, blind, unread_ledger, unseen
@@ -37,13 +37,10 @@ class _Scene:
     until: int
     fault: int | None
 
-    def pods(self, component: str) -> list[list[Event]]:
+    def pods(self, component: str) -> list[tuple[Event, ...]]:
         """What was seen of each pod until the end of this part."""
-        found: dict[str, list[Event]] = {}
-        for event in self.history.events:
-            if event.source == "pod" and event.value.get("component") == component and event.t <= self.until:
-                found.setdefault(event.uid or event.object, []).append(event)
-        return list(found.values())
+        own = (e for e in self.history.seen("pod") if e.value.get("component") == component and e.t <= self.until)
+        return list(grouped(own, lambda event: event.uid or event.object).values())
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
@@ -110,9 +107,9 @@ def _plain(bound: Bound, why: str) -> Check:
     return plain(bound.name, Verdict.FAIL, why).model_copy(update={"limit": bound.limit, "origin": bound.origin})
 
 
-def _nameless(scene: _Scene, pods: list[list[Event]]) -> list[str]:
+def _nameless(scene: _Scene, pods: list[tuple[Event, ...]]) -> list[str]:
     """Schedulers that were Ready for long enough to beat, and did not by their own name; none where nobody listened."""
-    beats = [e for e in scene.history.events if e.source == "job" and e.what == "heartbeat" and e.t <= scene.until]
+    beats = [e for e in scene.history.seen("job") if e.what == "heartbeat" and e.t <= scene.until]
     names = {e.value.get("hostname") for e in beats}
     old = [
         events[-1].object
@@ -122,7 +119,7 @@ def _nameless(scene: _Scene, pods: list[list[Event]]) -> list[str]:
     return sorted(name for name in old if names and name.rsplit("/", 1)[-1] not in names)
 
 
-def _idle(scene: _Scene, bound: Bound, busy: list[Span], events: list[Event]) -> Check:
+def _idle(scene: _Scene, bound: Bound, busy: list[Span], events: tuple[Event, ...]) -> Check:
     """The longest that a pod was Ready and did nothing. One that was never seen at work may yet have been about to be,
     so that its stretch is known at least."""
     name = events[-1].object
@@ -139,7 +136,7 @@ def _idle(scene: _Scene, bound: Bound, busy: list[Span], events: list[Event]) ->
     )
 
 
-def _ready(scene: _Scene, events: list[Event]) -> list[Span]:
+def _ready(scene: _Scene, events: tuple[Event, ...]) -> list[Span]:
     """The stretches of this part in which a pod was Ready."""
     edges = [*((e.t, serves(e)) for e in events), (scene.until, False)]
     spans = [(max(t, scene.since), until) for (t, up), (until, _) in pairwise(edges) if up]
@@ -167,12 +164,12 @@ def _gaps(ready: Span, busy: list[Span]) -> list[Span]:
     return [*gaps, (at, ready[1])] if at < ready[1] else gaps
 
 
-def _at_work(scene: _Scene, component: str, events: list[Event]) -> list[Span]:
+def _at_work(scene: _Scene, component: str, events: tuple[Event, ...]) -> list[Span]:
     """When a pod was at work, in order: workers by the ledger, all others when their logs were read to speak of it."""
     last = events[-1]
     if component == WORKER:
         return _joined(_tasks(scene.history, last.object.rsplit("/", 1)[-1]))
-    said = [e.t for e in scene.history.events if e.what == "worked" and e.source == "endpoint" and e.uid == last.uid]
+    said = [e.t for e in scene.history.seen("endpoint") if e.what == "worked" and e.uid == last.uid]
     return [(t, t) for t in said]
 
 

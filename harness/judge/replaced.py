@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from harness.history import Event, History
 from harness.judge.checks import some
-from harness.judge.faults import IN_PLACE, serves, targets
+from harness.judge.faults import IN_PLACE, Target, serves, targets
+from harness.records import MOST_T
+from harness.samples import Ints
 
 
 class UnknowableError(Exception):
@@ -14,66 +20,103 @@ class UnknowableError(Exception):
 
 
 @dataclass(frozen=True)
-class Toll:
-    """What had been killed of a component up to a hit, against what had been there before the first.
+class _Changes:
+    """When how many pods more were Ready; each counts for hits from `since` on and before `until`."""
 
-    `old` says how often each had been started again; `again` are those that stay, to be started once more. A
-    replacement that was killed itself is among the `gone`, and asks for no second one beside its own.
+    t: Ints
+    by: Ints
+    since: Ints
+    until: Ints
+
+
+@dataclass(frozen=True)
+class Toll:
+    """What was killed of a component, against what had been there before the first hit.
+
+    A replacement that was killed itself is among the `gone`, and asks for no second one beside its own.
     """
 
-    old: dict[str | None, int]
-    again: frozenset[str | None]
-    gone: frozenset[str | None]
-    count: int
+    history: History
+    killed: tuple[Target, ...]
 
     @classmethod
-    def of(cls, history: History, component: str, until: int) -> Toll:
-        killed = [t for t in targets(history) if t.component == component and t.injected <= until]
-        pods = [e for e in history.events if e.source == "pod"]
-        unseen = [t.name for t in killed if not any(e.uid == t.uid and e.t <= t.injected for e in pods)]
-        if unseen or not component:
+    def of(cls, history: History, component: str) -> Toll:
+        return cls(history, tuple(t for t in targets(history) if t.component == component))
+
+    def count(self, hit: int) -> int:
+        """How many of those that had been there were killed up to a hit. Raises `UnknowableError`."""
+        unseen = [name for t, name in self._unwatched if t <= hit]
+        if unseen or not self.killed[0].component:
             raise UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
-        old = {e.uid: _restarts(e) for e in pods if e.t <= killed[0].injected}
-        again = frozenset(target.uid for target in killed if target.action in IN_PLACE)
-        gone = frozenset(target.uid for target in killed) - again
-        return cls(old, again, gone, sum(target.uid in old for target in killed))
+        return bisect_right(self._hits, hit)
 
-    @property
-    def no_replacements(self) -> frozenset[str | None]:
+    def no_replacements(self, hit: int) -> frozenset[str | None]:
         """Pods that are none, however Ready they are."""
-        return frozenset(self.old.keys() | self.gone) - self.again
+        again = {uid for uid, t in self._again.items() if t <= hit}
+        gone = {uid for uid, t in self._gone.items() if t <= hit}
+        return frozenset((self._old.keys() | gone) - again)
 
+    def replaced(self, hit: int) -> int | None:
+        """When as many new pods were Ready at once as had been killed up to the hit; None where that never was.
 
-def replaced(history: History, component: str, hit: int) -> int | None:
-    """When as many new pods were Ready at once as had been killed up to the `hit`; None where that never was.
-
-    Raises `UnknowableError` where what was killed had not been watched.
-    """
-    toll = Toll.of(history, component, hit)
-    pods = [e for e in history.events if e.source == "pod"]
-    ready: set[str | None] = set()
-    enough = False
-    for event in pods:
-        if event.t > hit and enough:
+        Raises `UnknowableError` where what was killed had not been watched.
+        """
+        wanted, changes = self.count(hit), self._changes
+        ready = np.cumsum(np.where((changes.since <= hit) & (hit < changes.until), changes.by, 0))
+        after = int(np.searchsorted(changes.t, hit, side="right"))
+        if after and ready[after - 1] >= wanted and self.history.seen("pod")[-1].t > hit:
             return hit
-        if event.value.get("component") != component or event.uid in toll.gone:
-            continue
-        if event.uid in toll.old and not (event.uid in toll.again and _lasts(event, pods, toll.old[event.uid])):
-            continue
-        (ready.add if serves(event) else ready.discard)(event.uid)
-        enough = len(ready) >= toll.count
-        if enough and event.t > hit:
-            return event.t
-    return None
+        enough = np.flatnonzero(ready[after:] >= wanted)
+        return int(changes.t[after + enough[0]]) if len(enough) else None
 
+    @cached_property
+    def _old(self) -> dict[str | None, int]:
+        """How often each pod that was there before the first hit had been started again."""
+        return {e.uid: _restarts(e) for e in self.history.seen("pod") if e.t <= self.killed[0].injected}
 
-def _lasts(event: Event, pods: list[Event], before: int) -> bool:
-    """Whether this is of a container that was started again, from when on its pod stayed Ready.
+    @cached_property
+    def _hits(self) -> list[int]:
+        return [t.injected for t in self.killed if t.uid in self._old]
 
-    The kubelet counts the restart before it looks at the new container, and may still call the pod Ready meanwhile.
-    """
-    later = [e for e in pods if e.uid == event.uid and e.t > event.t]
-    return _restarts(event) > before and all(e.value.get("ready") is True for e in later)
+    @cached_property
+    def _again(self) -> dict[str | None, int]:
+        """Those that stay, to be started once more; and when they were hit."""
+        return {t.uid: t.injected for t in self.killed if t.action in IN_PLACE}
+
+    @cached_property
+    def _gone(self) -> dict[str | None, int]:
+        return {t.uid: t.injected for t in self.killed if t.action not in IN_PLACE}
+
+    @cached_property
+    def _unwatched(self) -> list[tuple[int, str]]:
+        seen = self.history.of_pod
+        return [(t.injected, t.name) for t in self.killed if not any(e.t <= t.injected for e in seen(t.uid))]
+
+    @cached_property
+    def _changes(self) -> _Changes:
+        """Of all pods that may be replacements. What was there before is one from when it was hit in place and started
+        again; what came later, until it was killed itself."""
+        rows: list[tuple[int, int, int, int]] = []
+        ready: set[str | None] = set()
+        for event in self.history.seen("pod"):
+            uid = event.uid
+            if event.value.get("component") != self.killed[0].component:
+                continue
+            if uid in self._old and not (uid in self._again and self._lasts(event)):
+                continue
+            by = serves(event) - (uid in ready)
+            (ready.add if serves(event) else ready.discard)(uid)
+            since = self._again[uid] if uid in self._old else 0
+            rows.append((event.t, by, since, self._gone.get(uid, MOST_T + 1)))
+        return _Changes(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+    def _lasts(self, event: Event) -> bool:
+        """Whether this is of a container that was started again, from when on its pod stayed Ready.
+
+        The kubelet counts the restart before it looks at the new container, and may still call the pod Ready meanwhile.
+        """
+        later = [e for e in self.history.of_pod(event.uid) if e.t > event.t]
+        return _restarts(event) > self._old[event.uid] and all(e.value.get("ready") is True for e in later)
 
 
 def _restarts(event: Event) -> int:

@@ -11,7 +11,7 @@ from harness.errors import HistoryError
 from harness.history import NS, Fault, History
 from harness.judge.checks import broken, measured, some, unknown, when, worst_of
 from harness.judge.faults import fault_time, targets
-from harness.judge.stayed import contradicted, still_there, went_again, whole_from
+from harness.judge.stayed import Aftermath
 from harness.outcome import Check
 from harness.slo import Bound
 
@@ -42,11 +42,13 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
         if record.phase == "rolled-back":
             undone[record.id].append(record)
     hit = _hit(history)
-    return (worst_of(_one(history, bound, t, fault, undone[fault], hit.get(fault, set())) for fault in sorted(undone)),)
+    after = Aftermath(history)
+    return (worst_of(_one(after, bound, t, fault, undone[fault], hit.get(fault, set())) for fault in sorted(undone)),)
 
 
-def _one(history: History, bound: Bound, t: int, fault: str, undone: list[Fault], hit: set[str]) -> Check:
+def _one(after: Aftermath, bound: Bound, t: int, fault: str, undone: list[Fault], hit: set[str]) -> Check:
     """The undo may run more than once; from the time on that it was found clean and stayed so, it counts."""
+    history = after.history
     if not undone and history.problem is not None:
         return unknown(bound, f"Whether {fault} was undone is not known, because the history is not whole")
     if not undone:
@@ -58,20 +60,20 @@ def _one(history: History, bound: Bound, t: int, fault: str, undone: list[Fault]
     if unread := _unread(history, hit, _read(last)):
         return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
     since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
-    return _stayed(history, bound, since, t)
+    return _stayed(after, bound, since, t)
 
 
-def _stayed(history: History, bound: Bound, undone: Fault, t: int) -> Check:
+def _stayed(after: Aftermath, bound: Bound, undone: Fault, t: int) -> Check:
     """The undo is believed as far as pods and nodes, as they were seen, do not say otherwise."""
     expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id} all was as before"
-    if history.problem is None:
-        if why := still_there(history):
+    if after.history.problem is None:
+        if why := after.still_there:
             return unknown(bound, f"{found}, says the undo, but {why}")
-        if why := went_again(history, expected, undone.t):
+        if why := after.went_again(expected, undone.t):
             return broken(bound, f"{found}, but {why}")
-        if why := contradicted(history, expected, undone.t):
+        if why := after.contradicted(expected, undone.t):
             return unknown(bound, f"{found}, says the undo, but {why}")
-        whole = whole_from(history, expected, undone.t)
+        whole = after.whole_from(expected, undone.t)
     before = f"After {undone.id} the cluster was as before"
     return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 

@@ -114,7 +114,7 @@ def work(marks: Iterable[Mark], signs: Mapping[str, int] | None = None) -> dict[
 
 def signs_of_life(history: History) -> dict[str, int]:
     """Attempt (`ti`) → when it last said that it was at work; only long tasks say so."""
-    return {str(e.value.get("ti")): e.t for e in history.events if e.source == "job" and e.what == "alive"}
+    return {str(e.value.get("ti")): e.t for e in history.seen("job") if e.what == "alive"}
 
 
 def known(history: History) -> dict[str, dict[Task, int]]:

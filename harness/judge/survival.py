@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.history import NS, History, Mark
+from harness.history import NS, History
 from harness.judge.checks import measured, unknown, when
 from harness.judge.faults import fault_time, targets
 from harness.judge.observers import MARKS, unseen
@@ -44,8 +44,9 @@ def _survival(history: History, bound: Bound) -> Check:
     if unseen(history, MARKS, going, history.last_t):
         return unknown(bound, f"The ledger could not be read all the time after the last {HEARD} went")
     begun = [mark for mark in history.marks if mark.mark == "start" and mark.t <= away]
-    signs = signs_of_life(history)
-    under_way = [life for mark in begun if (life := _life(history, mark, signs.get(mark.ti, going), going, away))]
+    signs, ends = signs_of_life(history), {m.ti: m.t for m in history.marks if m.mark == "end" and m.ti}
+    lives = (_life(history, signs.get(mark.ti, going), ends.get(mark.ti), going, away) for mark in begun)
+    under_way = [life for life in lives if life]
     if not under_way:
         return unknown(bound, f"No task that says that it lives was under way when the last {HEARD} went")
     dead = [life for life in under_way if life.died]
@@ -59,10 +60,9 @@ def _survival(history: History, bound: Bound) -> Check:
     return measured(bound, (first.last - away) / NS, f"{count} {what}", after)
 
 
-def _life(history: History, start: Mark, sign: int, going: int, away: int) -> _Life | None:
+def _life(history: History, sign: int, end: int | None, going: int, away: int) -> _Life | None:
     """None where it was over before the servers went. One that fell silent while they did lived on for no time."""
-    ends = [m.t for m in history.marks if m.mark == "end" and m.ti == start.ti and m.ti]
-    last = max(sign, *ends) if ends else sign
-    if last <= (away if ends else going):
+    last = sign if end is None else max(sign, end)
+    if last <= (going if end is None else away):
         return None
-    return _Life(max(last, away), died=not ends and history.last_t - last > SILENT)
+    return _Life(max(last, away), died=end is None and history.last_t - last > SILENT)

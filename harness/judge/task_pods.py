@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.history import NS, Event, History
+from harness.history import NS, Event, History, grouped
 from harness.judge.checks import measured, some, unknown
 from harness.judge.observers import PODS, blind, lost_sight
 from harness.outcome import Check
@@ -64,14 +64,11 @@ def _left(history: History, bound: Bound) -> Check:
 
 
 def _pods(history: History) -> list[_Pod]:
-    events: dict[str, list[Event]] = {}
-    for event in history.events:
-        if event.source == "pod" and event.uid:
-            events.setdefault(event.uid, []).append(event)
+    events = grouped((e for e in history.seen("pod") if e.uid), lambda event: event.uid)
     return [_pod(seen) for seen in events.values() if any(_attempt(e) for e in seen)]
 
 
-def _pod(seen: list[Event]) -> _Pod:
+def _pod(seen: tuple[Event, ...]) -> _Pod:
     last = seen[-1]
     return _Pod(
         name=last.object,

@@ -21,6 +21,7 @@ BACK = "airflow-chaos/back"
 RESTARTED = "airflow-chaos/restarted"
 EVICTED = 201
 REFUSED = 429
+MANY_TIMEOUT_S = 60.0  # a thousand and more at once
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,14 @@ class Changes:
                 return 404 if refused.status == 409 else refused.status
             raise
         return EVICTED
+
+    def delete_failed(self, namespace: str) -> None:
+        """Delete all pods that failed, in one call: a pod that its node refuses stays behind, and another is made."""
+        self._guard(namespace)
+        with reaching():
+            self._core.delete_collection_namespaced_pod(
+                namespace, field_selector="status.phase=Failed", _request_timeout=MANY_TIMEOUT_S
+            )
 
     def close(self, node: str) -> None:
         """Let no new pod onto a node, and mark it as closed by us."""

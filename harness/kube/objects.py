@@ -18,7 +18,7 @@ TASK_PODS = "kubernetes_executor=True"  # how Airflow's executor labels the pods
 class Pod:
     """A pod at one moment: `exit_code` of its last container that ended, `container_ids` of those that run.
 
-    `attempt` is what an executor made it for: DAG run, task, map index, try.
+    `attempt` is what an executor made it for: DAG run, task, map index, try. `daemon`: each node has one of it.
     """
 
     namespace: str
@@ -34,6 +34,7 @@ class Pod:
     container_ids: tuple[str, ...]
     ip: str
     attempt: tuple[str, str, int, int] | None = None
+    daemon: bool = False
 
     @property
     def key(self) -> str:
@@ -91,6 +92,7 @@ def pod_of(raw: V1Pod) -> Pod:
         ),
         ip=(status.pod_ip if status else None) or "",
         attempt=_attempt(meta),
+        daemon=any(owner.kind == "DaemonSet" for owner in meta.owner_references or ()),
     )
 
 

@@ -103,7 +103,7 @@ def _folder(kind: str, name: str) -> Path:
 
 
 def _remove_others(settings: Settings) -> None:
-    """Delete what belongs to another stack, and the pods of tasks that nobody is there for any more.
+    """Delete what belongs to another stack, the pods of tasks that nobody is there for any more, and those that failed.
 
     Its pods get little grace: a worker that is asked to end waits for its broker, which goes with it.
     """
@@ -115,6 +115,7 @@ def _remove_others(settings: Settings) -> None:
     for selector in gone if settings.stack == "kubernetes" else [*gone, TASK_PODS]:
         quickly = ("--grace-period=5", "--wait=true", f"--timeout={REMOVE_SECONDS}s")
         kubectl(settings, "delete", "pods", where, f"--selector={selector}", *quickly, timeout=PATIENCE)
+    Kube(settings).change.delete_failed(settings.namespace)
 
 
 def _metallb(settings: Settings) -> str:

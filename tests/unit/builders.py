@@ -250,6 +250,34 @@ def healthy() -> list[Record]:
     return [meta(), *sorted(rest, key=lambda r: r.t)]
 
 
+def crowd(count: int) -> list[Record]:
+    """A good run, with so many schedulers, each killed and replaced, in place of two."""
+    good = without(healthy(), Fault)
+    good = without(good, Event, lambda e: e.source in ("pod", "job"))
+    whole_again = {"scheduler": count, "api-server": 2}
+    more: list[Record] = [
+        fault(20.1, "begin", aimed=[f"airflow/old-{i}" for i in range(count)]),
+        fault(22.5, "ended"),
+        fault(40, "rolled-back", expected=whole_again, ready=whole_again, leftovers=[]),
+    ]
+    for i in range(count):
+        old, new, hit = f"old-{i}", f"new-{i}", FAULT + i / count
+        who = {"kind": "Pod", "name": f"airflow/{old}", "uid": old, "node": "n1", "component": "scheduler"}
+        proof = {"uid_gone": True, "exit_code": 137, "process_gone": True, "process_gone_t": at(hit + 0.5)}
+        more += [
+            fault(hit, "injected", who, signal="SIGKILL", pids=[7]),
+            fault(22.2, "proved", who, **proof),
+            *(pod(0.01, old, old, "added"), pod(22, old, old, "deleted", ready=False)),
+            *(job(t, 2 * i, old) for t in (1, 10, 20)),
+            job(35, 2 * i, old, "state", "failed"),
+            *(pod(22.5, new, new, "added", ready=False), pod(28, new, new)),
+            *(job(t, 2 * i + 1, new) for t in (29, 40, 55)),
+        ]
+    first, *rest = good
+    replicas = {"replicas": whole_again}
+    return [first.model_copy(update=replicas), *sorted([*rest, *more], key=lambda r: r.t)]
+
+
 def whole(records: Iterable[Record]) -> History:
     """A history that is not cut short."""
     every = list(records)

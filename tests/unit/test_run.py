@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from harness import run as running
+from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
+from harness.experiment import load
 from harness.judge.verdict import required
 from harness.locking import only_one
 from harness.outcome import Outcome, Verdict
-from harness.run import Desk, Result, conduct
+from harness.run import Desk, Result, Run, conduct
 from harness.settings import Settings
 from harness.slo import CATALOGUE
 from tests.unit.builders import LIMITS
@@ -95,3 +98,43 @@ def test_the_code_of_a_process_is_that_of_the_refusal_or_the_verdict() -> None:
     assert desk.exit_code() == EXIT_INTERNAL
     desk.clear()
     assert not [left for left in (desk.run, desk.result, desk.refusal) if left is not None]
+
+
+class Hands:
+    """A clock that sleeping moves, in place of the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("undoing_s", "undone", "lasts"), [(0, ["f"], 30), (20, ["f"], 50), (90, ["f"], 120), (0, [], 30)]
+)
+def test_what_is_whole_again_has_time_to_be_seen_at_work(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undoing_s: float,
+    undone: list[str],
+    lasts: float,
+) -> None:
+    clock = Hands()
+
+    def undo(_: object) -> list[str]:
+        clock.sleep(undoing_s)
+        return undone
+
+    monkeypatch.setattr(running, "time", clock)
+    monkeypatch.setattr(undoing, "undo_all", undo)
+    loaded = load(write(tmp_path, experiment(), LIMITS))
+    plan = loaded.plan.model_copy(update={"phases": loaded.plan.phases.model_copy(update={"recovery_s": 30.0})})
+    one = Run(loaded.model_copy(update={"plan": plan}), settings)
+    one._context = object()  # type: ignore[assignment]
+    one.recover()
+    assert clock.now == lasts

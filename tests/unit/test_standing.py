@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.outcome import Verdict
 from harness.settings import Settings
 from harness.standing import close, heal, left_open
 from tests.unit.builders import healthy
+from tests.unit.kube.cluster import settings_for
 
 CUT = [record for record in healthy() if not (isinstance(record, Fault) and record.phase == "rolled-back")]
 
@@ -99,6 +101,20 @@ def test_an_open_history_is_closed_where_there_is_no_cluster(tmp_path: Path) -> 
     (said,) = heal(settings)
     assert said.startswith("open: closed as not complete")
     assert not left_open(settings.reports / "open")
+
+
+def test_an_open_history_is_closed_where_the_cluster_does_not_answer_and_nothing_is_called_undone(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        settings = settings_for(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}")
+        settings = settings.model_copy(update={"reports": tmp_path / "reports"})
+        path = left(settings.reports / "open")
+        with pytest.raises(UsageError, match="the stack is not up"):
+            heal(settings)
+    assert not left_open(settings.reports / "open")
+    assert not [f for f in History.read(path).faults if f.phase == "rolled-back"]
 
 
 def test_a_run_that_is_under_way_is_not_healed(tmp_path: Path) -> None:

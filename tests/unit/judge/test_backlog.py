@@ -13,6 +13,7 @@ from harness.history import Fault, History, Mark, Op, Record
 from harness.judge.backlog import backlog, check
 from harness.judge.faults import targets
 from harness.judge.proofs import doubt
+from harness.judge.sightings import Sightings
 from harness.judge.verdict import judge
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
@@ -173,10 +174,10 @@ def test_the_fault_is_proved_by_the_longest_wait_of_the_ledger(waits: list[float
     hit, _ = targets(history)
     longest = max(at(11 + wait) - at(11) for wait in waits)
     assert backlog(history, hit).longest_wait == longest
-    assert (doubt(hit, history) is None) == (longest >= at(wanted))
+    assert (doubt(hit, Sightings(history)) is None) == (longest >= at(wanted))
 
 
 @pytest.mark.parametrize("wanted", ["long", None, True])
 def test_without_a_wait_that_was_wanted_nothing_is_proved(wanted: object) -> None:
     history = whole([*struck(wanted), *run("r1", 11, 40, 50)])
-    assert "does not say how long" in (doubt(targets(history)[0], history) or "")
+    assert "does not say how long" in (doubt(targets(history)[0], Sightings(history)) or "")

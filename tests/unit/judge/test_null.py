@@ -57,6 +57,43 @@ def test_what_breaks_of_itself_is_a_broken_promise(event: Event) -> None:
     assert named(outcome, "evidence.fault").verdict is Verdict.PASS
 
 
+def worker(t: float, name: str, what: str = "modified", **value: object) -> Event:
+    return pod(t, name, f"uid-{name}", what, component="worker", **value)
+
+
+def scaled(stack: str, *more: Event) -> Verdict:
+    """What is said of the pods where two workers were added in a run without a fault, and one was taken away again."""
+    first, *rest = still()
+    assert isinstance(first, Meta)
+    first = first.model_copy(update={"stack": stack, "replicas": {"scheduler": 2, "worker": 1}})
+    workers = [
+        worker(0.01, "worker-a", "added"),
+        *(worker(20, "worker-b", "added", ready=False), worker(24, "worker-b")),
+        *(worker(20, "worker-c", "added", ready=False), worker(24, "worker-c")),
+        *(worker(30, "worker-b", deleting=True), worker(31, "worker-b", deleting=True, ready=False)),
+        worker(32, "worker-b", "deleted", ready=False, deleting=True),
+    ]
+    return named(null([first, *rest, *workers, *more]), "healthy.pods").verdict
+
+
+def test_keda_may_add_workers_and_take_them_away_and_nobody_else_may() -> None:
+    assert scaled("celery-keda") is scaled("celery-keda-defaults") is Verdict.PASS
+    assert scaled("celery") is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        worker(30, "worker-c", ready=False),
+        worker(30, "worker-c", restarts=1),
+        worker(22, "worker-c", restarts=1, ready=False),
+        pod(30, "scheduler-a", "uid-a", "deleted", deleting=True),
+    ],
+)
+def test_what_keda_does_not_do_is_no_excuse(event: Event) -> None:
+    assert scaled("celery-keda", event) is Verdict.FAIL
+
+
 def test_what_is_broken_on_purpose_owes_no_health() -> None:
     assert "healthy.pods" not in {c.name for c in judge(whole(healthy())).checks}
 

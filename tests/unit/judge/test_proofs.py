@@ -303,6 +303,19 @@ def test_who_was_aimed_at_must_have_been_hit() -> None:
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], both, mark(9, "start", host="worker-1")) == ()
 
 
+@pytest.mark.parametrize(("action", "answer", "believed"), [
+    ("evict_pods", 429, True), ("evict_pods", None, False), ("drain_node", 429, False),
+])  # fmt: skip
+def test_an_eviction_that_the_budget_refused_was_asked_for_and_a_drain_owes_to_move_all(
+    action: str, answer: int | None, believed: bool
+) -> None:
+    aimed = step(9.5, action, "begin", {}, aimed=["airflow/worker-1", "airflow/worker-2"])
+    other = {**WORKER, "name": "airflow/worker-2", "uid": "u2"}
+    refused = [step(10, action, "begin", other, eviction=answer)] if answer else []
+    found = doubted(action, WORKER, GOOD["evict_pods"], aimed, *refused, mark(9, "start", host="worker-1"))
+    assert found == (() if believed else ("airflow/worker-2 was aimed at by f-1, and not hit",))
+
+
 def test_a_scheduler_that_was_silent_when_it_was_hit_was_not_well() -> None:
     beats = [job(t, 1, "scheduler-a") for t in (1, 2, 3, 4)]
     late = [

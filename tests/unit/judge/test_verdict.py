@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from tests.unit.builders import (
     at,
     bad,
     changed,
+    crowd,
     healthy,
     mark,
     meta,
@@ -353,3 +356,21 @@ def test_a_history_without_a_first_line_is_one_invalid_check() -> None:
     assert check.name == "evidence.complete"
     assert check.verdict is Verdict.INVALID
     assert "line 1 cannot be read" in check.because
+
+
+def test_many_faults_are_judged_in_time_that_grows_with_their_number() -> None:
+    few, many = calls_to_judge(crowd(40)), calls_to_judge(crowd(160))
+    assert many < 5 * few
+
+
+def calls_to_judge(records: list[Record]) -> int:
+    """How many functions are called meanwhile: a measure of the work that no busy machine changes."""
+    history, calls = whole(records), Counter[str]()
+    before = sys.getprofile()
+    sys.setprofile(lambda _, event, __: calls.update((event,)))
+    try:
+        outcome = judge(history)
+    finally:
+        sys.setprofile(before)
+    assert outcome.verdict is Verdict.PASS, [c.because for c in outcome.checks if c.verdict is not Verdict.PASS]
+    return calls["call"]

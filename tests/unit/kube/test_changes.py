@@ -166,3 +166,11 @@ def test_what_is_not_ours_is_not_changed(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="context production"):
             change.close("n1")
     assert {r.method for r in server.asked} <= {"GET"}
+
+
+def test_pods_that_failed_are_deleted_in_one_call(tmp_path: Path) -> None:
+    with serving(lambda _: Reply(200, listing("Pod", []))) as server:
+        Kube(settings_for(tmp_path, server.url)).change.delete_failed("airflow")
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == ("DELETE", PODS)
+    assert asked.query == {"fieldSelector": ["status.phase=Failed"]}
