@@ -72,6 +72,7 @@ CATALOGUE: dict[str, Kind] = {
     "redundancy.spread": Kind("count", "at most", "components of which all pods are on one node"),
     "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
     "disruption.abrupt": Kind("count", "at most", "schedulers asked to go that did not end their own job"),
+    "disruption.blocked": Kind("count", "at most", "pods that a disruption budget never let go from a drained node"),
     "disruption.ready": Kind("count", "at least", "fewest pods Ready at once of a component that was hit"),
     "scaling.gain": Kind("times", "at least", "throughput at its best level over that at the least"),
     "scaling.out": Kind("s", "at most", "load → a pod more than before is Ready"),

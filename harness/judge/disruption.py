@@ -13,6 +13,8 @@ from harness.slo import Bound
 REFUSED = "disruption.refused"
 READY = "disruption.ready"
 ABRUPT = "disruption.abrupt"
+BLOCKED = "disruption.blocked"
+DRAIN = "drain_node"
 ASKED = frozenset({"delete_pods", "evict_pods", "drain_node", "renew_pods", "scale_pods"})
 TOOK_ITS_LEAVE = "success"  # a job that is ended for another one failed
 TOO_MANY_REQUESTS = 429
@@ -20,7 +22,7 @@ TOO_MANY_REQUESTS = 429
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """The bounds that there are; most experiments have none."""
-    judges = {REFUSED: _refused, READY: _ready, ABRUPT: _abrupt}
+    judges = {REFUSED: _refused, READY: _ready, ABRUPT: _abrupt, BLOCKED: _blocked}
     return tuple(judge(history, bounds[name]) for name, judge in judges.items() if name in bounds)
 
 
@@ -42,6 +44,18 @@ def _ready(history: History, bound: Bound) -> Check:
     if not components:
         return unknown(bound, "Nothing was hit of which there is more than one pod")
     return worst_of(_fewest(history, bound, t, component) for component in sorted(components))
+
+
+def _blocked(history: History, bound: Bound) -> Check:
+    """A drain asks again and again; what a budget refused to the end keeps its node in service for ever."""
+    steps = [f for f in history.faults if f.action == DRAIN]
+    if not any("aimed" in f.evidence for f in steps):
+        return unknown(bound, "No node was drained, or it is not known of which pods")
+    refused = {f.target.get("name") for f in steps if f.evidence.get("eviction") == TOO_MANY_REQUESTS}
+    gone = {f.target.get("name") for f in steps if f.phase == "injected"}
+    blocked = sorted(str(name) for name in refused - gone)
+    names = f" ({some(blocked)})" if blocked else ""
+    return measured(bound, len(blocked), "Pods that a disruption budget never let go from the node:", names)
 
 
 def _abrupt(history: History, bound: Bound) -> Check:

@@ -53,6 +53,21 @@ def test_what_was_not_seen_is_not_known(name: str, records: list[Record], why: s
     assert found.because.startswith(why)
 
 
+def drained(*steps: Record) -> Check:
+    begun = fault(1, "begin", node="n1", aimed=["airflow/web-1"])
+    return check("disruption.blocked", 0, *(s.model_copy(update={"action": "drain_node"}) for s in (begun, *steps)))
+
+
+def test_a_budget_may_slow_a_drain_down_and_never_forbid_it() -> None:
+    no = [fault(t, "begin", TARGET, eviction=429) for t in (2, 3, 4)]
+    slow = drained(*no, fault(5, "injected", TARGET, eviction=201))
+    assert (slow.verdict, slow.measure) == (Verdict.PASS, 0)
+    never = drained(*no)
+    assert (never.verdict, never.measure) == (Verdict.FAIL, 1)
+    assert "airflow/web-1" in never.because
+    assert check("disruption.blocked", 0, fault(1, "begin", aimed=["airflow/web-1"])).verdict is Verdict.INVALID
+
+
 def asked_to_go(*jobs: Record, action: str = "evict_pods") -> Check:
     """The check of `disruption.abrupt` where web-1, whose job is 1, is asked to go at 3 s."""
     hit = fault(3, "injected", TARGET).model_copy(update={"action": action})
