@@ -23,6 +23,7 @@ PASS, INVALID, FAIL = Verdict.PASS, Verdict.INVALID, Verdict.FAIL
 Verdicts = frozenset[Verdict]
 SLOW_SAMPLES = 2  # of a series may be slow before the fault
 OF_IDLE = dict(zip(IDLE, ("webservers", "ingress", "triggerers", "workers"), strict=True))
+OF_RESTARTED = ("webservers", "ingress", "triggerers")
 OF_COMPONENT = {"scheduler": "schedulers", "api-server": "webservers", "worker": "workers"}
 NOT_UNDONE = 3  # the way in which no undo is recorded, so that nobody knows from when on all was whole
 
@@ -131,6 +132,9 @@ def _redundant(name: str, world: World) -> Verdicts:
         return frozenset({INVALID})
     if world.way("ready-never") is not None:  # without a scheduler, there is nothing to do for workers either
         after |= part in (OF_COMPONENT[world.fault], "workers" if world.fault == "scheduler" else "")
+    again = world.way("restart")  # one that is started again may be Ready for too short a time to tell
+    if after and again is not None and OF_RESTARTED[again % len(OF_RESTARTED)] == part:
+        return frozenset({FAIL, INVALID})
     return frozenset({FAIL if after else PASS})
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.history import NS, Event, History, Mark, grouped
 from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
 from harness.judge.faults import SCHEDULER, fault_time, judged_from, planned, serves, span
-from harness.judge.observers import PODS, blind, unread_ledger, unseen
+from harness.judge.observers import JOBS, PODS, blind, unread_ledger, unseen
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -108,7 +108,10 @@ def _plain(bound: Bound, why: str) -> Check:
 
 
 def _nameless(scene: _Scene, pods: list[tuple[Event, ...]]) -> list[str]:
-    """Schedulers that were Ready for long enough to beat, and did not by their own name; none where nobody listened."""
+    """Schedulers that were Ready for long enough to beat, and did not by their own name; none where nobody listened, or
+    not all the time."""
+    if unseen(scene.history, JOBS, 0, scene.until):
+        return []
     beats = [e for e in scene.history.seen("job") if e.what == "heartbeat" and e.t <= scene.until]
     names = {e.value.get("hostname") for e in beats}
     old = [

@@ -34,6 +34,7 @@ MENDED = {
     "0,celery,scheduler,impossible=2": "records contradict each other",
     "0,celery,scheduler,blind-pods=3": "nobody saw the pods to the end",
     "73,celery,api-server,cut-short=0": "a share of a part is none of the whole",
+    "5003198,celery,scheduler,blind-jobs=3": "whoever could not follow jobs calls no scheduler nameless",
     "168,local,scheduler,impossible=2": "a run that ended in two ways did not go on to the end",
 }
 

@@ -137,6 +137,13 @@ def test_two_schedulers_of_one_name_are_no_redundancy_though_both_work() -> None
     assert found.because.startswith("airflow/b: Ready, and no job of a scheduler beats under its name")
 
 
+def test_who_could_not_follow_jobs_calls_nobody_nameless() -> None:
+    both = busy("scheduler", "a", *STEADILY) + busy("scheduler", "b", *STEADILY)
+    blind = event(6, "probe", "watcher", "error", of="scheduler jobs", error="no answer", times=1)
+    found = look("redundancy.schedulers", run(*pair("scheduler"), beat(2, 1, "a"), blind, *both))
+    assert found.verdict is Verdict.PASS
+
+
 def test_a_scheduler_that_just_became_ready_may_not_have_been_heard_yet() -> None:
     late = [pod(90, "scheduler", "c", "node-3"), *busy("scheduler", "c", 92)]
     both = busy("scheduler", "a", *STEADILY) + busy("scheduler", "b", *STEADILY)
