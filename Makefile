@@ -41,8 +41,10 @@ nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 tak
 	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) $(PART:%=--part=%) --junitxml=reports/nightly.xml
 	$(if $(MUTANTS),$(RUN) harness mutants --part=$(MUTANTS))
 
-test: lint unit up ## all tests: lint, unit and property tests, then those on the real stack
+test: lint unit up ## all tests: lint, unit and property tests, those on the real stack, and three planted defects
 	$(RUN) pytest -m "stack or smoke"
+	rm -f reports/quick/kill-matrix.json
+	AIRFLOW_CHAOS_REPORTS=reports/quick $(RUN) harness mutants --quick --no-controls
 
 unit: ## unit and property tests; needs no cluster
 	$(RUN) pytest -m "not stack and not chaos"

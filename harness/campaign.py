@@ -29,6 +29,7 @@ DOCS = ROOT / "docs"
 REST = "null"
 # Mutants one after another differ in little, and the good stack is put back once for all their controls.
 AT_ONCE = 4
+TRIES = 2  # of what could not be judged; each is kept
 SUITE_SECONDS = 1800.0
 Say = Callable[[str], None]
 
@@ -44,7 +45,10 @@ def run(mutants: list[Mutant], settings: Settings, display: Display, say: Say, *
             if controls and _due(matrix, mutant):
                 matrix = _kept(matrix, _controls(matrix, settings, display), settings.reports, say)
             here = settings.model_copy(update={"stack": mutant.stack})
-            matrix = _kept(matrix, _trials(mutant, here, display), settings.reports, say)
+            for _ in range(TRIES):
+                matrix = _kept(matrix, _trials(mutant, here, display), settings.reports, say)
+                if matrix.tried(mutant.name, mutant.digest):
+                    break
         if controls:
             matrix = _kept(matrix, _controls(matrix, settings, display), settings.reports, say)
     finally:
