@@ -70,6 +70,8 @@ def read(reports: Path) -> Matrix:
 def publish(matrix: Matrix, known: list[Mutant]) -> None:
     """Write the matrix where readers find it; its JSON, copied to the reports, is what a campaign goes on from."""
     left_out = [(one.name, one.title, one.because) for one in known if not one.counts]
+    digests = {one.name: one.digest for one in known}  # what was changed since, or is no more, was another mutant
+    matrix = Matrix(trials=tuple(t for t in matrix.trials if not t.mutant or digests.get(t.mutant) == t.digest))
     tried = {trial.mutant for trial in matrix.mutants}
     untried = [one.name for one in known if one.counts and one.name not in tried]
     write(DOCS / "kill-matrix.md", f"# Kill matrix\n\n{table(matrix, untried, left_out)}")
