@@ -34,12 +34,17 @@ SUITE_SECONDS = 1800.0
 Say = Callable[[str], None]
 
 
-def run(mutants: list[Mutant], settings: Settings, display: Display, say: Say, *, controls: bool) -> Matrix:
-    """Try what was not tried yet, keeping each trial as it comes. In the end the good stack stands, whatever was."""
+def run(
+    mutants: list[Mutant], settings: Settings, display: Display, say: Say, *, controls: bool, again: bool = False
+) -> Matrix:
+    """Try what was not tried yet, or all of it `again`, keeping each trial as it comes.
+
+    In the end the good stack stands, whatever was.
+    """
     matrix, here = read(settings.reports), settings
     try:
         for mutant in mutants:
-            if matrix.tried(mutant.name, mutant.digest):
+            if matrix.tried(mutant.name, mutant.digest) and not again:
                 say(f"{mutant.name}: tried already")
                 continue
             if controls and _due(matrix, mutant):

@@ -150,6 +150,7 @@ def mutants(
     part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
     quick: Annotated[bool, typer.Option("--quick", help="the few that are quickest")] = False,
     controls: Annotated[bool, typer.Option(help="run as many experiments on the good stack in between")] = True,
+    again: Annotated[bool, typer.Option("--again", help="also what was tried: what survived was mended since")] = False,
     publish: Annotated[
         bool, typer.Option("--publish", help="write docs/kill-matrix.md, and .json to resume from")
     ] = False,
@@ -158,7 +159,7 @@ def mutants(
     settings = Settings.of()
     named = [one for one in mutant.every(names) if (one.counts or names) and (one.quick or not quick)]
     chosen = mutant.share(named, part)
-    matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls)
+    matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls, again=again)
     tried = {trial.mutant: trial for trial in matrix.mutants}
     if publish:
         campaign.publish(matrix, mutant.every())
