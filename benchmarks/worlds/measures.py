@@ -77,8 +77,9 @@ def latency(
 
 
 def _within(life: Life, key: Key, planned: bool, free: float) -> set[float]:
-    gone = sum(b - a for a, b in bad(life, key, planned))
-    slow = sum(b - a for k, a, b, _ in life.slow if k == key)
+    outages = bad(life, key, planned)
+    gone = sum(b - a for a, b in outages)
+    slow = sum(b - a - _shared((a, b), outages) for k, a, b, _ in life.slow if k == key)
     around = AROUND * life.intervals[key][1]
     possible = set()
     if gone and gone > free - around:
@@ -88,6 +89,11 @@ def _within(life: Life, key: Key, planned: bool, free: float) -> set[float]:
     if gone + slow <= free + around or not gone + slow:
         possible.add(ANSWERED_MS / 1000)
     return possible
+
+
+def _shared(one: tuple[int, int], others: list[tuple[int, int]]) -> int:
+    """How much of a stretch lies in others, of which no two overlap: what is gone cannot be slow besides."""
+    return sum(max(0, min(one[1], b) - max(one[0], a)) for a, b in others)
 
 
 def by_task(run: Run) -> dict[str, list[Attempt]]:
