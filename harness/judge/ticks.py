@@ -120,7 +120,7 @@ def _cron(expression: str, timezone: str) -> Next:
         local = (EPOCH + timedelta(seconds=t // NS)).astimezone(zone).replace(tzinfo=None)
         cron = croniter(expression, local)
         try:
-            then = cron.get_next(datetime)
+            then: datetime = cron.get_next(datetime)
             if hourly:
                 return t // NS * NS + (then - local) // timedelta(seconds=1) * NS
             while (found := _instant(then, zone)) <= t:
