@@ -52,6 +52,7 @@ CATALOGUE: dict[str, Kind] = {
     "callbacks.lost": Kind("count", "at most", "ends of scheduled runs that were to be told and were not"),
     "schedule.missed": Kind("count", "at most", "scheduled runs that were due and never made, or never done"),
     "schedule.extra": Kind("count", "at most", "scheduled runs that nothing called for"),
+    "schedule.doubled": Kind("count", "at most", "tasks of scheduled runs that finished more than once"),
     "schedule.late": Kind("s", "at most", "due → start of a scheduled run's first task, the worst"),
     "schedule.order": Kind(
         "count", "at most", "runs that did not begin in their turn, of a DAG that may have one at work"

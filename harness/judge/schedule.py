@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,6 +125,17 @@ def _at_work(book: Book, run: Made, why: str) -> Window:
     return Window(start=min(times), end=max(times), what=f"{run}: {why}")
 
 
+def _doubled(scene: Scene, bound: Bound) -> Check:
+    """By the ledger alone, as for tasks of runs that were asked for."""
+    marks = [mark for mark in scene.book.history.scheduled_marks if mark.mark == "end"]
+    ends = Counter((f"{mark.dag}/{mark.dag_run}/{mark.task}", mark.map_index) for mark in marks)
+    again = [name for (name, _), times in ends.items() if times > 1]
+    names = f" ({some(again)})" if again else ""
+    before = f"Of {len(ends)} tasks of scheduled runs, those that finished more than once:"
+    found = measured(bound, len(again), before, names)
+    return _sure(found, bound, [scene.book.unread, _nothing(len(ends))])
+
+
 def _single(book: Book) -> list[Listing]:
     return [one for one in book.timed if one.schedule.max_active_runs == 1]
 
@@ -176,6 +188,7 @@ def _sure(found: Check, bound: Bound, doubts: list[str | None]) -> Check:
 _CHECKS: dict[str, Callable[[Scene, Bound], Check]] = {
     "schedule.missed": _missed,
     "schedule.extra": _extra,
+    "schedule.doubled": _doubled,
     "schedule.late": _late,
     "schedule.order": _order,
     "schedule.overlap": _overlap,

@@ -72,8 +72,8 @@ def test_how_long_it_took_to_catch_up_is_told_from_the_fault() -> None:
 
 
 ASKED_FOR = {"missed", "extra", "late", "order", "caught_up"}
-ALL = ASKED_FOR | {"overlap"}
-BY_MARKS = {"missed", "extra", "order", "overlap"}
+BY_MARKS = {"missed", "extra", "order", "overlap", "doubled"}
+ALL = ASKED_FOR | BY_MARKS
 GOOD_MARK = next(record for record in GOOD if isinstance(record, Mark))
 
 
@@ -147,6 +147,13 @@ def test_a_run_that_airflow_does_not_know_is_extra() -> None:
     records = recount(sorted([*GOOD, GOOD_MARK.model_copy(update={"dag_run": "ghost"})], key=lambda r: r.t))
     assert verdicts(records)["extra"] is Verdict.FAIL
     assert "ghost, unknown to Airflow" in said("extra", records)
+
+
+def test_a_task_that_finished_twice_is_doubled() -> None:
+    end = next(r for r in GOOD if isinstance(r, Mark) and r.mark == "end")
+    records = recount([*GOOD, end.model_copy(update={"try_": 2})])
+    assert {n for n, verdict in verdicts(records).items() if verdict is Verdict.FAIL} == {"doubled"}
+    assert f"({end.dag}/{end.dag_run}/{end.task})" in said("doubled", records)
 
 
 def test_a_run_of_no_tick_is_extra_and_its_tick_is_missed() -> None:
