@@ -92,12 +92,16 @@ class Recorder:
 
 @dataclass(frozen=True)
 class History:
-    """A run as checkers read it. `problem` says why it is not whole, or is None."""
+    """A run as checkers read it. `problem` says why it is not whole, or is None.
+
+    `marks` are of runs that were asked for, `scheduled_marks` of those that came by themselves.
+    """
 
     meta: Meta | None
     samples: Samples = field(default_factory=Samples)
     ops: tuple[Op, ...] = ()
     marks: tuple[Mark, ...] = ()
+    scheduled_marks: tuple[Mark, ...] = ()
     faults: tuple[Fault, ...] = ()
     events: tuple[Event, ...] = ()
     phases: tuple[Phase, ...] = ()
@@ -151,7 +155,8 @@ class History:
             meta=pile.meta,
             samples=pile.intake.samples(),
             ops=only(Op),
-            marks=only(Mark),
+            marks=tuple(mark for mark in only(Mark) if not mark.dag),
+            scheduled_marks=tuple(mark for mark in only(Mark) if mark.dag),
             faults=only(Fault),
             events=only(Event),
             phases=only(Phase),

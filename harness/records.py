@@ -22,6 +22,35 @@ class Record(BaseModel):
     t: int = Field(ge=0, le=MOST_T)
 
 
+class Schedule(BaseModel):
+    """What a DAG that nobody triggers owes, as its file has it: enough to work out its runs without asking Airflow.
+
+    Times are Airflow's wall time in ISO 8601. `expression` is cron of 5 fields, or 6 with seconds last. With
+    `interval`, a run for [a, b) is due at b, else at its tick. Of the kind `asset` are runs that updates of what it
+    `consumes` ask for. `pools` is task → pool, `produces` asset → task, `deferred` task → seconds that it waits,
+    `callbacks` the kinds (success, failure, deadline) that a run owes, with the task that is told, or "" for the DAG.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    kind: Literal["cron", "delta", "asset"]
+    expression: str = ""
+    every_s: float = 0
+    interval: bool = False
+    timezone: str = "UTC"
+    start: str = ""
+    end: str = ""
+    unpaused: str
+    catchup: bool = False
+    max_active_runs: int | None = None
+    tasks: tuple[tuple[str, int], ...] = ()
+    pools: dict[str, str] = {}
+    consumes: tuple[str, ...] = ()
+    produces: dict[str, str] = {}
+    callbacks: tuple[tuple[str, str], ...] = ()
+    deferred: dict[str, float] = {}
+
+
 class Meta(Record):
     """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin).
 
@@ -29,6 +58,7 @@ class Meta(Record):
     `recovery` are the phases of the recovery that are owed; None in records of those who do not say.
     `remade` says why the stack was made anew before this run, where the one before it left none to go on with.
     `machine` is the processor, cores and memory that it ran on; empty in records of those who do not say.
+    `schedules` are the DAGs that ran by themselves, and `pools` how many slots each of their pools has.
     """
 
     kind: Literal["meta"] = "meta"
@@ -46,6 +76,8 @@ class Meta(Record):
     recovery: list[str] | None = None
     remade: str = ""
     machine: str = ""
+    schedules: dict[str, Schedule] = Field(default={}, exclude_if=lambda every: not every)
+    pools: dict[str, int] = Field(default={}, exclude_if=lambda every: not every)
 
 
 class Sample(Record):
@@ -67,7 +99,8 @@ class Op(Record):
     """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`.
 
     `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks, the number of their
-    tries and, of several, which began.
+    tries and, of several, which began. Of the process `schedule`, listed: Airflow was asked for all runs of a `dag`,
+    and how many `runs` it knew (info: it could not be asked); and scheduled: one of these runs.
     """
 
     kind: Literal["op"] = "op"
@@ -81,7 +114,8 @@ class Mark(Record):
     """What a task wrote of itself, outside Airflow: that one attempt of it started or ended.
 
     `resumed` on an end: the attempt was deferred in between, so it may have begun on another host. `ti` is Airflow's
-    own id of the attempt, which its processes bear in their titles.
+    own id of the attempt, which its processes bear in their titles. `dag` stands in marks of runs that nobody asked
+    for: what their ids say is unique within a DAG alone.
     """
 
     kind: Literal["ledger"] = "ledger"
@@ -93,6 +127,7 @@ class Mark(Record):
     executor_host: str
     resumed: bool = False
     ti: str = ""
+    dag: str = Field(default="", exclude_if=lambda dag: not dag)
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, populate_by_name=True)
 

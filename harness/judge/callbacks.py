@@ -1,42 +1,96 @@
-"""Was each run's success told once? Its DAG's callback says in the ledger that it was called.
+"""Was each end of a run told, and told once? What is called back says in the ledger that it was.
 
 Schedulers that do not keep off each other's rows see the same run end, and each has its DAG told: no task shows it.
+Airflow promises neither once nor at all. What is to be told to a DAG is taken out of its table before it is told
+(Airflow 3.3.2, `_fetch_callbacks_from_db` in `dag_processing/manager.py`): a DAG processor that dies then loses it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from harness.history import History
 from harness.judge.checks import measured, some, unknown
 from harness.judge.observers import unread_ledger
 from harness.judge.runs import runs
-from harness.outcome import Check, Verdict
+from harness.judge.scheduled import OVER, Book, Listing, Made, read
+from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
 NAME = "callbacks.doubled"
+LOST = "callbacks.lost"
 PLACE = "run/"
+STATES = {"success": frozenset({"success"}), "failure": frozenset({"failed"}), "deadline": OVER}
 # Two schedulers look every 1.1 s each and have a run in hand for 0.05 s of it. Where neither keeps off, both have it at
 # once in one case of 11: with 95 %, for one at least of 32 runs.
 FEWEST = 32
 
 
+class Call(NamedTuple):
+    """What a run has its DAG, or one of its tasks, told."""
+
+    dag: str
+    dag_run: str
+    task: str
+    kind: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` as `runs` does."""
-    bound = bounds.get(NAME)
-    return (_again(history, bound),) if bound else ()
+    """Raises `HistoryError` as `runs` and `read` do."""
+    found = [_again(history, bounds[NAME])] if NAME in bounds else []
+    return (*found, *([_lost(read(history, bounds), bounds[LOST])] if LOST in bounds else []))
 
 
 def _again(history: History, bound: Bound) -> Check:
+    """Of runs that were asked for, it takes many to see two schedulers at it; a schedule's calls are what there is."""
     accepted = {name for name, run in runs(history).items() if run.accepted}
     told = Counter(e.object.removeprefix(PLACE) for e in history.events if e.source == "job" and e.what == "told")
     known = {run: times for run, times in told.items() if run in accepted}
-    if len(known) < FEWEST:
+    called = Counter(map(str, _calls(history)))
+    if len(known) < FEWEST and not called:
         return unknown(bound, f"Only {len(known)} runs told of their success, of {FEWEST} at least")
+    known |= called
     again = {run: times - 1 for run, times in known.items() if times > 1}
     names = f" ({some(sorted(again))})" if again else ""
-    before = f"Of {len(known)} runs that told of their success, times beyond one each:"
+    before = f"Of {len(known)} runs that told of their {'end' if called else 'success'}, times beyond one each:"
     found = measured(bound, sum(again.values()), before, names)
-    if unread_ledger(history) and found.verdict is Verdict.PASS:
+    partial = unread_ledger(history) or (called and history.problem)
+    if partial and found.verdict is Verdict.PASS:
         return unknown(bound, "Not all of the ledger was read")
     return found
+
+
+def _lost(book: Book, bound: Bound) -> Check:
+    """Of runs that were over for long enough before Airflow was asked."""
+    heard = set(_calls(book.history))
+    owed = [(call, t) for one in book.known for run in one.runs for call, t in _owed(book, one, run)]
+    lost = [(call, t) for call, t in owed if call not in heard]
+    names = f" ({some(str(call) for call, _ in lost)})" if lost else ""
+    last = book.history.last_t
+    windows = [Window(start=t, end=last, what=f"{call} was not called") for call, t in lost]
+    before = f"Of {len(owed)} times that the end of a run was to be told, never told:"
+    found = measured(bound, len(lost), before, names, windows=windows)
+    nothing = None if owed else "No run ended of which anybody was to be told, so nothing was at stake"
+    doubt = book.unread or (found.verdict is Verdict.PASS and (book.unasked or nothing))
+    return unknown(bound, doubt) if doubt else found
+
+
+def _owed(book: Book, listing: Listing, run: Made) -> Iterator[tuple[Call, int]]:
+    if book.clock is None or run.ended is None or not book.witnessed(run):
+        return
+    ended = book.clock.here(run.ended)
+    for kind, task in listing.schedule.callbacks:
+        if run.state in STATES.get(kind, ()) and ended + book.grace <= listing.asked:
+            yield Call(run.dag, run.dag_run, task, kind), ended
+
+
+def _calls(history: History) -> Iterator[Call]:
+    for event in history.events:
+        if event.source == "job" and event.what == "called":
+            dag, run, task, kind = (str(event.value.get(name, "")) for name in ("dag", "dag_run", "task", "kind"))
+            yield Call(dag, run, task, kind)

@@ -19,6 +19,7 @@ CLOCK_NS = NS // 20  # a timer may fire a little early
 HELD_UP_NS = NS  # on a busy machine
 WAITS = 6  # of a trigger, to connect and for an answer: refused as one whose login is over, it logs in and asks again
 GOOD = (200, 299)
+SCHEDULED = "schedule"  # the process that lists runs which nobody asked for
 NEWS = {"trigger": "was answered", "run": "ended"}
 
 
@@ -106,7 +107,8 @@ def _early(history: History, asked: dict[str, Run]) -> list[str]:
 
 def _news(history: History) -> Iterator[tuple[int, str, str]]:
     for op in history.ops:
-        if (op.f, op.type) != ("trigger", "invoke") and isinstance(name := op.value.get("dag_run"), str):
+        asked_for = op.process != SCHEDULED and (op.f, op.type) != ("trigger", "invoke")
+        if asked_for and isinstance(name := op.value.get("dag_run"), str):
             yield op.t, name, NEWS.get(op.f, "was known")
     for mark in history.marks:
         yield mark.t, mark.dag_run, "had a task at work"

@@ -38,7 +38,7 @@ def unread_ledger(history: History) -> list[str]:
 
 
 def _marks(history: History, events: Sequence[Event]) -> list[str]:
-    kept, there = _total(events, LEDGER, "marks"), len(history.marks)
+    kept, there = _total(events, LEDGER, "marks"), len(history.marks) + len(history.scheduled_marks)
     if kept is None or kept == there:
         return []
     return [f"the ledger's reader recorded {kept} marks, and {there} are in the history"]
@@ -94,7 +94,8 @@ def _unread_spans(history: History, events: Sequence[Event]) -> list[tuple[int, 
     if _marks(history, events):
         return [(0, history.last_t)]
     if any(_partial(e) for e in events if e.object == LEDGER and e.what == "stopped"):
-        return [(max((mark.t for mark in history.marks), default=0), history.last_t)]
+        last = max((mark.t for mark in (*history.marks, *history.scheduled_marks)), default=0)
+        return [(last, history.last_t)]
     return []
 
 

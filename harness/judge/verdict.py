@@ -9,17 +9,21 @@ from contextlib import contextmanager
 from harness.errors import UsageError
 from harness.history import History
 from harness.judge import (
+    assets,
     availability,
     backlog,
     callbacks,
     collateral,
+    deferred,
     disruption,
     evidence,
     null,
+    pools,
     recovery,
     redundancy,
     rollback,
     scaling,
+    schedule,
     stale,
     streams,
     survival,
@@ -42,6 +46,10 @@ CHECKERS: dict[str, Checker] = {
     "redundancy": redundancy.check,
     "tasks": tasks.check,
     "callbacks": callbacks.check,
+    "schedule": schedule.check,
+    "pools": pools.check,
+    "assets": assets.check,
+    "deferred": deferred.check,
     "task pods": task_pods.check,
     "survival": survival.check,
     "recovery": recovery.check,
@@ -63,8 +71,10 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 TASK_PODS = frozenset(task_pods.CHECKS)
 # Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
-# Only where the DAG of the load has its success told.
-CALLBACKS = frozenset({callbacks.NAME})
+# Only where the DAG of the load, or a scheduled one, has its end told.
+CALLBACKS = frozenset(name for name in CATALOGUE if name.startswith("callbacks."))
+# Only where DAGs run by themselves.
+SCHEDULED = frozenset(name for name in CATALOGUE if name.startswith(("schedule.", "pools.", "assets.", "deferred.")))
 # Only where nobody is left to hear of running tasks.
 SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
@@ -73,7 +83,8 @@ REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy
 COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
-OPTIONAL = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | REDUNDANCY | READERS | COLLATERAL | CALLBACKS
+SOME = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS
+OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import HistoryError
 from harness.history import End, Event, Fault, History, Mark, Meta, Op, Phase, Record, Recorder, Sample, wall_now
+from harness.records import Schedule
 from tests.unit.builders import at, mark, meta, sample
 
 TIMES = st.integers(0, 10**15)
@@ -47,6 +48,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
         try_=st.integers(0, 99),
         mark=st.sampled_from(["start", "end"]),
         executor_host=TEXT,
+        dag=TEXT,
     ),
     st.builds(
         Fault,
@@ -96,8 +98,21 @@ def test_what_is_written_is_read(tmp_path: Path, records: list[Record]) -> None:
 @given(st.lists(RECORDS, max_size=8))
 def test_no_record_is_dropped(tmp_path: Path, records: list[Record]) -> None:
     seen = History.read(write(tmp_path / "history.jsonl", meta(), *records, END))
-    kinds = (seen.samples, seen.ops, seen.marks, seen.faults, seen.events, seen.phases)
+    kinds = (seen.samples, seen.ops, seen.marks, seen.scheduled_marks, seen.faults, seen.events, seen.phases)
     assert sum(len(kind) for kind in kinds) == len(records)
+
+
+def test_what_came_by_itself_is_apart_from_what_was_asked_for(tmp_path: Path) -> None:
+    owed = Schedule(kind="delta", every_s=10.0, unpaused="2026-01-01T00:00:00Z", tasks=(("load", -1),))
+    first = meta(schedules={"tick": owed}, pools={"narrow": 1})
+    asked, scheduled = mark(1, "start"), mark(2, "start").model_copy(update={"dag": "tick"})
+    seen = History.read(write(tmp_path / "history.jsonl", first, asked, scheduled, END))
+    assert (seen.meta, seen.marks, seen.scheduled_marks) == (first, (asked,), (scheduled,))
+
+
+def test_older_readers_see_nothing_new_where_nothing_runs_by_itself() -> None:
+    assert not {"schedules", "pools"} & json.loads(meta().model_dump_json()).keys()
+    assert "dag" not in json.loads(mark(1, "start").model_dump_json(by_alias=True))
 
 
 def test_a_compressed_history_reads_the_same(tmp_path: Path) -> None:

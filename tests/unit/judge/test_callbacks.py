@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from harness.history import Event, Record
-from harness.judge.callbacks import FEWEST, NAME, check
+from harness.history import Event, Mark, Op, Record
+from harness.judge.callbacks import FEWEST, LOST, NAME, check
 from harness.outcome import Check, Verdict
 from harness.slo import bound_of
 from tests.unit.builders import at, meta, op, whole
+from tests.unit.judge import airflow_times
+from tests.unit.judge.airflow_times import Dag, life
 
 BOUND = bound_of(NAME, {"limit": 0, "unit": "count", "origin": "a promise"}, "here")
 
@@ -65,3 +69,45 @@ def test_a_ledger_that_was_not_read_to_its_end_hides_what_was_told_twice() -> No
 
 def test_without_a_bound_it_is_nobodys_matter() -> None:
     assert check(whole([meta({}), *done(FEWEST)]), {}) == ()
+
+
+SCHEDULED = life(Dag("left", callbacks=True))
+BOTH = {NAME: BOUND, LOST: bound_of(LOST, {"limit": 0, "unit": "count", "origin": "a promise"}, "here")}
+
+
+def of_schedule(records: list[Record]) -> dict[str, Verdict]:
+    return {found.name: found.verdict for found in check(airflow_times.whole(records), BOTH)}
+
+
+def called(record: Record) -> bool:
+    return isinstance(record, Event) and record.what == "called"
+
+
+def test_scheduled_runs_that_tell_of_their_end_pass() -> None:
+    assert of_schedule(SCHEDULED.records()) == {NAME: Verdict.PASS, LOST: Verdict.PASS}
+
+
+def test_one_that_does_not_is_lost_and_one_that_does_twice_is_doubled() -> None:
+    records = SCHEDULED.records()
+    call = next(filter(called, records))
+    assert of_schedule([r for r in records if r is not call]) == {NAME: Verdict.PASS, LOST: Verdict.FAIL}
+    assert of_schedule([*records, call]) == {NAME: Verdict.FAIL, LOST: Verdict.PASS}
+
+
+def test_none_at_all_is_lost_and_nothing_to_be_doubled() -> None:
+    records = [r for r in SCHEDULED.records() if not called(r)]
+    assert of_schedule(records) == {NAME: Verdict.INVALID, LOST: Verdict.FAIL}
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        lambda r: isinstance(r, Op) and r.type == "ok" and r.f == "listed",
+        lambda r: isinstance(r, Event) and r.object == "clock",
+        lambda r: isinstance(r, Mark) and r.t > at(190),
+        lambda r: isinstance(r, Op) and r.f == "scheduled",
+    ],
+    ids=["not asked", "no clock", "marks lost", "no runs"],
+)
+def test_what_is_not_known_of_them_is_invalid(drop: Callable[[Record], bool]) -> None:
+    assert of_schedule([r for r in SCHEDULED.records() if not drop(r)])[LOST] is Verdict.INVALID

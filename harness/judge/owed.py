@@ -1,0 +1,139 @@
+"""Which run was made for which tick: each expected run goes with at most one that came, and each that came with one.
+
+Where a DAG does not catch up, Airflow makes the newest run that is due and leaves out what is older. It works out the
+next one when it makes a run, and when the DAG's file is read again (Airflow 3.3.2, `calculate_dagrun_date_fields` in
+`models/dag.py`, called by `_create_dag_runs` and by `dag_processing/collection.py`; `_skip_to_latest` and
+`next_dagrun_info` in `timetables/`). So a tick may stay away if the run before it was made when the tick after it was
+due; or if nothing could be made until then, for a fault or for as many runs at work as are allowed. No other may.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass, field
+
+from harness.history import NS
+from harness.judge.scheduled import Book, Clock, Listing, Made
+from harness.judge.ticks import Tick, moment, ticks
+
+SCHEDULED = "scheduled"
+ACTIVE_RUNS = 16  # Airflow's own `max_active_runs_per_dag`
+PROMPT = 5 * NS  # schedulers look for what is due every second or two
+SLACK = 2 * NS  # schedulers have a clock each
+AHEAD = 30 * NS  # while Airflow is asked, more becomes due
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What became of a DAG's ticks. `extra` are runs that no tick called for, and why; `pending` ticks whose run may
+    still come; `unsure` those without a run where it is not known when others were made."""
+
+    dag: str
+    pairs: tuple[tuple[Tick, Made], ...]
+    missed: tuple[Tick, ...]
+    pending: tuple[Tick, ...]
+    extra: tuple[tuple[Made, str], ...]
+    unsure: tuple[Tick, ...]
+
+
+@dataclass
+class Room:
+    """From when on one run more may be at work beside those before it; infinite while too many have not ended."""
+
+    most: int
+    _last: list[float] = field(default_factory=list)
+
+    def take(self, ended: float) -> None:
+        heapq.heappush(self._last, ended)
+        if len(self._last) > self.most:
+            heapq.heappop(self._last)
+
+    @property
+    def since(self) -> float:
+        return self._last[0] if len(self._last) == self.most else -math.inf
+
+
+def room(listing: Listing) -> Room:
+    return Room(listing.schedule.max_active_runs or ACTIVE_RUNS)
+
+
+def match(book: Book, listing: Listing, clock: Clock) -> Owed:
+    """Raises `HistoryError` where the timetable is none."""
+    runs = [run for run in listing.runs if run.run_type == SCHEDULED]
+    asked = clock.wall(listing.asked)
+    found, extra = _pairs(listing, runs, asked)
+    walk = _Walk(book, listing, clock, max(found, default=-1), moment(listing.schedule.unpaused))
+    pairs = []
+    for place, tick in enumerate(ticks(listing.schedule, asked + AHEAD)):
+        if run := found.get(place):
+            pairs.append((tick, run))
+            if not listing.schedule.catchup and walk.came_late(tick):
+                extra.append((run, "older than one that was due when the run before it was made"))
+            walk.made(run)
+        else:
+            walk.absent(place, tick)
+    return Owed(listing.dag, tuple(pairs), tuple(walk.missed), tuple(walk.pending), tuple(extra), tuple(walk.unsure))
+
+
+def _pairs(listing: Listing, runs: list[Made], asked: int) -> tuple[dict[int, Made], list[tuple[Made, str]]]:
+    """Runs by the place of their tick, the first that was made where there are several; and all others."""
+    places = {tick.logical: place for place, tick in enumerate(ticks(listing.schedule, asked + AHEAD))}
+    found: dict[int, Made] = {}
+    extra = []
+    for run in sorted(runs, key=lambda run: run.made or 0):
+        place = places.get((run.logical if listing.schedule.interval else run.run_after) or 0)
+        if place is None:
+            extra.append((run, "of no tick"))
+        elif place in found:
+            extra.append((run, "a second one of the same tick"))
+        else:
+            found[place] = run
+    return found, extra
+
+
+class _Walk:
+    """Through the ticks of a DAG, in order."""
+
+    def __init__(self, book: Book, listing: Listing, clock: Clock, last: int, unpaused: int) -> None:
+        self._listing, self._last, self._unpaused = listing, last, unpaused
+        self._due_by = clock.wall(listing.asked) - book.grace
+        self._slack = SLACK + 2 * clock.error
+        self._away = [(clock.wall(a), self._back(None if b is None else clock.wall(b))) for a, b in book.faults]
+        self._room = room(listing)
+        self._before = unpaused  # when the run before was made
+        self._told = all(run.made is not None for run in listing.runs)
+        self._first = True
+        self.missed: list[Tick] = []
+        self.pending: list[Tick] = []
+        self.unsure: list[Tick] = []
+
+    def _back(self, over: int | None) -> int:
+        """When runs of this DAG were made again after a fault; where none was, the newest that was due is missed."""
+        after = [r.made for r in self._listing.runs if r.made is not None and over is not None and r.made > over]
+        return min(after, default=self._due_by - self._slack)
+
+    def made(self, run: Made) -> None:
+        self._room.take(run.ended if run.over and run.ended is not None else math.inf)
+        self._before = max(self._before, run.made or 0)
+        self._first = False
+
+    def came_late(self, tick: Tick) -> bool:
+        """Whether a newer one was due already when the run before this was made, so that this is left out."""
+        return not self._first and tick.superseded <= self._before - self._slack
+
+    def absent(self, place: int, tick: Tick) -> None:
+        if place > self._last and max(tick.due, self._unpaused, self._room.since) > self._due_by:
+            self.pending.append(tick)
+        elif not self._listing.schedule.catchup and tick.superseded <= self._before + self._slack:
+            pass  # to be left out
+        elif self._listing.schedule.catchup or (self._told and not self._excused(tick)):
+            self.missed.append(tick)
+        elif not self._told:
+            self.unsure.append(tick)
+
+    def _excused(self, tick: Tick) -> bool:
+        """Whether nothing could be made until the tick after it was due."""
+        if self._room.since >= tick.superseded - self._slack:
+            return True
+        return any(hit <= tick.due + PROMPT and tick.superseded <= back + self._slack for hit, back in self._away)

@@ -1,0 +1,157 @@
+"""How late scheduled runs began, and how long after the fault they were late."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from harness.history import NS
+from harness.judge.came import Coming, judged
+from harness.judge.checks import amount, measured, unknown, when
+from harness.judge.faults import fault_time
+from harness.judge.observers import MARKS
+from harness.judge.owed import PROMPT, Owed, room
+from harness.judge.runs import Task
+from harness.judge.scheduled import Book, Clock, Listing, Made
+from harness.judge.ticks import moment, shown
+from harness.outcome import Check, Verdict, Window
+from harness.records import MOST_T
+from harness.slo import Bound
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run that is owed, in ns of the run. `due` says its tick, `ready` when it could have begun: then, or when those
+    before it left room. `began` is when it was seen to; `tight`, that it hardly ended before the next was due."""
+
+    dag: str
+    name: str
+    due: int
+    ready: int
+    began: int | None
+    tight: bool = False
+
+    @property
+    def took(self) -> int:
+        assert self.began is not None
+        return self.began - self.ready
+
+    def waits_from(self, kept_up: bool) -> int:
+        return self.due if kept_up else self.ready
+
+
+def late(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
+    """The worst of all, and what is usual. What has not begun when it may still be late is nothing yet."""
+    starts = _starts(book, owed, clock)
+    asked = {listing.dag: listing.asked for listing in book.known}
+    begun = sorted((one for one in starts if one.began is not None), key=lambda one: -one.took)
+    waiting = [one for one in starts if one.began is None and one.ready + book.grace < asked[one.dag]]
+    if not begun and not waiting:
+        return unknown(bound, "No run that was due began, so nothing is known of how late they are")
+    usual = f"; the median of {len(begun)} is {amount(median(_s(one.took) for one in begun), 's')}" if begun else ""
+    told = f" after it could have{usual}; the clocks agree to {amount(clock.error / NS, 's')}"
+    worst: Check | None = None
+    for one in (*waiting, *begun):
+        coming = Coming(f"The first task of {one.name}", one.ready, _not_before(one, clock), MARKS)
+        found = judged(book.history, bound, coming, f"{told}, {when(one.ready, fault_time(book.history))}")
+        if worst is None or found.verdict.rank > worst.verdict.rank:
+            worst = found
+        if found.verdict in (Verdict.FAIL, Verdict.PASS):
+            break  # those that follow are less late
+    assert worst is not None
+    return worst
+
+
+def caught_up(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
+    """From the fault until nothing that is due waits for longer than usual, and for the longest period nothing does."""
+    fault = fault_time(book.history)
+    if fault is None:
+        return unknown(bound, "Nothing was broken, so there was nothing to catch up with")
+    starts = [*_starts(book, owed, clock), *_pending(owed, clock)]
+    if not any(one.due > fault for one in starts):
+        return unknown(bound, "No run was due after the fault, so nothing was at stake")
+    until, last = fault, None
+    for since, one in _waited(book, starts, fault):
+        if since + PROMPT > until + _period(owed):
+            break
+        if _seen(book, one) > until:
+            until, last = _seen(book, one), one
+    if last is None:
+        return measured(bound, 0.0, f"After the fault no run waited longer than the usual {PROMPT // NS} s:")
+    window = Window(start=fault, end=until, what="runs begin late")
+    coming = Coming(f"The last of the runs that waited, {last.name},", fault, last.began, MARKS)
+    found = judged(book.history, bound, coming, f" after the fault ({when(until, None)})")
+    return found.model_copy(update={"windows": (window,)})
+
+
+def _waited(book: Book, starts: list[Start], fault: int) -> list[tuple[int, Start]]:
+    """Runs that waited for longer than usual after the fault, and from when on, in order. Of DAGs that were behind
+    already, or have no time to spare, those wait for each other, which is nothing to catch up with."""
+    before = [one for one in starts if one.began is not None and one.began <= fault]
+    behind = {one.dag for one in before if one.tight or _seen(book, one) > one.due + PROMPT}
+    kept_up = {one.dag for one in before} - behind
+    since = [(one.waits_from(one.dag in kept_up), one) for one in starts]
+    return sorted(
+        ((t, one) for t, one in since if _seen(book, one) > max(fault, t + PROMPT)), key=lambda waited: waited[0]
+    )
+
+
+def _pending(owed: list[Owed], clock: Clock) -> Iterator[Start]:
+    """What has not been made yet, and never is ready where nothing says so."""
+    for one in owed:
+        for tick in one.pending:
+            yield Start(one.dag, f"{one.dag} {shown(tick.due)}", clock.here(tick.due), MOST_T, None)
+
+
+def _seen(book: Book, one: Start) -> int:
+    return book.history.last_t if one.began is None else one.began
+
+
+def _not_before(one: Start, clock: Clock) -> int | None:
+    """What seems to begin early by no more than the clocks may differ began as it was due."""
+    if one.began is None or one.took < -clock.error - NS:
+        return one.began
+    return max(one.began, one.ready)
+
+
+def _period(owed: list[Owed]) -> int:
+    """The longest time between two runs of a DAG."""
+    return max((tick.superseded - tick.due for one in owed for tick, _ in one.pairs), default=0)
+
+
+def _starts(book: Book, owed: list[Owed], clock: Clock) -> list[Start]:
+    return [start for one in owed for start in _of_dag(book, book.listings[one.dag], one, clock)]
+
+
+def _of_dag(book: Book, listing: Listing, owed: Owed, clock: Clock) -> Iterator[Start]:
+    """A run can begin when it is due, its DAG is no longer paused, and fewer runs than are allowed are at work. One of
+    which all tasks wait for slots of a pool says nothing."""
+    waits = listing.schedule.pools.keys()
+    if listing.schedule.tasks and all(task in waits for task, _ in listing.schedule.tasks):
+        return
+    at_work, unpaused = room(listing), clock.here(moment(listing.schedule.unpaused))
+    for tick, run in owed.pairs:
+        starts = [m.t for m in book.marks.get(run.key, ()) if m.mark == "start" and m.task not in waits]
+        began, free = min(starts, default=None), at_work.since
+        if began is not None and began < free:
+            free = -math.inf  # it began beside those that it was to wait for
+        due, ended = max(clock.here(tick.due), unpaused), _ended(book, listing, run, clock)
+        tight = began is not None and at_work.most == 1 and ended - began + PROMPT > tick.superseded - tick.due
+        if book.witnessed(run):
+            yield Start(run.dag, str(run), due, int(min(max(due, free), MOST_T)), began, tight)
+        at_work.take(ended)
+
+
+def _ended(book: Book, listing: Listing, run: Made, clock: Clock) -> float:
+    """When its last task ended, by the ledger; where that does not show all, when Airflow says that it was over."""
+    ends = {Task(m.dag_run, m.task, m.map_index): m.t for m in book.marks.get(run.key, ()) if m.mark == "end"}
+    tasks = {Task(run.dag_run, task, index) for task, index in listing.schedule.tasks}
+    if tasks and tasks <= ends.keys():
+        return max(ends[task] for task in tasks)
+    return clock.here(run.ended) if run.over and run.ended is not None else math.inf
+
+
+def _s(took: int) -> float:
+    return max(0, took) / NS

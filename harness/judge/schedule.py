@@ -1,0 +1,196 @@
+"""Was each run that a timetable owes made and done, once, in its turn and in time? See `owed.py` for which are owed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.history import NS, History
+from harness.judge import crowds, punctual
+from harness.judge.checks import measured, some, unknown
+from harness.judge.owed import Owed, match
+from harness.judge.scheduled import Book, Clock, Listing, Made, read
+from harness.judge.ticks import Tick, shown
+from harness.outcome import Check, Verdict, Window
+from harness.slo import Bound
+
+DURATION = "tasks.run_duration"
+BACKFILL = "backfill"  # counted by itself
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was owed beside what came. `clock` is Airflow's; `lasting_ns` how long a run may take."""
+
+    book: Book
+    clock: Clock
+    lasting_ns: int
+
+    @cached_property
+    def owed(self) -> list[Owed]:
+        return [match(self.book, listing, self.clock) for listing in self.book.timed]
+
+    def window(self, dag: str, tick: Tick, what: str) -> Window:
+        start, end = (max(0, self.clock.here(t)) for t in (tick.due, tick.superseded))
+        last = self.book.history.last_t
+        return Window(start=min(start, last), end=min(end, last), what=f"{dag}, due {shown(tick.due)}: {what}")
+
+
+def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
+    """The bounds that there are. Raises `HistoryError` where a schedule, or what is recorded of it, is none."""
+    wanted = {name: judge for name, judge in _CHECKS.items() if name in bounds}
+    if not wanted:
+        return ()
+    book = read(history, bounds)
+    if book.clock is None or not book.listings:
+        why = book.unasked or "No DAG runs by itself, so nothing was at stake"
+        return tuple(unknown(bounds[name], why) for name in wanted)
+    lasting = round(bounds[DURATION].limit * NS) if DURATION in bounds else 0
+    scene = Scene(book, book.clock, lasting)
+    return tuple(judge(scene, bounds[name]) for name, judge in wanted.items())
+
+
+def _missed(scene: Scene, bound: Bound) -> Check:
+    never = [(owed.dag, tick) for owed in scene.owed for tick in owed.missed]
+    undone = [(tick, run, why) for owed in scene.owed for tick, run in owed.pairs if (why := _undone(scene, run))]
+    due = len(never) + sum(len(owed.pairs) for owed in scene.owed)
+    names = some([*(f"{dag} {shown(tick.due)}" for dag, tick in never), *(f"{run} {why}" for _, run, why in undone)])
+    windows = [scene.window(dag, tick, "never made") for dag, tick in never]
+    windows += [scene.window(run.dag, tick, why) for tick, run, why in undone]
+    before = f"Of {due} runs that were due, never made {len(never)}, made and never done {len(undone)}:"
+    found = measured(bound, len(never) + len(undone), before, f" ({names})" if names else "", windows=windows)
+    return _sure(found, bound, [scene.book.unasked, scene.book.unread, _untold(scene), _nothing(due)])
+
+
+def _undone(scene: Scene, run: Made) -> str | None:
+    """Why a run that was made is not done, where it should be."""
+    listing = scene.book.listings[run.dag]
+    if run.state == "failed":
+        return None if any(kind == "failure" for kind, _ in listing.schedule.callbacks) else "failed"
+    if not scene.book.witnessed(run):
+        return None
+    marks, deferred = scene.book.marks.get(run.key, ()), listing.schedule.deferred
+    began, ended = ({(m.task, m.map_index) for m in marks if m.mark == edge} for edge in ("start", "end"))
+    if any(task in deferred for task, _ in began - ended):
+        return None  # see `deferred.py`
+    if run.state != "success":
+        return "never ended" if _stuck(scene, listing, run) else None
+    return "ended without all of its tasks" if set(listing.schedule.tasks) - ended and not scene.book.unread else None
+
+
+def _stuck(scene: Scene, listing: Listing, run: Made) -> bool:
+    """Whether it is at work for longer than a run may take, or any other of its DAG took, and may be late."""
+    took = [r.ended - r.made for r in listing.runs if r.over and r.ended is not None and r.made is not None]
+    most = max([*took, scene.lasting_ns]) + scene.book.grace
+    return run.made is not None and scene.clock.wall(listing.asked) - run.made > most
+
+
+def _untold(scene: Scene) -> str | None:
+    ticks = [f"{owed.dag} {shown(tick.due)}" for owed in scene.owed for tick in owed.unsure]
+    return (
+        f"It is not known when the runs before were made, so whether these were owed: {some(ticks)}" if ticks else None
+    )
+
+
+def _nothing(count: int) -> str | None:
+    return None if count else "No run was due, so nothing was at stake"
+
+
+def _extra(scene: Scene, bound: Bound) -> Check:
+    extra = [(str(run), why) for owed in scene.owed for run, why in owed.extra]
+    behind = [f"{dag}/{run}" for dag, run in sorted(_behind(scene.book))]
+    names = some([*(f"{name}, {why}" for name, why in extra), *(f"{name}, unknown to Airflow" for name in behind)])
+    made = sum(len(owed.pairs) for owed in scene.owed) + len(extra) + len(behind)
+    windows = [_at_work(scene.book, run, why) for owed in scene.owed for run, why in owed.extra]
+    before = f"Of {made} runs that came by themselves, those that nothing called for:"
+    found = measured(bound, len(extra) + len(behind), before, f" ({names})" if names else "", windows=windows)
+    strange = sorted({mark.dag for mark in scene.book.history.scheduled_marks} - scene.book.listings.keys())
+    told = f"The ledger shows runs of DAGs that no schedule tells of ({some(strange)})" if strange else None
+    return _sure(found, bound, [scene.book.unasked, scene.book.unread, told, _nothing(made)])
+
+
+def _behind(book: Book) -> Iterator[tuple[str, str]]:
+    """Runs that the ledger shows before Airflow was asked, and that it does not know."""
+    for (dag, name), marks in book.marks.items():
+        listing = book.listings.get(dag)
+        known = listing is None or listing.problem is not None or name in {run.dag_run for run in listing.runs}
+        if listing and not known and marks[0].t < listing.asked:
+            yield dag, name
+
+
+def _at_work(book: Book, run: Made, why: str) -> Window:
+    times = [mark.t for mark in book.marks.get(run.key, ())] or [book.history.last_t]
+    return Window(start=min(times), end=max(times), what=f"{run}: {why}")
+
+
+def _doubled(scene: Scene, bound: Bound) -> Check:
+    """By the ledger alone, as for tasks of runs that were asked for."""
+    marks = [mark for mark in scene.book.history.scheduled_marks if mark.mark == "end"]
+    ends = Counter((f"{mark.dag}/{mark.dag_run}/{mark.task}", mark.map_index) for mark in marks)
+    again = [name for (name, _), times in ends.items() if times > 1]
+    names = f" ({some(again)})" if again else ""
+    before = f"Of {len(ends)} tasks of scheduled runs, those that finished more than once:"
+    found = measured(bound, len(again), before, names)
+    return _sure(found, bound, [scene.book.unread, _nothing(len(ends))])
+
+
+def _single(book: Book) -> list[Listing]:
+    return [one for one in book.timed if one.schedule.max_active_runs == 1]
+
+
+def _order(scene: Scene, bound: Bound) -> Check:
+    """Where only one run may be at work at a time, each begins after those that were due before it."""
+    single = {listing.dag for listing in _single(scene.book)}
+    places = {key: span.first for key, span in crowds.runs(scene.book.history).items()}
+    ahead, count = [], 0
+    for owed in (owed for owed in scene.owed if owed.dag in single):
+        begun = [run for _, run in owed.pairs if run.key in places]
+        count += len(begun)
+        ahead += [run for a, run in zip(begun[1:], begun, strict=False) if places[a.key] < places[run.key]]
+    names = f" ({some(f'{run} began after the run that is due after it' for run in ahead)})" if ahead else ""
+    windows = [_at_work(scene.book, run, "began after the next") for run in ahead]
+    before = f"Of {count} runs of DAGs that may have one at work, those that did not begin in their turn:"
+    found = measured(bound, len(ahead), before, names, windows=windows)
+    return _sure(found, bound, [scene.book.unasked, scene.book.unread, _nothing(count)])
+
+
+def _overlap(scene: Scene, bound: Bound) -> Check:
+    """By the ledger alone: what Airflow says of how many are at work is what is doubted."""
+    single = {dag for dag, one in scene.book.listings.items() if one.schedule.max_active_runs == 1}
+    apart = {run.key for one in scene.book.listings.values() for run in one.runs if run.run_type == BACKFILL}
+    spans = [span for key, span in crowds.runs(scene.book.history).items() if key[0] in single and key not in apart]
+    crowd = [one for dag in sorted(single) for one in crowds.crowded([s for s in spans if s.of == dag], 1)]
+    names = f" ({some(f'{one.of}: {one.names}' for one in crowd)})" if crowd else ""
+    windows = [Window(start=one.start, end=one.end, what=f"{one.of}: {one.names} at once") for one in crowd]
+    before = f"Of {len(spans)} runs of DAGs that may have one at work, those that began beside another:"
+    found = measured(bound, len(crowd), before, names, windows=windows)
+    return _sure(found, bound, [scene.book.unread, _nothing(len(spans))])
+
+
+def _late(scene: Scene, bound: Bound) -> Check:
+    found = punctual.late(scene.book, scene.owed, scene.clock, bound)
+    return _sure(found, bound, [scene.book.unasked])
+
+
+def _caught_up(scene: Scene, bound: Bound) -> Check:
+    found = punctual.caught_up(scene.book, scene.owed, scene.clock, bound)
+    return _sure(found, bound, [scene.book.unasked])
+
+
+def _sure(found: Check, bound: Bound, doubts: list[str | None]) -> Check:
+    """What passes only because something is not known does not pass."""
+    why = next((why for why in doubts if why), None)
+    return unknown(bound, why, found.windows) if why and found.verdict is Verdict.PASS else found
+
+
+_CHECKS: dict[str, Callable[[Scene, Bound], Check]] = {
+    "schedule.missed": _missed,
+    "schedule.extra": _extra,
+    "schedule.doubled": _doubled,
+    "schedule.late": _late,
+    "schedule.order": _order,
+    "schedule.overlap": _overlap,
+    "schedule.caught_up": _caught_up,
+}

@@ -1,0 +1,140 @@
+"""What a timetable owes: when its runs are due, worked out from what it says and never asked of Airflow.
+
+Moments are nanoseconds of the epoch. What a tick is was read in Airflow 3.3.2: `timetables/interval.py` and
+`trigger.py` (`next_dagrun_info`) and `_cron.py` (`_get_next`). Where clocks are turned back, what comes in every hour
+comes in both of the same name, anything else in the second; what falls into an hour left out comes an hour later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from croniter import CroniterError, croniter
+
+from harness.errors import HistoryError
+from harness.records import NS, Schedule
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST = 100_000
+# A DAG that does not catch up may begin with a tick from before it was unpaused: the newest when its file was read.
+LOOK_BACK = 600 * NS
+Next = Callable[[int], int]
+
+
+class Tick(NamedTuple):
+    """A run that is owed: its logical date, when it is due, and when the next one is, which supersedes it."""
+
+    logical: int
+    due: int
+    superseded: int
+
+
+def moment(text: object) -> int:
+    """What a wall time in ISO 8601 says; UTC where it names no zone. Raises `HistoryError` where it is none."""
+    try:
+        read = datetime.fromisoformat(str(text))
+    except ValueError as cause:
+        raise HistoryError(f"{text!r} is no time in ISO 8601") from cause
+    aware = read if read.tzinfo else read.replace(tzinfo=UTC)
+    return (aware - EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def shown(t: int) -> str:
+    """A moment for people."""
+    return (EPOCH + timedelta(microseconds=t // 1000)).isoformat().removesuffix("+00:00") + "Z"
+
+
+def ticks(schedule: Schedule, until: int) -> list[Tick]:
+    """What is due by `until`, in order. Without catch-up, what came before it was unpaused is among it, since a little
+    of that may come. Raises `HistoryError` where the timetable is not one, or its ticks depend on more than itself."""
+    end = moment(schedule.end) if schedule.end else None
+    found: list[Tick] = []
+    for tick in _from(schedule):
+        if tick.due > until or (end is not None and tick.logical > end):
+            return found
+        if len(found) == MOST:
+            raise HistoryError(f"the timetable {schedule.expression or schedule.every_s!r} has over {MOST} ticks")
+        found.append(tick)
+    return found
+
+
+def _from(schedule: Schedule) -> Iterator[Tick]:
+    after, start = _timetable(schedule), moment(schedule.start)
+    one = _first(after, start) if schedule.catchup else _before(after, start, moment(schedule.unpaused))
+    two = after(one)
+    while True:
+        three = after(two)
+        yield Tick(one, two, three) if schedule.interval else Tick(one, one, two)
+        one, two = two, three
+
+
+def _first(after: Next, since: int) -> int:
+    one = after((since - 1) // NS * NS)
+    while one < since:
+        one = after(one)
+    return one
+
+
+def _before(after: Next, start: int, unpaused: int) -> int:
+    """Some ticks before it was unpaused: as far back as to find three, where the start allows."""
+    back = LOOK_BACK
+    while True:
+        since = max(start, unpaused - back)
+        one = _first(after, since)
+        if since == start or after(after(after(one))) <= unpaused:
+            return one
+        back *= 4
+
+
+def _timetable(schedule: Schedule) -> Next:
+    if schedule.kind == "cron":
+        return _cron(schedule.expression, schedule.timezone)
+    if schedule.kind == "delta":
+        return _delta(schedule)
+    raise HistoryError("runs that updates of assets ask for have no timetable")
+
+
+def _delta(schedule: Schedule) -> Next:
+    """With catch-up, ticks count from the start; without, intervals are those of the epoch (`_skip_to_latest`)."""
+    every, start = round(schedule.every_s * NS), moment(schedule.start)
+    if every <= 0:
+        raise HistoryError(f"a timetable that comes every {schedule.every_s} s never goes on")
+    if not schedule.catchup and not schedule.interval:
+        raise HistoryError("a DeltaTriggerTimetable without catch-up ticks from whenever it was last looked at")
+    if not schedule.catchup and start % every:
+        raise HistoryError("without catch-up, the start of a delta timetable must be a multiple of its delta")
+    return lambda t: t + every - (t - start) % every
+
+
+def _cron(expression: str, timezone: str) -> Next:
+    try:
+        zone = ZoneInfo(timezone)
+        hourly = croniter(expression).expanded[1] == ["*"]
+    except (CroniterError, ValueError, OSError, KeyError) as cause:
+        raise HistoryError(f"{expression!r} in {timezone!r} is no cron timetable: {cause}") from cause
+
+    def after(t: int) -> int:
+        local = (EPOCH + timedelta(seconds=t // NS)).astimezone(zone).replace(tzinfo=None)
+        cron = croniter(expression, local)
+        try:
+            then: datetime = cron.get_next(datetime)
+            if hourly:
+                return t // NS * NS + (then - local) // timedelta(seconds=1) * NS
+            while (found := _instant(then, zone)) <= t:
+                then = cron.get_next(datetime)
+            return found
+        except CroniterError as cause:
+            raise HistoryError(f"{expression!r} never comes again after {local}: {cause}") from cause
+
+    return after
+
+
+def _instant(local: datetime, zone: ZoneInfo) -> int:
+    """Of an hour that comes twice, the second; of one that is left out, an hour later."""
+    late = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    left_out = late.astimezone(zone).replace(tzinfo=None) != local
+    there = local.replace(tzinfo=zone, fold=0).astimezone(UTC) if left_out else late
+    return (there - EPOCH) // timedelta(microseconds=1) * 1000
