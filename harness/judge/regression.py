@@ -65,7 +65,7 @@ def findings(compared: Sequence[Compared], confidence: float) -> list[Finding]:
     able = _able(compared, alpha)
     found = [Finding.AS_BEFORE if place in able else Finding.UNKNOWN for place in range(len(compared))]
     for step, place in enumerate(sorted(able, key=lambda i: compared[i].p)):
-        if compared[place].p > alpha / (len(able) - step):
+        if not _sure(compared[place].p, alpha / (len(able) - step)):
             break
         found[place] = Finding.REGRESSION
     return found
@@ -78,14 +78,19 @@ def _able(compared: Sequence[Compared], alpha: float) -> list[int]:
     counts of runs alone, before anything is known of how they ended, so that the correction holds (Tarone, 1990).
     """
     by_least = sorted(range(len(compared)), key=lambda i: compared[i].least_p)
-    enough = [n for n, place in enumerate(by_least, start=1) if compared[place].least_p <= alpha / n]
+    enough = [n for n, place in enumerate(by_least, start=1) if _sure(compared[place].least_p, alpha / n)]
     return by_least[: max(enough, default=0)]
+
+
+def _sure(p: float, level: float) -> bool:
+    """At the level itself it is; of two ways to work out the same p, one may round up."""
+    return p <= level * (1 + 1e-9)
 
 
 def earlier_needed(newest: int, tests: int, confidence: float) -> int:
     """How many earlier runs it takes before so many `newest` ones could be told from them, in one of so many tests."""
     level, earlier = (1 - confidence) / max(1, tests), 1
-    while 1 / comb(newest + earlier, newest) > level:
+    while not _sure(1 / comb(newest + earlier, newest), level):
         earlier += 1
     return earlier
 

@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -90,6 +90,7 @@ def test_too_few_runs_cannot_tell_however_bad_they_are(newest: int, earlier: int
 
 
 @given(st.integers(1, 20), st.integers(1, 100), st.floats(0.5, 0.999))
+@example(1, 33, 0.5)
 def test_as_many_runs_as_it_takes_can_tell_and_one_fewer_cannot(newest: int, tests: int, confidence: float) -> None:
     needed = earlier_needed(newest, tests, confidence)
     others = [Compared("other", 99, 99, 1.0)] * (tests - 1)
@@ -120,7 +121,7 @@ def test_whoever_is_compared_could_be_found_and_nobody_else_could(runs: list[tup
     found = findings(every, 1 - alpha)
     told = [one for one, said in zip(every, found, strict=True) if said is not Finding.UNKNOWN]
     level = (1 - (1 - alpha)) / max(1, len(told))
-    assert all(one.least_p <= level for one in told)
+    assert all(one.least_p <= level * (1 + 1e-9) for one in told)
     if left := [one for one in every if one not in told]:
         assert min(one.least_p for one in left) > (1 - (1 - alpha)) / (len(told) + 1)
 
