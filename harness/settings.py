@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from harness.errors import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
+PLANTED_ON = "-mutant-"  # in the name of what is deployed, between its stack and the defect
 
 
 Profile = Literal["tuned", "defaults"]
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
     def deployment(self) -> str:
         """What stands, by its name: a stack with Airflow's own settings, or with a planted defect, is not the one that
         we tuned."""
-        return f"{self.overlay}-mutant-{self.mutant}" if self.mutant else self.overlay
+        return f"{self.overlay}{PLANTED_ON}{self.mutant}" if self.mutant else self.overlay
 
     @property
     def overlay(self) -> str:

@@ -17,9 +17,9 @@ from harness.errors import StorageError, UsageError
 from harness.files import beside
 from harness.history import NS, History, Meta
 from harness.outcome import Outcome, Verdict
+from harness.settings import PLANTED_ON
 
 FOLDER = "trend"
-PLANTED = "-mutant-"  # in the name of a stack
 # The newest of n + 1 like runs is above all others with probability 1 / (n + 1): 5 % with 19.
 ENOUGH = 19
 COLUMNS = (
@@ -100,7 +100,7 @@ class Kept:
     @property
     def planted(self) -> bool:
         """Whether a defect was planted on its stack."""
-        return PLANTED in self.stack
+        return PLANTED_ON in self.stack
 
 
 def keep(history: History, outcome: Outcome, reports: Path) -> None:

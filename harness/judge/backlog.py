@@ -11,7 +11,7 @@ from harness.judge.came import Coming, judged
 from harness.judge.checks import some, unknown, when
 from harness.judge.faults import Target, serves, targets
 from harness.judge.observers import MARKS, PODS
-from harness.judge.runs import Run, runs
+from harness.judge.runs import Run, first_starts, runs
 from harness.outcome import Check
 from harness.slo import Bound
 
@@ -40,10 +40,7 @@ def backlog(history: History, target: Target) -> Backlog:
     except (KeyError, TypeError, ValueError) as cause:
         raise HistoryError(f"an overload must say since and until; it is {target.said!r}") from cause
     asked = {n: r for n, r in runs(history).items() if since <= r.invoked < until and r.tasks and r.answer != "fail"}
-    began: dict[str, int] = {}
-    for mark in history.marks:
-        if mark.mark == "start" and mark.dag_run in asked:
-            began[mark.dag_run] = min(mark.t, began.get(mark.dag_run, mark.t))
+    began = first_starts((mark for mark in history.marks if mark.dag_run in asked), lambda mark: mark.dag_run)
     return Backlog(since, asked, began)
 
 

@@ -49,7 +49,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 def _again(history: History, bound: Bound) -> Check:
     """Of runs that were asked for, it takes many to see two schedulers at it; a schedule's calls are what there is."""
     accepted = {name for name, run in runs(history).items() if run.accepted}
-    told = Counter(e.object.removeprefix(PLACE) for e in history.events if e.source == "job" and e.what == "told")
+    told = Counter(e.object.removeprefix(PLACE) for e in history.seen("job") if e.what == "told")
     known = {run: times for run, times in told.items() if run in accepted}
     called = Counter(map(str, _calls(history)))
     if len(known) < FEWEST and not called:
@@ -90,7 +90,7 @@ def _owed(book: Book, listing: Listing, run: Made) -> Iterator[tuple[Call, int]]
 
 
 def _calls(history: History) -> Iterator[Call]:
-    for event in history.events:
-        if event.source == "job" and event.what == "called":
+    for event in history.seen("job"):
+        if event.what == "called":
             dag, run, task, kind = (str(event.value.get(name, "")) for name in ("dag", "dag_run", "task", "kind"))
             yield Call(dag, run, task, kind)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge.observers import MARKS, unseen
+from harness.judge.observers import MARKS, SCHEDULE, unseen
 from harness.judge.runs import Run, Task, Work, known, runs, work
 from harness.samples import Column, Flags
 
@@ -19,7 +19,6 @@ CLOCK_NS = NS // 20  # a timer may fire a little early
 HELD_UP_NS = NS  # on a busy machine
 WAITS = 6  # of a trigger, to connect and for an answer: refused as one whose login is over, it logs in and asks again
 GOOD = (200, 299)
-SCHEDULED = "schedule"  # the process that lists runs which nobody asked for
 NEWS = {"trigger": "was answered", "run": "ended"}
 
 
@@ -107,7 +106,7 @@ def _early(history: History, asked: dict[str, Run]) -> list[str]:
 
 def _news(history: History) -> Iterator[tuple[int, str, str]]:
     for op in history.ops:
-        asked_for = op.process != SCHEDULED and (op.f, op.type) != ("trigger", "invoke")
+        asked_for = op.process != SCHEDULE and (op.f, op.type) != ("trigger", "invoke")
         if asked_for and isinstance(name := op.value.get("dag_run"), str):
             yield op.t, name, NEWS.get(op.f, "was known")
     for mark in history.marks:

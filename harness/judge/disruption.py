@@ -65,7 +65,7 @@ def _abrupt(history: History, bound: Bound) -> Check:
     if not asked:
         return unknown(bound, "No scheduler was asked to go")
     jobs = {host: job for job, host in jobs_before(history, min(target.injected for target in asked)).items()}
-    last = {e.object: e.value.get("state") for e in history.events if e.source == "job"}
+    last = {e.object: e.value.get("state") for e in history.seen("job")}
     if strange := sorted(target.name for target in asked if target.pod not in jobs):
         return unknown(bound, f"No job of {some(strange)} was seen before it was asked to go")
     abrupt = sorted(target.name for target in asked if last[jobs[target.pod]] != TOOK_ITS_LEAVE)

@@ -13,7 +13,7 @@ from harness.judge.faults import WORKER, Target, by_keda, jobs_before, serves, t
 from harness.judge.observers import JOBS, MARKS, PODS, RUNS
 from harness.judge.proofs import doubts
 from harness.judge.replaced import Toll, UnknowableError
-from harness.judge.runs import Run, Task, runs
+from harness.judge.runs import Run, Task, first_starts, runs
 from harness.judge.stayed import beating, running_again, short
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
@@ -164,9 +164,7 @@ def _workers_consume(scene: _Scene) -> int | None:
     workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if serves(e)}
     if not workers:
         raise UnknowableError("no worker was Ready at the end")
-    first: dict[str, int] = {}
-    for mark in _new_tasks(scene):
-        first[mark.executor_host] = min(mark.t, first.get(mark.executor_host, mark.t))
+    first = first_starts(_new_tasks(scene), lambda mark: mark.executor_host)
     if idle := sorted(workers - first.keys()):
         raise _NeverError(f"{some(idle)} did not begin any")
     return max(first[worker] for worker in workers)
@@ -187,10 +185,7 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
 
 def _waiting_begun(scene: _Scene) -> int | None:
     """What had been accepted some time before the fault and not begun waited in the queue: it is begun all the same."""
-    first: dict[str, int] = {}
-    for mark in scene.history.marks:
-        if mark.mark == "start":
-            first[mark.dag_run] = min(mark.t, first.get(mark.dag_run, mark.t))
+    first = first_starts(scene.history.marks, lambda mark: mark.dag_run)
     early = [r for r in runs(scene.history).values() if r.tasks and r.answered and r.answered <= scene.t - WAITED_NS]
     waiting = [r.dag_run for r in early if r.accepted and first.get(r.dag_run, scene.t + 1) > scene.t]
     if len(waiting) < FEWEST_WAITING:

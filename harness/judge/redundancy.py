@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from harness.history import NS, Event, History, Mark, grouped
 from harness.judge.checks import amount, measured, plain, some, unknown, when, worst_of
-from harness.judge.faults import SCHEDULER, fault_time, judged_from, planned, serves, span
+from harness.judge.faults import SCHEDULER, WORKER, fault_time, judged_from, planned, serves, span
 from harness.judge.observers import JOBS, PODS, blind, unread_ledger, unseen
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
@@ -21,7 +21,6 @@ COMPONENTS = {
     "redundancy.workers": "worker",
     "redundancy.triggerers": "triggerer",
 }
-WORKER = "worker"
 BEATS_WITHIN_NS = 15 * NS  # it beats every 5 s, and has done so before it is Ready
 ENOUGH = 2  # fewer are no redundancy
 

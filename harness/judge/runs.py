@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
@@ -72,6 +72,15 @@ class Work:
         """The first stretch in which two attempts ran at once, as far as it is proved."""
         spans = sorted(self.attempts, key=lambda a: (a.start, a.end is None))
         return next((both for a, b in combinations(spans, 2) if (both := _overlap(a, b))), None)
+
+
+def first_starts(marks: Iterable[Mark], of: Callable[[Mark], str]) -> dict[str, int]:
+    """When the first start mark came of each that `of` names: a run, a host."""
+    first: dict[str, int] = {}
+    for mark in marks:
+        if mark.mark == "start":
+            first[of(mark)] = min(mark.t, first.get(of(mark), mark.t))
+    return first
 
 
 def runs(history: History) -> dict[str, Run]:

@@ -10,12 +10,11 @@ from typing import Any
 from harness.errors import HistoryError
 from harness.history import NS, History, Mark, Op
 from harness.judge.faults import targets
-from harness.judge.observers import LEDGER, MARKS, lost_sight, unread_ledger
+from harness.judge.observers import LEDGER, MARKS, SCHEDULE, lost_sight, unread_ledger
 from harness.judge.ticks import moment
 from harness.records import Schedule
 from harness.slo import Bound
 
-PROCESS = "schedule"
 CLOCK = "clock"
 MOST_APART_NS = NS  # two clocks that drift further apart than this within a run tell nothing
 LATE = "schedule.late"
@@ -97,8 +96,8 @@ class Book:
 
     @cached_property
     def _ledger_from(self) -> int:
-        events = self.history.events
-        started = (e.t for e in events if (e.source, e.object, e.what) == ("probe", LEDGER, "started"))
+        events = self.history.seen("probe")
+        started = (e.t for e in events if (e.object, e.what) == (LEDGER, "started"))
         return min(started, default=0)
 
     def witnessed(self, run: Made) -> bool:
@@ -147,8 +146,8 @@ def read(history: History, bounds: dict[str, Bound]) -> Book:
 def _clock(history: History) -> tuple[Clock | None, str]:
     """Or why there is none. An offset is known to lie between the least and the most that a reading allows."""
     least, most = [], []
-    for event in history.events:
-        if (event.source, event.object, event.what) == ("probe", CLOCK, "offset"):
+    for event in history.seen("probe"):
+        if (event.object, event.what) == (CLOCK, "offset"):
             error = event.value.get("error_ns")
             if isinstance(error, bool) or not isinstance(error, int) or error < 0:
                 raise HistoryError(f"a reading of Airflow's clock must say how far it may be wrong, not {error!r}")
@@ -164,7 +163,7 @@ def _clock(history: History) -> tuple[Clock | None, str]:
 
 
 def _listing(history: History, dag: str, schedule: Schedule) -> Listing:
-    mine = [op for op in history.ops if op.process == PROCESS and op.value.get("dag") == dag]
+    mine = [op for op in history.ops if op.process == SCHEDULE and op.value.get("dag") == dag]
     asked = [op.t for op in mine if (op.f, op.type) == ("listed", "invoke")]
     said = [op for op in mine if op.f == "listed" and op.type != "invoke"]
     runs = tuple(_made(op, dag) for op in mine if (op.f, op.type) == ("scheduled", "ok"))

@@ -20,6 +20,7 @@ from harness.run import Desk, Result, Run, conduct
 from harness.settings import Settings
 from harness.slo import CATALOGUE
 from tests.unit.builders import LIMITS
+from tests.unit.clock import Clock
 from tests.unit.plans import experiment
 
 Raw = dict[str, Any]
@@ -100,19 +101,6 @@ def test_the_code_of_a_process_is_that_of_the_refusal_or_the_verdict() -> None:
     assert not [left for left in (desk.run, desk.result, desk.refusal) if left is not None]
 
 
-class Hands:
-    """A clock that sleeping moves, in place of the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @pytest.mark.parametrize(
     ("undoing_s", "undone", "lasts"), [(0, ["f"], 30), (20, ["f"], 50), (90, ["f"], 120), (0, [], 30)]
 )
@@ -124,7 +112,7 @@ def test_what_is_whole_again_has_time_to_be_seen_at_work(
     undone: list[str],
     lasts: float,
 ) -> None:
-    clock = Hands()
+    clock = Clock()
 
     def undo(_: object) -> list[str]:
         clock.sleep(undoing_s)

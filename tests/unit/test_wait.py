@@ -11,19 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import WaitTimeout
 from harness.wait import until
-
-
-class Clock:
-    """Time goes on only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.unit.clock import Clock
 
 
 def wait(answers: Iterator[bool], clock: Clock, successes: int = 1, timeout: float = 10) -> bool:
