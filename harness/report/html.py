@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from harness import files
 from harness.history import NS, History
 from harness.outcome import Outcome, Verdict
-from harness.report import curve, facts, pages, timeline
+from harness.report import curve, facts, milestones, pages, timeline
 
 MEANINGS = {
     Verdict.PASS: "Every promise held, and the evidence for it is complete.",
@@ -57,7 +57,7 @@ def _views(history: History, outcome: Outcome) -> dict[str, list[float]]:
     views: dict[str, Any] = {"Whole run": [0, last]}
     fault = facts.fault_time(history)
     if fault is not None:
-        ends = [w.end for c in outcome.checks if c.name.startswith("recovery.") for w in c.windows]
+        ends = [w.end for c in outcome.checks if c.name.startswith(milestones.PHASES) for w in c.windows]
         begin, end = fault / NS, max([fault, *ends]) / NS
         views["Fault to recovery"] = [max(0.0, begin - AROUND_S / 2), min(last, end + AROUND_S / 2)]
         views["At the fault"] = [max(0.0, begin - 1), min(last, begin + AROUND_S / 2)]
