@@ -35,8 +35,8 @@ Told = dict[str, list[tuple[Check, str]]]
 
 @dataclass(frozen=True)
 class Came:
-    """One run, in ns of the run of the experiment: when it was due, or made where that is what counts, and when its first
-    task began and its last ended, by the ledger. One of the first two is known."""
+    """One run: when it was due, or made where no tick called for it; when its first task began and its last ended, by
+    the ledger. One of the first two is known."""
 
     said: str
     look: Look

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,15 +50,9 @@ def without(dag: str, moment: str) -> list[Record]:
     """The run of a tick never came."""
 
     def of_it(record: Record) -> bool:
-        name = (
-            record.dag_run
-            if isinstance(record, Mark)
-            else record.value.get("dag_run", "")
-            if isinstance(record, Op)
-            else ""
-        )
-        own = record.dag if isinstance(record, Mark) else record.value.get("dag") if isinstance(record, Op) else None
-        return own == dag and moment in name
+        if isinstance(record, Mark):
+            return record.dag == dag and moment in record.dag_run
+        return isinstance(record, Op) and record.value["dag"] == dag and moment in record.value.get("dag_run", "")
 
     return recount([record for record in GOOD if not of_it(record)])
 
@@ -88,7 +80,7 @@ def test_how_long_a_run_waited_is_drawn_and_said() -> None:
 
 
 def test_a_run_that_never_came_is_a_cross_and_the_check_says_so() -> None:
-    (missed,) = points(lane(without("even", "12:00:30")), *schedules.MISSED.values())
+    (missed,) = points(lane(without("even", "12:00:40")), *schedules.MISSED.values())
     assert (missed.t, missed.look) == (at(40), schedules.MISSED[Verdict.FAIL])
     assert missed.said == "even, due 2026-06-01T12:00:40Z\nFAIL schedule.missed: never made"
     assert points(lane(GOOD), *schedules.MISSED.values()) == []
@@ -96,21 +88,20 @@ def test_a_run_that_never_came_is_a_cross_and_the_check_says_so() -> None:
 
 def test_what_may_stay_away_is_no_miss() -> None:
     free = points(lane(GOOD, "sparse"), schedules.ABSENT)
-    assert {point.t / NS for point in free if point.t < at(100)} == {70, 80}
+    assert {point.t / NS for point in free if point.t < at(100)} == {80}
     assert all("no check calls it missed" in point.said for point in free)
 
 
 def test_without_a_verdict_of_the_judge_nothing_is_called_missed() -> None:
-    records = without("even", "12:00:30")
-    assert not points(lane([meta({}, schedules=LIVED.meta().schedules), *records[1:]]), *schedules.MISSED.values())
-    assert at(40) in [
-        p.t for p in points(lane([meta({}, schedules=LIVED.meta().schedules), *records[1:]]), schedules.ABSENT)
-    ]
+    unbound = meta({}, schedules=LIVED.meta().schedules)
+    found = lane([unbound, *without("even", "12:00:40")[1:]])
+    assert points(found, *schedules.MISSED.values()) == []
+    assert at(40) in [point.t for point in points(found, schedules.ABSENT)]
 
 
 def test_a_run_that_no_tick_called_for_stands_out() -> None:
     def odd(op: Op) -> dict[str, Any]:
-        mine = op.value["dag"] == "even" and "12:00:30" in op.value["dag_run"]
+        mine = op.value["dag"] == "even" and "12:00:40" in op.value["dag_run"]
         return {**op.value, "logical_date": wall(33.5), "run_after": wall(43.5)} if mine else op.value
 
     wrong = [bar for bar in lane(rename(GOOD, odd)).bars if bar.look is schedules.WRONG[Verdict.FAIL]]
@@ -121,7 +112,7 @@ def test_a_run_that_no_tick_called_for_stands_out() -> None:
 
 def test_a_run_that_was_made_and_never_done_stands_out() -> None:
     def failed(op: Op) -> dict[str, Any]:
-        return {**op.value, "state": "failed"} if "12:00:30" in op.value["dag_run"] else op.value
+        return {**op.value, "state": "failed"} if "12:00:40" in op.value["dag_run"] else op.value
 
     (wrong,) = [bar for bar in lane(rename(GOOD, failed)).bars if bar.look is schedules.WRONG[Verdict.FAIL]]
     assert "FAIL schedule.missed: failed" in wrong.said
@@ -138,7 +129,7 @@ def test_a_run_that_airflow_does_not_list_is_drawn_by_the_ledger() -> None:
 
 
 def test_a_run_of_which_no_task_began_has_a_sign() -> None:
-    records = recount([r for r in GOOD if not (isinstance(r, Mark) and "12:00:30" in r.dag_run and r.dag == "even")])
+    records = recount([r for r in GOOD if not (isinstance(r, Mark) and "12:00:40" in r.dag_run and r.dag == "even")])
     (sign,) = points(lane(records), schedules.UNBEGUN)
     assert sign.t == at(40)
     assert "no task of it was seen to begin" in sign.said
@@ -176,25 +167,17 @@ def test_there_is_no_band_where_no_dag_runs_by_itself() -> None:
 
 
 def test_however_many_runs_there_are_those_that_went_wrong_stay() -> None:
-    often = life(*(Dag(f"d{n}", period=1, length=0.25) for n in range(20)))
-    records = [often.meta().model_copy(update={"slo": SLO}), *often.records()[1:]]
-    gone = [
-        r
-        for r in records
-        if not (isinstance(r, Op) and r.value.get("dag") == "d0" and "12:00:30" in r.value.get("dag_run", ""))
-    ]
-    history = whole(recount(gone))
-    outcome = judge(history)
-    began = time.monotonic()
-    found = schedules.band(history, outcome)
-    assert time.monotonic() - began < 5
-    assert sum(len(one.bars) + len(one.points) for one in found.lanes) < 4 * schedules.MOST
-    assert [point.t for one in found.lanes for point in points(one, schedules.MISSED[Verdict.FAIL])] == [at(31)]
-    assert [bar for one in found.lanes for bar in saying(one, "runs, from")]
+    table = LIVED.meta().schedules
+    crowd = {f"other-{n}": table["reader"] for n in range(schedules.MOST // 12)}
+    gone = without("even", "12:00:40")
+    found = lane([meta(SLO, schedules={**table, **crowd}), *gone[1:]])
+    assert len(found.bars) + len(found.points) < len(lane(gone).bars)
+    assert [point.t for point in points(found, schedules.MISSED[Verdict.FAIL])] == [at(40)]
+    assert sum(int(bar.said.split()[0]) for bar in saying(found, " runs, from")) > 10
+    assert "the longest wait was 25.50 s" in saying(found, " runs, from")[0].said
 
 
 def test_catching_up_is_a_phase_of_the_recovery() -> None:
     history = whole(GOOD)
     labels = [one.label for one in milestones.band(history, judge(history)).lanes]
     assert [label for label in labels if label.startswith("schedule caught up ")]
-    assert replace(LIVED) is not None
