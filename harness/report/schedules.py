@@ -28,8 +28,8 @@ ABSENT = Look(GREY, over=2, symbol="circle-open", size=7)
 COLOURS = {Verdict.FAIL: RED, Verdict.INVALID: AMBER}
 MISSED = {verdict: Look(colour, over=3, symbol="x") for verdict, colour in COLOURS.items()}
 WRONG = {verdict: Look(colour, over=2) for verdict, colour in COLOURS.items()}
-FAILED = (("missed", MISSED[Verdict.FAIL]), ("extra, undone or out of turn", WRONG[Verdict.FAIL]))
-KEY = (("due", DUE), ("waited", WAITED), ("at work", CAME), *FAILED)
+FAILED = (("missed", MISSED[Verdict.FAIL]), ("wrong", WRONG[Verdict.FAIL]))
+KEY = (("due", DUE), ("waited", WAITED), ("ran", CAME), *FAILED)
 Told = dict[str, list[tuple[Check, str]]]
 
 
