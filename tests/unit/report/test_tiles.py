@@ -43,7 +43,7 @@ def test_whatever_decided_the_verdict_is_there_and_first(found: list[Check], own
 
 def test_its_own_bounds_come_behind_the_measure_that_tells_its_runs_apart() -> None:
     own = frozenset({"tasks.run_duration", "evidence.samples", "tasks.duplicated"})
-    assert names(RUN, own) == ["recovery.first_new_task", "tasks.duplicated", "tasks.run_duration"]
+    assert names(RUN, own) == ["recovery.first_new_task", "tasks.run_duration", "tasks.duplicated"]
     of_workers = RUN.model_copy(update={"checks": tuple(c for c in RUN.checks if c.name in {*own, "tasks.lost"})})
     assert names(of_workers, own) == ["tasks.run_duration", "tasks.duplicated"]
 
