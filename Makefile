@@ -34,7 +34,7 @@ mutants: ## plant defects in the judge, and count those that no test finds
 mutants-worlds: ## the same defects, with simulated worlds alone as test
 	rm -rf reports/mutants-worlds && mkdir -p reports/mutants-worlds
 	git archive HEAD | tar -x -C reports/mutants-worlds
-	cd reports/mutants-worlds && sed -i 's|"tests/unit/judge"|"tests/unit/test_worlds.py::test_the_judge_agrees_with_the_truth"|' pyproject.toml \
+	cd reports/mutants-worlds && sed -i 's|"tests/unit/judge", "tests/unit/schedule"|"tests/unit/test_worlds.py::test_the_judge_agrees_with_the_truth"|' pyproject.toml \
 		&& WORLDS=1500 sh bin/uv run --frozen --group mutation mutmut run
 
 nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one; MUTANTS=1/7 adds a seventh of the mutants

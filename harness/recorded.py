@@ -13,7 +13,7 @@ from harness.report import html, index, junit
 from harness.report import matrix as matrices
 from harness.report.matrix import Matrix
 from harness.settings import Settings
-from harness.slo import changed
+from harness.slo import changed, own
 
 
 def read(named: Path) -> History:
@@ -39,7 +39,7 @@ def check(named: Path, save: bool = False) -> Outcome:
         folder = _folder(named)
         outcome.save(folder / "verdict.json")
         junit.write(history, outcome, folder / "junit.xml")
-        html.write(history, outcome, folder / "report.html", _since_changed(history))
+        html.write(history, outcome, folder / "report.html", _since_changed(history), _own(history))
         if folder.resolve().name == outcome.run_id:
             runs = folder.resolve().parent
             trend.keep(history, outcome, runs)
@@ -52,6 +52,12 @@ def _since_changed(history: History) -> dict[str, str]:
     """The bounds in force that are others today, by name."""
     meta = history.meta
     return changed(Settings().slo_file, meta.slo, meta.stack, meta.experiment) if meta else {}
+
+
+def _own(history: History) -> frozenset[str]:
+    """The bounds that the experiment has of its own, today."""
+    meta = history.meta
+    return own(Settings().slo_file, meta.stack, meta.experiment) if meta else frozenset()
 
 
 def report(named: Path) -> Path:

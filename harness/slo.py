@@ -161,14 +161,27 @@ def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, exper
 
     `stack` is as in a history: with the profile behind it, unless that is tuned.
     """
-    short = stack.removesuffix("-defaults")
-    profile = "tuned" if short == stack else "defaults"
+    profile, short = _profile(stack)
     now = {name: _today(path, profile, short, experiment, name) for name in then}
     return {
         name: f"{bound.limit:g} {bound.unit} today" if bound else "none today"
         for name, bound in now.items()
         if bound is None or then[name].get("limit") != bound.limit
     }
+
+
+def own(path: Path, stack: str, experiment: str) -> frozenset[str]:
+    """The names of the bounds that `slo.yaml` gives to this experiment itself; none where it does not know it."""
+    try:
+        return frozenset(_names(_table(path, _root(path), (*_profile(stack), experiment))))
+    except UsageError:
+        return frozenset()
+
+
+def _profile(stack: str) -> tuple[str, str]:
+    """The profile and the stack, of a stack as a history has it."""
+    short = stack.removesuffix("-defaults")
+    return ("tuned" if short == stack else "defaults"), short
 
 
 def _today(path: Path, profile: str, stack: str, experiment: str, name: str) -> Bound | None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from harness.history import NS, History
 from harness.judge.checks import measured, some, unknown
 from harness.judge.owed import PROMPT
-from harness.judge.scheduled import Book, Listing, read
-from harness.judge.ticks import moment
+from harness.judge.scheduled import Book, read
 from harness.outcome import Check, Verdict, Window
+from harness.schedule.listed import Listing
+from harness.schedule.ticks import moment
 from harness.slo import Bound
 
 UNCONSUMED, TWICE = "assets.unconsumed", "assets.consumed_twice"

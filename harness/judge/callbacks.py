@@ -15,8 +15,9 @@ from harness.history import History
 from harness.judge.checks import measured, some, unknown
 from harness.judge.observers import unread_ledger
 from harness.judge.runs import runs
-from harness.judge.scheduled import OVER, Book, Listing, Made, read
+from harness.judge.scheduled import Book, read
 from harness.outcome import Check, Verdict, Window
+from harness.schedule.listed import OVER, Listing, Made
 from harness.slo import Bound
 
 NAME = "callbacks.doubled"

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge.observers import MARKS, SCHEDULE, unseen
+from harness.judge.observers import MARKS, unseen
 from harness.judge.runs import Run, Task, Work, known, runs, work
 from harness.samples import Column, Flags
+from harness.schedule.listed import LISTER
 
 CLOCK_NS = NS // 20  # a timer may fire a little early
 HELD_UP_NS = NS  # on a busy machine
@@ -106,7 +107,7 @@ def _early(history: History, asked: dict[str, Run]) -> list[str]:
 
 def _news(history: History) -> Iterator[tuple[int, str, str]]:
     for op in history.ops:
-        asked_for = op.process != SCHEDULE and (op.f, op.type) != ("trigger", "invoke")
+        asked_for = op.process != LISTER and (op.f, op.type) != ("trigger", "invoke")
         if asked_for and isinstance(name := op.value.get("dag_run"), str):
             yield op.t, name, NEWS.get(op.f, "was known")
     for mark in history.marks:

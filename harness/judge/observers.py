@@ -13,7 +13,6 @@ PROBER = "prober"
 LEDGER = "ledger"
 PODS, JOBS, MARKS, RUNS = ("watcher", "pods of"), ("watcher", "scheduler jobs"), (LEDGER, ""), ("runs of", "")
 TOLD_WITHIN = 5 * NS  # an observer waits for an answer so long before it says that it sees nothing
-SCHEDULE = "schedule"  # lists runs which nobody asked for
 WRITER = "writer"  # the workload that records each first try of a trigger as a sample
 
 

@@ -1,4 +1,4 @@
-"""Which run was made for which tick: each expected run goes with at most one that came, and each that came with one.
+"""Which runs are owed: each tick goes with at most one run that came, and each that came with one.
 
 Where a DAG does not catch up, Airflow makes the newest run that is due and leaves out what is older. It works out the
 next one when it makes a run, and when the DAG's file is read again (Airflow 3.3.2, `calculate_dagrun_date_fields` in
@@ -14,14 +14,13 @@ import math
 from dataclasses import dataclass, field
 
 from harness.history import NS
-from harness.judge.scheduled import Book, Clock, Listing, Made
-from harness.judge.ticks import Tick, moment, ticks
+from harness.judge.scheduled import Book
+from harness.schedule.listed import Clock, Listing, Made, paired
+from harness.schedule.ticks import Tick, moment
 
-SCHEDULED = "scheduled"
 ACTIVE_RUNS = 16  # Airflow's own `max_active_runs_per_dag`
 PROMPT = 5 * NS  # schedulers look for what is due every second or two
 SLACK = 2 * NS  # schedulers have a clock each
-AHEAD = 30 * NS  # while Airflow is asked, more becomes due
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,13 @@ def room(listing: Listing) -> Room:
 
 def match(book: Book, listing: Listing, clock: Clock) -> Owed:
     """Raises `HistoryError` where the timetable is none."""
-    runs = [run for run in listing.runs if run.run_type == SCHEDULED]
     asked = clock.wall(listing.asked)
-    found, extra = _pairs(listing, runs, asked)
-    walk = _Walk(book, listing, clock, max(found, default=-1), moment(listing.schedule.unpaused))
+    came, extra = paired(listing, asked)
+    last = max((place for place, (_, run) in enumerate(came) if run), default=-1)
+    walk = _Walk(book, listing, clock, last, moment(listing.schedule.unpaused))
     pairs = []
-    for place, tick in enumerate(ticks(listing.schedule, asked + AHEAD)):
-        if run := found.get(place):
+    for place, (tick, run) in enumerate(came):
+        if run:
             pairs.append((tick, run))
             if not listing.schedule.catchup and walk.came_late(tick):
                 extra.append((run, "older than one that was due when the run before it was made"))
@@ -74,22 +73,6 @@ def match(book: Book, listing: Listing, clock: Clock) -> Owed:
         else:
             walk.absent(place, tick)
     return Owed(listing.dag, tuple(pairs), tuple(walk.missed), tuple(walk.pending), tuple(extra), tuple(walk.unsure))
-
-
-def _pairs(listing: Listing, runs: list[Made], asked: int) -> tuple[dict[int, Made], list[tuple[Made, str]]]:
-    """Runs by the place of their tick, the first that was made where there are several; and all others."""
-    places = {tick.logical: place for place, tick in enumerate(ticks(listing.schedule, asked + AHEAD))}
-    found: dict[int, Made] = {}
-    extra = []
-    for run in sorted(runs, key=lambda run: run.made or 0):
-        place = places.get((run.logical if listing.schedule.interval else run.run_after) or 0)
-        if place is None:
-            extra.append((run, "of no tick"))
-        elif place in found:
-            extra.append((run, "a second one of the same tick"))
-        else:
-            found[place] = run
-    return found, extra
 
 
 class _Walk:

@@ -14,10 +14,11 @@ from harness.judge.faults import fault_time
 from harness.judge.observers import MARKS
 from harness.judge.owed import PROMPT, Owed, room
 from harness.judge.runs import Task
-from harness.judge.scheduled import Book, Clock, Listing, Made
-from harness.judge.ticks import moment, shown
+from harness.judge.scheduled import Book
 from harness.outcome import Check, Verdict, Window
 from harness.records import MOST_T
+from harness.schedule.listed import Clock, Listing, Made
+from harness.schedule.ticks import moment, shown
 from harness.slo import Bound
 
 

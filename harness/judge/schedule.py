@@ -11,9 +11,10 @@ from harness.history import NS, History
 from harness.judge import crowds, punctual
 from harness.judge.checks import measured, some, unknown
 from harness.judge.owed import Owed, match
-from harness.judge.scheduled import Book, Clock, Listing, Made, read
-from harness.judge.ticks import Tick, shown
+from harness.judge.scheduled import Book, read
 from harness.outcome import Check, Verdict, Window
+from harness.schedule.listed import Clock, Listing, Made
+from harness.schedule.ticks import Tick, named, shown
 from harness.slo import Bound
 
 DURATION = "tasks.run_duration"
@@ -35,7 +36,7 @@ class Scene:
     def window(self, dag: str, tick: Tick, what: str) -> Window:
         start, end = (max(0, self.clock.here(t)) for t in (tick.due, tick.superseded))
         last = self.book.history.last_t
-        return Window(start=min(start, last), end=min(end, last), what=f"{dag}, due {shown(tick.due)}: {what}")
+        return Window(start=min(start, last), end=min(end, last), what=f"{named(dag, tick)}: {what}")
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:

@@ -17,12 +17,19 @@ from harness.samples import Column
 
 MS = NS // 1000
 PHASES = ("baseline", "fault", "recovery", "cooldown")
-MAIN = ("tasks.lost", "tasks.duplicated", "recovery.")
 QUESTIONS = {
     "evidence": "Is there enough to judge by?",
     "availability": "Did every target answer, all through the fault?",
     "tasks": "Was every accepted run done in time, and each of its tasks exactly once?",
     "recovery": "How long after the fault did each phase of the recovery come?",
+    "schedule": "Did each run that was due come, once, in its turn and in time?",
+    "callbacks": "Was each end told to whom it was to be told, and once?",
+    "pools": "Did more begin than a pool has slots for?",
+    "assets": "Did each update bring about a run?",
+    "deferred": "Did each task come back that waited for a trigger?",
+    "redundancy": "Did each Ready replica do its share?",
+    "collateral": "Did anything end that was not hit?",
+    "healthy": "Did every pod stay as it was?",
     "disruption": "Did the budgets refuse what they must, and did enough pods stay?",
     "scaling": "What did more of it bring?",
     "rollback": "Is the cluster as it was?",
@@ -103,11 +110,6 @@ def groups(outcome: Outcome) -> list[Group]:
     for check in outcome.checks:
         found.setdefault(check.name.split(".")[0], []).append(check)
     return [Group(name, QUESTIONS.get(name, ""), tuple(checks)) for name, checks in found.items()]
-
-
-def main(outcome: Outcome) -> list[Check]:
-    """The measures that are looked for first."""
-    return [c for c in outcome.checks if c.name.endswith(".outage") or c.name.startswith(MAIN)]
 
 
 def tally(outcome: Outcome) -> str:

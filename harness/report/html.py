@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from harness import files
 from harness.history import NS, History
 from harness.outcome import Outcome, Verdict
-from harness.report import curve, facts, pages, timeline
+from harness.report import curve, facts, milestones, pages, tiles, timeline
 
 MEANINGS = {
     Verdict.PASS: "Every promise held, and the evidence for it is complete.",
@@ -22,10 +22,17 @@ MEANINGS = {
 AROUND_S = 10
 
 
-def write(history: History, outcome: Outcome, path: Path, changed: Mapping[str, str] | None = None) -> None:
+def write(
+    history: History,
+    outcome: Outcome,
+    path: Path,
+    changed: Mapping[str, str] | None = None,
+    own: frozenset[str] = frozenset(),
+) -> None:
     """Render the report of one judged run to `path`, whatever state the history is in.
 
-    `changed` says of bounds that were in force, and are others by now, what they are.
+    `changed` says of bounds that were in force, and are others by now, what they are; `own` are the bounds that are not
+    those of every experiment.
     """
     page = pages.render(
         "report.html.j2",
@@ -35,7 +42,7 @@ def write(history: History, outcome: Outcome, path: Path, changed: Mapping[str, 
         meaning=MEANINGS[outcome.verdict],
         reasons=[c for c in outcome.checks if c.verdict is outcome.verdict and c.verdict is not Verdict.PASS],
         tally=facts.tally(outcome),
-        main=facts.main(outcome),
+        tiles=tiles.tiles(outcome, own),
         groups=facts.groups(outcome),
         faults=facts.fault_rows(history),
         floor=facts.floor_rows(history),
@@ -57,7 +64,7 @@ def _views(history: History, outcome: Outcome) -> dict[str, list[float]]:
     views: dict[str, Any] = {"Whole run": [0, last]}
     fault = facts.fault_time(history)
     if fault is not None:
-        ends = [w.end for c in outcome.checks if c.name.startswith("recovery.") for w in c.windows]
+        ends = [w.end for c in outcome.checks if c.name.startswith(milestones.PHASES) for w in c.windows]
         begin, end = fault / NS, max([fault, *ends]) / NS
         views["Fault to recovery"] = [max(0.0, begin - AROUND_S / 2), min(last, end + AROUND_S / 2)]
         views["At the fault"] = [max(0.0, begin - 1), min(last, begin + AROUND_S / 2)]

@@ -1,4 +1,4 @@
-"""One page over all recorded runs: the newest first, and how the measures of each experiment went from run to run."""
+"""One page over all recorded runs: those of the newest session, and how each experiment went from run to run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from harness.history import MOST_LINE, NAMES
 from harness.outcome import Check, Outcome, Verdict
 from harness.records import ADAPTER, Meta
 from harness.report import pages
-from harness.report.matrix import matrix
+from harness.report.matrix import main, matrix
+from harness.report.sessions import newest
 from harness.report.spark import Spark, spark
 from harness.slo import CATALOGUE
 
 NAME = "index.html"
 UNJUDGED = "not judged"
 OURS = '<meta name="generator" content="airflow-chaos">'
-MAIN = tuple(name for name in CATALOGUE if name.endswith(".outage") or name.startswith("recovery."))
 TRENDS = tuple(name for name in CATALOGUE if not name.startswith("evidence."))
 
 
@@ -41,6 +41,17 @@ class Row:
     @property
     def word(self) -> str:
         return self.outcome.verdict.value if self.outcome else UNJUDGED
+
+    @property
+    def main(self) -> Check | None:
+        """What runs of its experiment are told apart by, if it was measured."""
+        return self.check(main({check.name for check in self.outcome.checks})) if self.outcome else None
+
+    @property
+    def decided(self) -> list[Check]:
+        """The checks that a verdict other than PASS comes from."""
+        checks = self.outcome.checks if self.outcome and self.outcome.verdict is not Verdict.PASS else ()
+        return [check for check in checks if check.verdict == self.word]
 
     def check(self, name: str) -> Check | None:
         """The check of this name, if it measured anything."""
@@ -64,17 +75,24 @@ def write(runs: Path) -> Path:
     if not ours(runs):
         raise UsageError(f"{path} was not made by harness and stays as it is; move it away, or use another folder")
     found = rows(runs)
-    counts = Counter(row.word for row in found)
+    session = [found[place] for place in newest([row.wall for row in found])]
     page = pages.render(
         "index.html.j2",
         rows=found,
-        counts=[(word, counts[word]) for word in (*Verdict, UNJUDGED) if counts[word]],
-        measures=[name for name in MAIN if any(row.check(name) for row in found)],
+        counts=counts(found),
+        session=session,
+        session_counts=counts(session),
         trends=trends(found),
         matrix=matrix(row.outcome for row in found if row.outcome),
     )
     files.write(path, page)
     return path
+
+
+def counts(found: Iterable[Row]) -> list[tuple[str, int]]:
+    """How many runs came to what, the good ones first."""
+    many = Counter(row.word for row in found)
+    return [(word, many[word]) for word in (*Verdict, UNJUDGED) if many[word]]
 
 
 def ours(runs: Path) -> bool:

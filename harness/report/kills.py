@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,7 +11,8 @@ from harness.outcome import Verdict
 from harness.report import pages
 
 WORDS = {Fate.NAMED: Verdict.PASS, Fate.OTHER: Verdict.INVALID, Fate.SURVIVED: Verdict.FAIL, Fate.INVALID: None}
-SIDE, GAP, LEFT, TOP = 14, 4, 230, 170  # px
+SIDE, GAP, EDGE = 14, 4, 12  # px
+LETTER = 6.6  # px, of the widest text; names of experiments are slanted by 60 degrees
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Picture:
 
     width: int
     height: int
+    left: int
+    top: int
     columns: tuple[tuple[int, str], ...]
     rows: tuple[tuple[int, str], ...]
     squares: tuple[Square, ...]
@@ -53,11 +57,16 @@ def picture(matrix: Matrix) -> Picture:
     mutants = matrix.mutants
     shown = [*mutants, *(rest for m in mutants if (rest := matrix.at_rest(m.mutant)))]
     names = sorted({trial.experiment for trial in shown})
-    lines = {trial.mutant: TOP + number * (SIDE + GAP) for number, trial in enumerate(mutants)}
-    places = {name: LEFT + number * (SIDE + GAP) for number, name in enumerate(names)}
+    left = EDGE + round(LETTER * max((len(trial.mutant) for trial in mutants), default=0))
+    longest = LETTER * max(map(len, names), default=0)
+    top = EDGE + round(longest * math.sin(math.pi / 3))
+    lines = {trial.mutant: top + number * (SIDE + GAP) for number, trial in enumerate(mutants)}
+    places = {name: left + number * (SIDE + GAP) for number, name in enumerate(names)}
     return Picture(
-        width=LEFT + len(names) * (SIDE + GAP) + 80,  # the last name is slanted
-        height=TOP + len(mutants) * (SIDE + GAP),
+        width=left + len(names) * (SIDE + GAP) + EDGE + round(longest * math.cos(math.pi / 3)),
+        height=top + len(mutants) * (SIDE + GAP),
+        left=left,
+        top=top,
         columns=tuple((x, name) for name, x in places.items()),
         rows=tuple((y, name) for name, y in lines.items()),
         squares=tuple(_square(trial, places[trial.experiment], lines[trial.mutant]) for trial in shown),

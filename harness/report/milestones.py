@@ -11,12 +11,13 @@ STEP = Look(RED, over=3, symbol="diamond", size=9)
 STEPS = {"injected": "injected", "proved": "proved", "rolled-back": "rolled back"}
 AT, MOVED = Look(GREY, 0.14), Look(AMBER, over=3, symbol="x", size=8)
 KEY = (("injected, proved, rolled back", STEP),)
+PHASES = ("recovery.", "schedule.caught_up")
 JUDGED = {Verdict.PASS: Look(GREEN), Verdict.INVALID: Look(AMBER, over=1), Verdict.FAIL: Look(RED, over=2)}
 
 
 def band(history: History, outcome: Outcome) -> Band:
     """Windows of checks that were not passed are shown here too, so that what they speak of can be found."""
-    phases = [c for c in outcome.checks if c.name.startswith("recovery.") and c.windows and c.measure is not None]
+    phases = [c for c in outcome.checks if c.name.startswith(PHASES) and c.windows and c.measure is not None]
     broken = [c for c in outcome.checks if c.verdict is not Verdict.PASS and c.windows and c not in phases]
     lanes = [*_fault(history), *_address(history), *map(_phase, phases), *map(_broken, broken)]
     return Band("Fault and recovery", tuple(lanes), KEY if history.faults else ())
@@ -47,7 +48,7 @@ def _address(history: History) -> list[Lane]:
 
 
 def _phase(check: Check) -> Lane:
-    name = check.name.removeprefix("recovery.").replace("_", " ")
+    name = check.name.removeprefix("recovery.").replace(".", " ").replace("_", " ")
     return Lane(f"{name} {check.measure:.1f} {check.unit}", tuple(_bar(check, window) for window in check.windows))
 
 

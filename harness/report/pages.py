@@ -8,6 +8,8 @@ from typing import Any
 
 import jinja2
 
+from harness.slo import CATALOGUE
+
 HERE = Path(__file__).parent
 
 
@@ -49,6 +51,11 @@ def short(name: str) -> str:
     return name.removeprefix("availability.").removeprefix("recovery.").replace(".", " ").replace("_", " ")
 
 
+def sense(name: str) -> str:
+    """Which side of its limit a measure must keep."""
+    return CATALOGUE[name].sense if name in CATALOGUE else "limit"
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
@@ -65,5 +72,6 @@ def _environment() -> jinja2.Environment:
         "milliseconds": milliseconds,
         "date": date,
         "short": short,
+        "sense": sense,
     }
     return environment

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.history import NS, History
 from harness.outcome import Outcome
-from harness.report import attempts, heartbeats, latency, machine, milestones, pods, strips
+from harness.report import attempts, heartbeats, latency, machine, milestones, pods, schedules, strips
 from harness.report.facts import fault_time, spans
 from harness.report.lanes import RED, Band, Drawing, draw
 
@@ -24,7 +24,8 @@ LATENCY = Band("Latency by series, ms")
 
 def draw_run(history: History, outcome: Outcome) -> Drawing:
     """Data and layout of one figure. Above the latency of requests stands what was judged, below it what ran."""
-    above = [b for b in (milestones.band(history, outcome), strips.band(history)) if b.lanes]
+    parts = (milestones.band(history, outcome), strips.band(history), schedules.band(history, outcome))
+    above = [b for b in parts if b.lanes]
     every = (heartbeats, attempts, pods, machine)
     below = [b for b in (part.band(history) for part in every) if b.lanes]
     top, top_labels = draw([*above, LATENCY], "y")

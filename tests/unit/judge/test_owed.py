@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from harness.history import Fault, Record
 from harness.judge.owed import Owed, Room, match
 from harness.judge.scheduled import read
-from harness.judge.ticks import Tick, moment
 from harness.records import Schedule
+from harness.schedule.ticks import Tick, moment
 from harness.slo import Bound
 from tests.unit.builders import at, meta
 from tests.unit.judge.airflow_times import ASKED, Dag, Run, listed, probe, scheduled, wall, whole

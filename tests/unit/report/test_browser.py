@@ -11,8 +11,13 @@ import pytest
 
 from harness import recorded
 from harness.history import Sample
+from harness.kills import Matrix
+from harness.outcome import Verdict
+from harness.report import kills
 from tests.unit.builders import bad, changed, healthy, job, meta
+from tests.unit.judge.airflow_times import Dag, life
 from tests.unit.report.test_html import EVIL
+from tests.unit.test_kills import trial
 from tests.unit.test_recorded import record
 
 BROWSER = next(
@@ -62,6 +67,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = changed(records, Sample, lambda s: s.target == EVIL and s.due > 25 * 10**9, lambda _: {"outcome": "fail"})
     run = record(folder / "run", [meta(run_id="run", experiment=EVIL), *records[1:], job(9, 5, EVIL)])
     recorded.check(run, save=True)
+    lived = life(Dag("by-itself", period=10), away=[(60, 80)]).records()
+    recorded.check(record(folder / "scheduled", lived), save=True)
+    trials = (trial("found", Verdict.FAIL, failed=("named",)), trial(EVIL, also=(EVIL,), experiment="a-long-name" * 3))
+    (folder / "kill-matrix.html").write_text(kills.page(Matrix(trials=trials)), encoding="utf-8")
     return folder
 
 
@@ -77,6 +86,14 @@ def test_a_report_is_drawn_without_an_error(runs: Path, tmp_path: Path, flags: t
     assert "<img" not in drawn
 
 
+def test_scheduled_runs_have_a_row(runs: Path, tmp_path: Path) -> None:
+    dom, said = opened(runs / "scheduled" / "report.html", tmp_path)
+    assert said == []
+    drawn = re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
+    assert drawn.index("Scheduled runs") < drawn.index(">by-itself<")
+    assert drawn.count('class="point"') > 30
+
+
 def test_the_index_is_shown_without_an_error(runs: Path, tmp_path: Path) -> None:
     dom, said = opened(runs / "index.html", tmp_path)
     assert said == []
@@ -84,12 +101,12 @@ def test_the_index_is_shown_without_an_error(runs: Path, tmp_path: Path) -> None
     assert "<img" not in dom
 
 
-@pytest.mark.parametrize("page", ["run/report.html", "index.html"])
+@pytest.mark.parametrize("page", ["run/report.html", "scheduled/report.html", "index.html", "kill-matrix.html"])
 def test_a_phone_shows_the_whole_width(runs: Path, tmp_path: Path, page: str) -> None:
     dom, said = opened(framed(runs / page, tmp_path, 400), tmp_path, ACROSS)
     assert said == []
     assert 'data-wide="400"' in dom
-    assert ('data-drawn="yes"' in dom) is (page != "index.html")
+    assert ('data-drawn="yes"' in dom) is page.endswith("report.html")
 
 
 def test_a_reader_can_look_closer_and_hide_what_is_in_the_way(runs: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.history import Fault, Record
 from harness.report import facts
+from harness.slo import CATALOGUE
 from tests.unit.builders import bad, healthy, meta, sample, series, verdict, whole
 
 
@@ -58,6 +59,10 @@ def test_bounds_are_shown_even_when_malformed() -> None:
     (row,) = facts.bound_rows({"tasks.lost": {"limit": 3}}, {"tasks.lost": "2 count today"})
     assert (row.limit, row.origin, row.today) == ("3 ?", "?", "2 count today")
     assert facts.bound_rows(meta({}).slo, {}) == []
+
+
+def test_whatever_is_judged_asks_a_question() -> None:
+    assert {name.split(".")[0] for name in CATALOGUE} <= facts.QUESTIONS.keys()
 
 
 def test_without_a_fault_times_are_those_of_the_run() -> None:

@@ -39,6 +39,20 @@ def test_each_judged_run_writes_the_page_over_all(tmp_path: Path) -> None:
     assert "second: 5 s" in page
 
 
+def test_it_opens_with_the_newest_session_and_all_runs_are_folded_below(tmp_path: Path) -> None:
+    kept(tmp_path, "old", "2026-01-01T00:00:00.000Z", bad(healthy(), 25, 30))
+    kept(tmp_path, "before", "2026-01-02T00:00:00.000Z", bad(healthy(), 25, 30))
+    kept(tmp_path, "last", "2026-01-02T00:30:00.000Z", healthy())
+    top, below = (tmp_path / "index.html").read_text(encoding="utf-8").split("<details>")
+    assert [name for name in ("last", "before", "old") if f'<a href="{name}/report.html">' in top] == ["last", "before"]
+    assert top.index('<a href="last/') < top.index('<a href="before/')
+    assert all(f'<a href="{name}/report.html">' in below for name in ("last", "before", "old"))
+    page = said(top)
+    assert "The newest session, 2026-01-02 00:00 to 2026-01-02 00:30 UTC: 1 PASS , 1 FAIL" in page
+    assert "2026-01-02 00:30 scheduler-kill celery PASS first new task 10.5" in page
+    assert "FAIL first new task 10.5 s of 20 s availability.read.outage , availability.read.errors" in page
+
+
 def test_a_run_that_lies_elsewhere_writes_nothing_beside_its_folder(tmp_path: Path) -> None:
     recorded.check(record(tmp_path / "copy-of-a-run", healthy()), save=True)
     assert [path.name for path in tmp_path.iterdir()] == ["copy-of-a-run"]

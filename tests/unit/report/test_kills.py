@@ -28,7 +28,7 @@ def test_every_mutant_has_a_square_of_its_own(trials: list[Trial]) -> None:
     fates = [square for square in drawn.squares if not square.word.endswith("rest")]
     assert len(fates) == len(drawn.rows) == len(matrix.mutants)
     assert len({square.y for square in fates}) == len(fates)
-    assert all(0 <= s.x < drawn.width and 0 <= s.y < drawn.height for s in drawn.squares)
+    assert all(drawn.left <= s.x < drawn.width and drawn.top <= s.y < drawn.height for s in drawn.squares)
 
 
 def test_the_page_says_what_became_of_each() -> None:

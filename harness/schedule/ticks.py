@@ -47,6 +47,11 @@ def shown(t: int) -> str:
     return (EPOCH + timedelta(microseconds=t // 1000)).isoformat().removesuffix("+00:00") + "Z"
 
 
+def named(dag: str, tick: Tick) -> str:
+    """What a check calls a tick, in the windows that speak of it."""
+    return f"{dag}, due {shown(tick.due)}"
+
+
 def ticks(schedule: Schedule, until: int) -> list[Tick]:
     """What is due by `until`, in order. Without catch-up, what came before it was unpaused is among it, since a little
     of that may come. Raises `HistoryError` where the timetable is not one, or its ticks depend on more than itself."""

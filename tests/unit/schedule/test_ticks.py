@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harness.errors import HistoryError
 from harness.history import NS
-from harness.judge.ticks import EPOCH, moment, shown, ticks
 from harness.records import Schedule
+from harness.schedule.ticks import EPOCH, moment, shown, ticks
 
 HOURLY: dict[str, Callable[[datetime], bool]] = {
     "*/10 * * * *": lambda wall: wall.minute % 10 == 0 and wall.second == 0,

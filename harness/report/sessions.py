@@ -1,0 +1,31 @@
+"""The runs of one sitting: those that began one soon after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+APART = timedelta(hours=2)  # the longest run takes one, and a stack that is made anew before it a quarter
+LONGEST = timedelta(days=1)  # of machines that never rest
+
+
+def newest(walls: Sequence[str]) -> list[int]:
+    """The places of the runs of the newest session, the newest first, by when they began in RFC 3339.
+
+    What began at no time that can be read is in none.
+    """
+    known = [(t, place) for place, wall in enumerate(walls) if (t := _moment(wall)) is not None]
+    found: list[tuple[datetime, int]] = []
+    for t, place in sorted(known, key=lambda one: one[0], reverse=True):
+        if found and (found[-1][0] - t > APART or found[0][0] - t > LONGEST):
+            break
+        found.append((t, place))
+    return [place for _, place in found]
+
+
+def _moment(wall: str) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(wall)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
