@@ -84,6 +84,12 @@ class Matrix(BaseModel):
         """The trials of mutants that no control stands against yet, oldest first: there are to be as many."""
         return tuple(trial for trial in self.trials if trial.mutant and not trial.rest)[len(self.controls) :]
 
+    def before(self, newest: Trial) -> tuple[Fate, ...]:
+        """What became of the very same mutant in earlier runs that could be judged."""
+        mine = (newest.mutant, newest.digest)
+        same = [one.fate for one in self.trials if not one.rest and (one.mutant, one.digest) == mine]
+        return tuple(fate for fate in same[:-1] if fate is not Fate.INVALID)
+
     def at_rest(self, mutant: str) -> Trial | None:
         """The newest run of a mutant with nothing broken."""
         found = [trial for trial in self.trials if trial.rest and trial.mutant == mutant]
@@ -127,7 +133,7 @@ def table(matrix: Matrix, untried: Sequence[str] = (), left_out: Sequence[tuple[
         "| class | mutant | experiment | named check | fate | checks that were FAIL, or else INVALID | at rest | why |"
     )
     lines = [headline(matrix), "", columns, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    lines += [_row(trial, matrix.at_rest(trial.mutant)) for trial in matrix.mutants]
+    lines += [_row(trial, matrix.at_rest(trial.mutant), matrix.before(trial)) for trial in matrix.mutants]
     if untried:
         lines += ["", f"Not tried yet, {len(untried)}: {', '.join(f'`{name}`' for name in untried)}."]
     if left_out:
@@ -136,9 +142,10 @@ def table(matrix: Matrix, untried: Sequence[str] = (), left_out: Sequence[tuple[
     return "\n".join([*lines, ""])
 
 
-def _row(trial: Trial, rest: Trial | None) -> str:
+def _row(trial: Trial, rest: Trial | None, before: Sequence[Fate]) -> str:
     bad = ", ".join(f"`{name}`" for name in trial.failed or trial.doubted)
     named = " or ".join(f"`{name}`" for name in (trial.check, *trial.also))
     seen = "" if rest is None else f"{rest.verdict} {', '.join(rest.failed or rest.doubted)}".strip()
-    cells = (trial.kind, f"`{trial.mutant}`: {trial.title}", trial.experiment, named, trial.fate, bad, seen)
+    fate = f"{trial.fate} (before: {', '.join(before)})" if set(before) - {trial.fate} else trial.fate
+    cells = (trial.kind, f"`{trial.mutant}`: {trial.title}", trial.experiment, named, fate, bad, seen)
     return f"| {' | '.join(cells)} | {trial.because.replace('|', '/')} |"

@@ -44,6 +44,15 @@ def test_the_newest_trial_of_a_mutant_counts() -> None:
     assert [t.fate for t in matrix.mutants] == [Fate.NAMED]
 
 
+def test_a_fate_that_was_another_before_is_not_forgotten() -> None:
+    survived, killed = trial(), trial(verdict=Verdict.FAIL, failed=("named",))
+    matrix = Matrix().with_(survived).with_(killed)
+    assert matrix.before(killed) == (Fate.SURVIVED,)
+    assert "killed by the named check (before: survived)" in table(matrix)
+    assert "before" not in table(Matrix().with_(killed).with_(killed))
+    assert "before" not in table(Matrix().with_(trial(digest="another")).with_(killed))
+
+
 def test_what_was_tried_is_not_tried_again_unless_it_changed_or_was_not_judged() -> None:
     matrix = Matrix().with_(trial()).with_(trial("n", Verdict.INVALID))
     assert matrix.tried("m", "d")

@@ -71,7 +71,7 @@ def test_what_is_planted_takes_hold_when_its_module_is_imported(mutant: Mutant) 
     env = {"PYTHONPATH": os.pathsep.join(map(str, (SHARED, mutant.folder))), "PYTHONDONTWRITEBYTECODE": "1"}
     names = run([sys.executable, "-c", code], timeout=60, env=env, cwd=ROOT).split()
     assert names
-    assert {name.split(".")[0] for name in names} == {"harness" if mutant.of_the_suite else "airflow"}
+    assert {name.split(".")[0] for name in names} <= ({"harness"} if mutant.of_the_suite else {"airflow", "kombu"})
 
 
 @pytest.mark.parametrize(
