@@ -126,7 +126,6 @@ class Rig:
             _try(stop, problems)
         return problems
 
-
     def _read_back(self) -> None:
         """What is left of what was written, now that nobody writes it any more."""
         kept.read(lambda: self._access.airflow(CALL_S), self._recorder, self._written)

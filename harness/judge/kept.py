@@ -1,8 +1,8 @@
 """Is what was acknowledged still there? By what each Variable holds once nobody writes it any more.
 
-Each series has a Variable to itself, and its requests bear their numbers in the order in which they were due. Several may
-be under way at once, so the last to be sent need not be the last to be written. One that nobody acknowledged may have been
-written at any time after it was sent, or never.
+Each series has a Variable to itself, and its requests bear their numbers in the order in which they were due. Several
+may be under way at once, so the last to be sent need not be the last to be written. One that nobody acknowledged may
+have been written at any time after it was sent, or never.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _read(history: History, bound: Bound, column: Column, op: Op) -> Check:
     place = _place(history, column, said)
     last = int(column.t[good].max())  # so late the newest that was acknowledged was sent
     if place is not None and column.end[place] < last and not good[place]:
-        why = f"{column.series} holds what was sent {when(int(column.t[place]), fault_time(history))} and never answered"
+        sent = when(int(column.t[place]), fault_time(history))
+        why = f"{column.series} left what was sent {sent} and never acknowledged"
         return unknown(bound, f"{why}: it was written late, or what was acknowledged after it is lost")
     since = -1 if place is None else int(column.end[place])
     # What was sent before the one that is there had ended may have been written before it.

@@ -13,8 +13,8 @@ from harness.history import Op, Recorder
 def read(door: Callable[[], Airflow], recorder: Recorder, paths: Iterable[str]) -> None:
     """Ask once for each Variable at these paths, each over a new connection with a login of its own.
 
-    Op `kept`: ok, it holds this `value`; fail, there is none; info, nobody knows. `asked` is when, in nanoseconds of the
-    run.
+    Op `kept`: ok, it holds this `value`; fail, there is none; info, nobody knows. `asked` is when, in nanoseconds of
+    the run.
     """
     for path in paths:
         asked, one = recorder.now(), door()
