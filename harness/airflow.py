@@ -144,13 +144,12 @@ class Airflow:
 
     def variable(self, path: str) -> str | None:
         """What a Variable holds, by its path; None where there is no such one."""
-        reply = self._send_as_user("GET", path)
-        body = self._body(reply)
+        body = self._body(reply := self._send_as_user("GET", path))
         if reply.status_code == 404 and "detail" in body:
             return None
-        if reply.status_code != 200 or not isinstance(body.get("value"), str):
-            raise self._unexpected(f"GET {path}", reply)
-        return str(body["value"])
+        if reply.status_code == 200 and isinstance(value := body.get("value"), str):
+            return value
+        raise self._unexpected(f"GET {path}", reply)
 
     def finished(self, dag: str, prefix: str, known: Container[str]) -> list[RunState]:
         """Runs that came to their end and are not `known`, by reading from the newest end back to what is known.
