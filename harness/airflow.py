@@ -142,6 +142,15 @@ class Airflow:
         if reply.status_code not in (200, 201, 409):
             raise self._unexpected(f"POST {path}", reply)
 
+    def variable(self, path: str) -> str | None:
+        """What a Variable holds, by its path; None where there is no such one."""
+        body = self._body(reply := self._send_as_user("GET", path))
+        if reply.status_code == 404 and "detail" in body:
+            return None
+        if reply.status_code == 200 and isinstance(value := body.get("value"), str):
+            return value
+        raise self._unexpected(f"GET {path}", reply)
+
     def finished(self, dag: str, prefix: str, known: Container[str]) -> list[RunState]:
         """Runs that came to their end and are not `known`, by reading from the newest end back to what is known.
 

@@ -11,6 +11,6 @@ from harness.slo import Bound, load
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
     """By name. Raises `UsageError` where `slo.yaml` gives no limit for one that is owed."""
     plan = one.plan
-    reads_back = plan.writer is not None
-    needed = required(plan.component, plan.writes, plan.recovery, there.stack, reads_back=reads_back)
+    reads_back, keeps = plan.writer is not None, bool(plan.probe.writes)
+    needed = required(plan.component, plan.writes, plan.recovery, there.stack, reads_back=reads_back, keeps=keeps)
     return load(there.slo_file, there.profile, there.stack, one.name, needed)

@@ -99,8 +99,10 @@ class Op(Record):
     """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`.
 
     `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks, the number of their
-    tries and, of several, which began. Of the process `schedule`, listed: Airflow was asked for all runs of a `dag`,
-    and how many `runs` it knew (info: it could not be asked); and scheduled: one of these runs.
+    tries and, of several, which began. Of the process `prober`, kept: the `value` that is left at a `path` once nobody
+    writes it any more, which was `asked` for at that time (fail: there is none; info: nobody knows). Of the process
+    `schedule`, listed: Airflow was asked for all runs of a `dag`, and how many `runs` it knew (info: it could not be
+    asked); and scheduled: one of these runs.
     """
 
     kind: Literal["op"] = "op"

@@ -12,6 +12,7 @@ from harness.experiment import Target as Request
 from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube, of_cluster
+from harness.observe import kept
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.pod_logs import PodLogs
@@ -55,6 +56,7 @@ class Rig:
             Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s)
             for url, targets in _targets(plan, access, run_id).items()
         ]
+        self._written = [t.at(conn) for t in plan.probe.writes if access.url(t.entry) for conn in t.conn]
         self._access = access
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
         if plan.writer:
@@ -112,8 +114,10 @@ class Rig:
         problems: list[str] = []
         for load in self._loads:
             _try(lambda load=load: load.stop(0), problems)  # type: ignore[misc]
+        probed = any(p.pid for p in self._probers)
         for stop in [
             *(p.stop for p in self._probers),
+            *([self._read_back] if probed else []),
             self._ledger.stop,
             self._logs.stop,
             self._watcher.stop,
@@ -121,6 +125,10 @@ class Rig:
         ]:
             _try(stop, problems)
         return problems
+
+    def _read_back(self) -> None:
+        """What is left of what was written, now that nobody writes it any more."""
+        kept.read(lambda: self._access.airflow(CALL_S), self._recorder, self._written)
 
 
 def _targets(plan: Plan, access: Access, run_id: str) -> dict[str, list[Target]]:
@@ -145,7 +153,7 @@ def _series(target: Request, token: str, run_id: str) -> list[Target]:
             headers=({"Authorization": f"Bearer {token}"} if target.login else {}) | (JSON if target.write else {}),
             must_contain=NUMBER if target.write else target.must_contain or None,
             nonce=run_id,
-            body=json.dumps(target.variable(conn, NUMBER)) if target.write else "",
+            body=json.dumps(target.variable(conn, f"{run_id}.{NUMBER}")) if target.write else "",
         )
         for conn in target.conn
     ]

@@ -22,7 +22,7 @@ from harness.bounds import owed
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
-from harness.experiment import Experiment
+from harness.experiment import Experiment, Plan
 from harness.files import write
 from harness.foreign import visible
 from harness.history import End, Phase, Recorder
@@ -33,8 +33,13 @@ from harness.rig import Rig
 from harness.settings import Settings
 from harness.signals import undisturbed
 
-AT_WORK_S = 30.0  # as long as most baselines, in which the same is asked
+AT_WORK_S = 30.0
 PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
+
+
+def at_work_s(plan: Plan) -> float:
+    """Seconds for which the load goes on once all is whole again: as before the fault, for the same is asked of it."""
+    return max(AT_WORK_S, plan.phases.baseline_s)
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Run:
         self.enter("recovery")
         until_t = time.monotonic() + phases.recovery_s
         if self._context and undoing.undo_all(self._context):
-            until_t = max(until_t, time.monotonic() + AT_WORK_S)
+            until_t = max(until_t, time.monotonic() + at_work_s(self._experiment.plan))
         time.sleep(max(0.0, until_t - time.monotonic()))
         self.enter("cooldown")
         if self._rig:

@@ -38,6 +38,7 @@ CATALOGUE: dict[str, Kind] = {
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
     "availability.read.latency": Kind("s", "at most", "due → end of a read, kept for 99 % of the time by each target"),
     "availability.write.latency": Kind("s", "at most", "due → end of a write, kept for 99 % of the time, per target"),
+    "availability.write.kept": Kind("count", "at most", "acknowledged writes that are not there in the end"),
     "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
     "availability.stream.broken": Kind("count", "at most", "answers that stay open until a run ends, and broke off"),
     "evidence.samples": Kind("count", "at least", "samples per target and connection kind after the fault began"),

@@ -36,6 +36,7 @@ PROMISES = {
     "one-node": 3,
     "stale": 4,
     "stream-broken": 3,
+    "forgets": 3,
     "undo": 4,
     "left-pod": 2,
     "extra-pod": 2,
@@ -57,6 +58,7 @@ EVIDENCE = {
     "trigger-unanswered": 2,
     "phase-missing": 2,
     "bound-missing": 12,
+    "not-read-back": 2,
     "early-outage": 4,
 }
 TIGHT = "tight"

@@ -105,6 +105,7 @@ class Life:
     intervals: dict[Key, tuple[int, int]] = field(default_factory=dict)  # the first due time, and the interval
     undone: int = UNDO
     whole: bool = True  # whether the undo found all as it was
+    forgets: int | None = None  # from when on writes are answered and not kept
     lost_by_fault: int = 0  # attempts that died with what was hit
 
     def of(self, component: str) -> list[Pod]:

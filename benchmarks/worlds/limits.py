@@ -18,7 +18,7 @@ NEVER_WITHIN = 10.0  # seconds, for what never comes
 
 
 def owed(world: World) -> list[str]:
-    return sorted(required(world.fault, True, None, world.stack))
+    return sorted(required(world.fault, True, None, world.stack, keeps=True))
 
 
 def needed(world: World) -> tuple[str, ...]:

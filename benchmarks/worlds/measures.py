@@ -130,6 +130,7 @@ def tasks(life: Life) -> dict[str, Measure]:
         "evidence.finished_runs": Measure(len(finished(life))),
         "availability.read.stale": Measure(sum(_stale(run) for run in accepted(life))),
         "availability.stream.broken": _streams(life),
+        "availability.write.kept": _forgotten(life),
     }
 
 
@@ -142,6 +143,19 @@ def _stale(run: Run) -> bool:
     sights = [seen for _, seen in sorted(run.seen)]
     late = [seen for t, seen in run.seen if t >= run.accepted + 2_000]
     return not all(late) or any(a and not b for a, b in combinations(sights, 2))
+
+
+def _forgotten(life: Life) -> Measure:
+    """Answered writes that were not kept; one that is due at the edge of an outage may be in it or not."""
+    (key,) = (key for key in life.intervals if key[2])
+    gone = bad(life, key, planned=False)
+    every = [t for t in range(life.intervals[key][0], PROBED_UNTIL, life.intervals[key][1]) if not _in(t, gone)]
+    lost = [t for t in every if life.forgets is not None and t > life.forgets]
+    return Measure(len(lost), 1 + 2 * len(gone) if lost else 0)
+
+
+def _in(t: int, spans: list[tuple[int, int]]) -> bool:
+    return any(a <= t < b for a, b in spans)
 
 
 def _streams(life: Life) -> Measure:

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import PROBED_UNTIL, TIMEOUT, Key, Life
 from benchmarks.worlds.measures import ANSWERED_MS
+from harness.experiment import VARIABLES
 from harness.samples import NO_STATUS, Column, Conn, Samples
 
 MS = 1_000_000
@@ -40,9 +41,9 @@ def _column(life: Life, key: Key, rng: np.random.Generator) -> Column:
             outcome[inside] = FAIL if outage.kind == "fail" else INFO
             took[inside] = 10 * MS if outage.kind == "fail" else TIMEOUT * MS
     status = np.select([outcome == OK, outcome == FAIL], [200, 503], NO_STATUS).astype(np.int32)
-    method = "POST" if write else "GET"
+    method, path = ("PATCH", f"{VARIABLES}{target}") if write else ("GET", f"/api/v2/{target}")
     errors = dict.fromkeys(np.flatnonzero(outcome).tolist(), "not answered")
-    return Column(method, f"/api/v2/{target}", target, cast("Conn", conn), t, due, t + took, outcome, status, errors)
+    return Column(method, path, target, cast("Conn", conn), t, due, t + took, outcome, status, errors)
 
 
 def _spoil(columns: dict[Key, Column], world: World) -> None:

@@ -94,6 +94,7 @@ _MUST: dict[str, Callable[[int, bool], list[str]]] = {
     "calibration": lambda way, _: ["evidence.calibration"] if way < 2 else [],
     "impossible": lambda *_: [COMPLETE],
     "phase-missing": lambda *_: [COMPLETE],
+    "not-read-back": lambda *_: ["availability.write.kept"],
 }
 
 

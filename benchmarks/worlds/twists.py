@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from benchmarks.worlds.choices import World
-from benchmarks.worlds.life import END, HIT, Attempt, Life, Outage, Pod, Run
+from benchmarks.worlds.life import END, HIT, PROBED_UNTIL, Attempt, Life, Outage, Pod, Run
 from benchmarks.worlds.stack import SERIES
 
 NEAR = 2_100
@@ -146,6 +146,11 @@ def _stream_broken(life: Life, way: int, _: random.Random) -> None:
         run.broken = True
 
 
+def _forgets(life: Life, way: int, _: random.Random) -> None:
+    """Only what was written last, for a while, or anything."""
+    life.forgets = (PROBED_UNTIL - 1_500, 60_000, 0)[way]
+
+
 def _unanswered(life: Life, way: int, _: random.Random) -> None:
     life.runs[1].answered, life.runs[1].listed = bool(way), not way
 
@@ -183,6 +188,7 @@ _TWISTS: dict[str, Callable[[Life, int, random.Random], None]] = {
     "one-node": _one_node,
     "stale": _stale,
     "stream-broken": _stream_broken,
+    "forgets": _forgets,
     "trigger-unanswered": _unanswered,
     "undo": _undo,
     "left-pod": _left_pod,

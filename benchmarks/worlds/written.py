@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+
 from benchmarks.worlds import watched
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import APART, BASELINE, COOLDOWN, END, FAULT, HIT, PROBED_UNTIL, RECOVERY, Life, Pod
 from benchmarks.worlds.limits import owed
-from benchmarks.worlds.sampled import MS, sampled
+from benchmarks.worlds.sampled import MS, OK, sampled
 from benchmarks.worlds.stack import SERIES, replicas
-from harness.history import End, Event, Fault, History, Mark, Meta, Phase, Record
+from harness.history import End, Event, Fault, History, Mark, Meta, Op, Phase, Record
+from harness.samples import Samples
 from harness.slo import CATALOGUE
 
 CUTS = (30_000, 45_000, 60_000, END)
@@ -27,6 +30,7 @@ def history(life: Life, world: World, limits: Mapping[str, float]) -> History:
     """What the judge reads of this life."""
     samples = sampled(life, world)
     records = [*_phases(world), *_faults(life, world), *watched.watched(life, world), *_machine(world)]
+    records += _left(life, world, samples)
     marks = sum(isinstance(record, Mark) for record in records)
     dropped = world.way("lines-missing")
     if dropped == 0:
@@ -129,6 +133,21 @@ def _machine(world: World) -> Iterator[Record]:
         yield Event.model_construct(
             t=t * MS, source="node", object="this", what="load", value={"others": busy, "steal": 1.0}
         )
+
+
+def _left(life: Life, world: World, samples: Samples) -> Iterator[Record]:
+    """What the Variable holds once nobody writes it any more, where somebody looks and is answered."""
+    way = world.way("not-read-back")
+    if way == 0:
+        return
+    (column,) = (column for series, column in samples.columns.items() if series.write)
+    until = END if life.forgets is None else life.forgets
+    there = [place for place in np.flatnonzero(column.outcome == OK) if column.t[place] <= until * MS]
+    held = f"world-{world.seed}.{there[-1]:08d}" if there else ""
+    asked = END - 1_000
+    value = {"path": column.path, "asked": asked * MS, **({} if way == 1 else {"value": held})}
+    kind: Literal["ok", "info"] = "info" if way == 1 else "ok"
+    yield Op.model_construct(t=(asked + 20) * MS, process="prober", f="kept", type=kind, value=value)
 
 
 def _observers(world: World, recorded: int, marks: int) -> Iterator[Record]:

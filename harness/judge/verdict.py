@@ -17,6 +17,7 @@ from harness.judge import (
     deferred,
     disruption,
     evidence,
+    kept,
     null,
     pools,
     recovery,
@@ -41,6 +42,7 @@ CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
     "healthy": null.healthy,
     "availability": availability.check,
+    "kept": kept.check,
     "stale": stale.check,
     "streams": streams.check,
     "redundancy": redundancy.check,
@@ -61,7 +63,9 @@ CHECKERS: dict[str, Checker] = {
 }
 # Only where somebody writes, and then asks for what was written and waits for it.
 READERS = frozenset({stale.NAME, streams.NAME})
-WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) | READERS
+# Only where something is written that can be read again when nobody writes it any more.
+KEPT = frozenset({kept.NAME})
+WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) - KEPT | READERS
 # Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
 CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun"})
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
@@ -84,23 +88,31 @@ COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
 SOME = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS
-OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL
+OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL | KEPT
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL | KEPT
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
 
 def required(
-    component: str, writes: bool, phases: Sequence[str] | None = None, stack: str = "", *, reads_back: bool = True
+    component: str,
+    writes: bool,
+    phases: Sequence[str] | None = None,
+    stack: str = "",
+    *,
+    reads_back: bool = True,
+    keeps: bool = False,
 ) -> frozenset[str]:
     """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     `reads_back`: whether somebody asks for what was written, as of runs that were triggered, and waits for it.
+    `keeps`: whether something is written whose last value can be read in the end.
     """
     more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
+    more |= KEPT if keeps else frozenset()
     more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
     more |= redundant(component, stack)
     if component == NULL:

@@ -81,6 +81,25 @@ def test_the_load_balancer_and_the_mapped_port_are_asked_at_once(
     assert not any(column.bad.any() for column in columns.values())
 
 
+def test_what_was_written_is_read_once_when_nobody_writes_any_more(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    write = {"name": "variable", "path": "/api/v2/variables/rig", "rate_hz": 5, "login": True, "write": True}
+    door = access.airflow(10)
+    for conn in ("new", "reused"):
+        door.ensure(f"{write['path']}-{conn}", {"key": f"rig-{conn}", "value": ""})
+    door.close()
+    whole = rig(settings, kube, access, recorder, probe={"timeout_s": 2, "targets": [write]})
+    whole.start()
+    under_way(recorder, b'"conn":"new"', b'"conn":"reused"')
+    assert whole.stop() == whole.stop() == []
+    history = History.read(recorder.path)
+    read = {op.value["path"]: op for op in history.ops if op.f == "kept"}
+    assert len(read) == sum(op.f == "kept" for op in history.ops) == 2
+    for column in history.samples.columns.values():
+        assert read[column.path].value["value"] == f"{recorder.path.parent.name}.{len(column) - 1:08d}"
+
+
 def test_a_prober_that_was_killed_is_told_and_the_rest_is_stopped(
     settings: Settings, kube: Kube, access: Access, recorder: Recorder
 ) -> None:

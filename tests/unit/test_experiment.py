@@ -36,9 +36,11 @@ def test_a_shipped_experiment_is_valid_to_us_and_to_chaos_toolkit(path: Path) ->
     for profile in get_args(Profile):
         for stack in stacks(ROOT / "slo.yaml", profile, found.name):
             plan, there = found.plan, Settings(stack=stack, profile=profile, slo_file=ROOT / "slo.yaml")
-            needed = required(plan.component, plan.writes, plan.recovery, stack, reads_back=plan.writer is not None)
+            back, keeps = plan.writer is not None, bool(plan.probe.writes)
+            needed = required(plan.component, plan.writes, plan.recovery, stack, reads_back=back, keeps=keeps)
             assert needed <= owed(found, there).keys()
             assert plan.writer or "availability.read.stale" not in owed(found, there), "nobody would look"
+            assert keeps or "availability.write.kept" not in owed(found, there), "nothing would be left"
     assert found.plan.on.keys() <= {path.name for path in (ROOT / "deploy" / "overlays").iterdir()} | {"defaults"}
 
 

@@ -235,6 +235,8 @@ def test_required_bounds_depend_on_what_is_broken() -> None:
     asked = {"availability.read.stale", "availability.stream.broken"}
     assert required("scheduler", writes=True) == always | rest | asked
     assert required("scheduler", writes=True, reads_back=False) == always | rest
+    kept = {"availability.write.kept"}
+    assert required("scheduler", writes=True, reads_back=False, keeps=True) == always | rest | kept
     one = {"recovery.process_gone"}
     assert required("scheduler", writes=False, phases=["process_gone"]) == REQUIRED_ALWAYS | rest | one
     assert required("worker", writes=False, phases=[]) == REQUIRED_ALWAYS | rest
@@ -321,7 +323,7 @@ def test_judging_never_raises_whatever_is_missing(lost: set[int]) -> None:
 def test_a_history_from_before_a_bound_came_to_be_is_judged_without_it(name: str) -> None:
     slo = {n: b for n, b in SLO.items() if n != name}
     assert verdict([meta(slo), *healthy()[1:]]).verdict is Verdict.PASS
-    assert name in required("none", writes=True, stack="celery") | required("scheduler", writes=False)
+    assert name in required("none", writes=True, stack="celery", keeps=True) | required("scheduler", writes=False)
 
 
 @pytest.mark.parametrize("name", sorted(n for n in LIMITS if n.startswith("recovery.")))

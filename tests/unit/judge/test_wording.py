@@ -6,7 +6,7 @@ A change of wording, of a window or of a number shows there, and is looked at be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,14 @@ from tests.unit.builders import (
     meta,
     op,
     pod,
+    prober,
     sample,
     whole,
     without,
 )
 from tests.unit.judge.test_calibration import ROWS, judged, row
 from tests.unit.judge.test_evidence import OBSERVERS, UNPROVED, dags, phases, stopped
+from tests.unit.judge.test_kept import BOUND, GOOD, Write, kept, number, record
 from tests.unit.judge.test_machine import loads
 from tests.unit.judge.test_null import BOUNDS, still
 from tests.unit.judge.test_recovery import jobs, pods
@@ -65,6 +67,14 @@ def trigger(run: str, *types: str) -> list[Record]:
 
 def of(*dag_runs: str) -> Callable[[Op | Mark], bool]:
     return lambda r: (r.dag_run if isinstance(r, Mark) else r.value["dag_run"]) in dag_runs
+
+
+MANY = GOOD * 27
+
+
+def wrote(*more: Record, writes: Sequence[Write] = MANY) -> list[Record]:
+    slo = {**meta().slo, BOUND.name: BOUND.to_json()}
+    return [meta(slo), *without(healthy(), Event, lambda e: e.object == "prober")[1:], *record(writes), *more]
 
 
 LATE = ("r24", "r30", "r36", "r42")
@@ -172,6 +182,19 @@ SCENARIOS: dict[str, Make] = {
     "machine: quiet": lambda: [*healthy(), *loads(0, 1.57, 3, 0, 0, 0, 0, 0, 0)],
     "machine: busy": lambda: [*healthy(), *loads(*[0] * 10, *[30.26] * 5, *[0] * 10)],
     "machine: malformed": lambda: [*healthy(), *loads(0, "much")],
+    "kept: the newest": lambda: wrote(kept(number(269))),
+    "kept: not the newest": lambda: wrote(kept(number(266))),
+    "kept: of another run": lambda: wrote(kept("run-0.00000009")),
+    "kept: one that nobody acknowledged": lambda: wrote(
+        kept(number(3)), writes=[*MANY[:3], Write(1, 300, "info"), *MANY[4:]]
+    ),
+    "kept: nothing was written": lambda: wrote(writes=[]),
+    "kept: nothing was acknowledged": lambda: wrote(kept(number(3)), writes=[Write(1, 30, "fail")] * 270),
+    "kept: not read": wrote,
+    "kept: not answered": lambda: wrote(kept(None, "info")),
+    "kept: read too early": lambda: wrote(kept(number(269), asked_ms=900)),
+    "kept: a sample is missing": lambda: without(wrote(kept(number(269))), Sample, lambda s: s.due == at(0.6)),
+    "kept: samples are lost": lambda: [*wrote(kept(number(269))), prober(58, "stopped", due=9, recorded=9)],
     "null: still": null,
     "null: a fault": lambda: null(fault(20.1, "begin", {"kind": "Selector", "name": "x"})),
     "null: deleted": lambda: null(pod(30, "scheduler-a", "uid-a", "deleted")),

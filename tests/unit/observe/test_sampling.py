@@ -224,3 +224,15 @@ def test_it_ends_with_a_harness_that_was_killed_and_loses_nothing(recorder: Reco
     assert told == {"due": len(history.samples), "recorded": len(history.samples)}
     dues = [s.due for s in history.samples]
     assert dues[-1] - dues[0] == (len(dues) - 1) * round(NS / 20)
+
+
+def test_the_number_of_a_request_is_its_place_among_those_of_its_series(recorder: Recorder, server: Stub) -> None:
+    """The judge tells by the order of due times which request bore which number, whatever became of those before."""
+    path, odd = "/reused?nonce=run-1.{:08}", {3: "503", 5: "hang", 6: "reset", 12: "wrong"}
+    server.turn({path.format(number): mode for number, mode in odd.items()})  # type: ignore[misc]
+    target = Target("reused", "/reused", "reused", RATE_HZ, must_contain="version", nonce="run-1")
+    prober = started(recorder, server, target, new(), timeout_s=1)
+    asked(server, 60)
+    prober.stop()
+    (column,) = [c for c in History.read(recorder.path).samples.columns.values() if c.target == "reused"]
+    assert column.bad.nonzero()[0].tolist() == list(odd)
