@@ -59,7 +59,29 @@ EVIDENCE = {
     "bound-missing": 12,
     "early-outage": 4,
 }
-TIGHT = "tight"
+# Of scheduled work: which of it there is, what goes otherwise with it, and what is not known of it.
+SCHEDULED = {
+    "schedules": 8,
+    "tick-skipped": 2,
+    "tick-twice": 3,
+    "unlisted-run": 1,
+    "never-done": 3,
+    "task-again": 2,
+    "begun-late": 2,
+    "out-of-turn": 1,
+    "beside": 1,
+    "pool-full": 1,
+    "call-lost": 2,
+    "call-twice": 2,
+    "update-lost": 2,
+    "update-twice": 2,
+    "trigger-lost": 1,
+    "backlog": 2,
+    "unlisted": 4,
+    "clock": 3,
+}
+ALL = PROMISES | EVIDENCE | SCHEDULED
+SCHEDULES, TIGHT = "schedules", "tight"
 MOST = 4
 
 
@@ -103,7 +125,7 @@ class World:
         try:
             seed, stack, fault, *rest = text.split(",")
             twists = tuple(Twist(*part.split("=", 1)) for part in rest)
-            known = PROMISES | EVIDENCE
+            known = ALL
             if fault not in FAULTS[stack] or any(t.what != TIGHT and t.number >= known[t.what] for t in twists):
                 raise ValueError(text)
             return cls(int(seed), stack, fault, twists)
@@ -122,7 +144,19 @@ def draw(seed: int, bounds: tuple[str, ...]) -> World:
         chosen.add(Twist(what, str(rng.randrange(ways[what]))))
     if rng.random() < 0.4:
         chosen.add(Twist(TIGHT, rng.choice(bounds)))
+    if rng.random() < 0.5:
+        chosen |= set(_scheduled(rng))
     return World(seed, stack, fault, tuple(sorted(chosen)))
+
+
+def _scheduled(rng: random.Random) -> Iterator[Twist]:
+    """Work that is scheduled, mostly all kinds of it; and what goes otherwise with that."""
+    whats = rng.sample(
+        [what for what in SCHEDULED if what != SCHEDULES], rng.choices(range(4), weights=(2, 4, 3, 1))[0]
+    )
+    yield Twist(SCHEDULES, str(rng.choice((0, 0, 0, rng.randrange(SCHEDULED[SCHEDULES])))))
+    for what in whats:
+        yield Twist(what, str(rng.randrange(SCHEDULED[what])))
 
 
 def singly(bounds: tuple[str, ...]) -> Iterator[World]:
@@ -132,6 +166,12 @@ def singly(bounds: tuple[str, ...]) -> Iterator[World]:
     ways += [Twist(TIGHT, bound) for bound in bounds]
     for seed, (twist, (stack, fault)) in enumerate(zip(ways, kinds, strict=False)):
         yield World(seed, stack, fault, (twist,))
+    ways = [Twist(what, str(way)) for what, most in SCHEDULED.items() for way in range(most)]
+    ways += [Twist(TIGHT, bound) for bound in bounds]
+    for seed, (twist, (stack, fault)) in enumerate(zip(ways, kinds, strict=False)):
+        yield World(
+            seed, stack, fault, tuple({Twist(SCHEDULES, "0").what: Twist(SCHEDULES, "0"), twist.what: twist}.values())
+        )
 
 
 def simpler(world: World) -> Iterator[World]:

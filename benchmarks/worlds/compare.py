@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.worlds.choices import World, draw, simpler
 from benchmarks.worlds.life import Life
 from benchmarks.worlds.stack import Stack
+from benchmarks.worlds.timed.planted import schedule
 from benchmarks.worlds.truth import Truth, beyond, truth
 from benchmarks.worlds.twists import twist
 from benchmarks.worlds.written import history
@@ -32,6 +33,7 @@ class Found:
 
 def live(world: World) -> tuple[Life, Truth]:
     life = Stack(world).live()
+    schedule(life, world)
     twist(life, world)
     return life, truth(life, world)
 

@@ -16,6 +16,7 @@ from benchmarks.worlds.life import FAULT, HIT, Life
 from benchmarks.worlds.limits import LATENCY, limits, measures, missing
 from benchmarks.worlds.measures import AROUND, MARK_LAG, SLOW_SHARE, Measure, latency
 from benchmarks.worlds.stack import IDLE, IDLE_FROM
+from benchmarks.worlds.timed.truth import timed
 from harness.outcome import Verdict
 from harness.slo import CATALOGUE
 
@@ -55,6 +56,7 @@ def truth(life: Life, world: World) -> Truth:
     bounds = limits(life, world, true)
     checks = {name: _promise(name, bounds, life, world, true) for name in bounds}
     checks |= _evidence(life, world, bounds)
+    own = timed(life, world, bounds.get("tasks.run_duration", 0.0))
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})
     for name in spoilt.doubted(world, checks):
@@ -67,7 +69,9 @@ def truth(life: Life, world: World) -> Truth:
     for name in spoilt.invalid(world):
         checks[name] = frozenset({INVALID})
     sure = {n: m for n, m in true.items() if n in bounds and len(checks[n]) == 1 and not spoilt.moves(world)}
-    return Truth(checks, bounds, {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least)})
+    measured = {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least)}
+    measured |= {} if spoilt.moves(world) else own.measures
+    return Truth(checks | own.checks, {**bounds, **own.limits}, measured)
 
 
 def _promise(name: str, bounds: Mapping[str, float], life: Life, world: World, true: Mapping[str, Measure]) -> Verdicts:

@@ -13,6 +13,7 @@ from benchmarks.worlds.life import APART, BASELINE, COOLDOWN, END, FAULT, HIT, P
 from benchmarks.worlds.limits import owed
 from benchmarks.worlds.sampled import MS, sampled
 from benchmarks.worlds.stack import SERIES, replicas
+from benchmarks.worlds.timed.recorded import pools, recorded, schedules
 from harness.history import End, Event, Fault, History, Mark, Meta, Phase, Record
 from harness.slo import CATALOGUE
 
@@ -27,6 +28,7 @@ def history(life: Life, world: World, limits: Mapping[str, float]) -> History:
     """What the judge reads of this life."""
     samples = sampled(life, world)
     records = [*_phases(world), *_faults(life, world), *watched.watched(life, world), *_machine(world)]
+    records += recorded(life, world)
     marks = sum(isinstance(record, Mark) for record in records)
     dropped = world.way("lines-missing")
     if dropped == 0:
@@ -70,6 +72,8 @@ def meta(life: Life, world: World, limits: Mapping[str, float]) -> Meta:
         slo=slo,
         probe=probe,
         seed=world.seed,
+        schedules=schedules(world),
+        pools=pools(world),
         recovery=[name.removeprefix("recovery.") for name in owed(world) if name.startswith("recovery.")],
     )
 
