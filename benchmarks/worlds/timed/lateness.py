@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.worlds.life import END, HIT
 from benchmarks.worlds.timed.dags import Dag
 from benchmarks.worlds.timed.promises import Range
-from benchmarks.worlds.timed.seen import ASKED, Sight, began, could, left, witnessed
+from benchmarks.worlds.timed.seen import ASKED, Sight, began, could, free, left, witnessed
 
 USUAL = 5_000  # nobody calls it waiting
 SEEN_LATE = 0.03
@@ -49,9 +49,9 @@ def _not_begun(sight: Sight) -> Iterator[tuple[Dag, None, float]]:
 
 
 def caught_up(sight: Sight) -> tuple[Range, bool]:
-    """From the fault until no run waits longer than usual, and none does for the longest time between two. And whether
-    that is sure: what waits for nearly as long as usual may be called either."""
-    if sight.world.fault == "none":
+    """From the fault until no run waits longer than usual, nor does any that is due within the longest time between two
+    after that. And whether that is sure: what waits for nearly as long as usual may be called either."""
+    if sight.world.fault == "none" or sight.world.way("proof") == 7:  # nothing was hit, or nothing says so
         return Range(0, 0, moot=True), True
     spans, period, after, unsure = [], 0, False, False
     for dag in sight.timed:
@@ -67,8 +67,8 @@ def caught_up(sight: Sight) -> tuple[Range, bool]:
         return Range(0, 0, moot=True), True
     last: float = HIT
     for begin, until in sorted(spans):
-        unsure |= abs(begin - last - period) < 4 * sight.eps
-        if begin > last + period:
+        unsure |= abs(begin - USUAL - last - period) < 4 * sight.eps
+        if begin - USUAL > last + period:
             break
         last = max(last, until)
     error = SEEN_LATE + sight.eps / 1000
@@ -98,8 +98,9 @@ def _waits(sight: Sight, dag: Dag) -> Iterator[tuple[tuple[float, float], float,
         sure &= min(abs(tight), abs(late_)) > 2 * sight.eps
     for _, _, due, ready, start in every:
         yield (due, ready if behind else due), END if start is None else start, sure
+    runs = [run for _, run in sight.pairs(dag)]
     made = [tick.due for tick, _ in sight.pairs(dag)]
     for tick in dag.ticks:
-        if max([HIT, *made]) < tick.due <= ASKED:  # not made, or not yet
+        if max([-END, *made]) < tick.due <= END:  # not made, or not yet: nothing newer of this DAG was
             due = max(tick.due, dag.unpaused)
-            yield (due, math.inf if behind and not sight.never else due), END, sure
+            yield (due, max(due, free(runs, dag.room)) if behind else due), END, sure

@@ -13,7 +13,19 @@ from itertools import pairwise
 from benchmarks.worlds.life import END
 from benchmarks.worlds.timed.dags import POOL, Dag, Tick
 from benchmarks.worlds.timed.scheduler import Made
-from benchmarks.worlds.timed.seen import ASKED, READ_FROM, Sight, began, ended, free, left, marked, over, witnessed
+from benchmarks.worlds.timed.seen import (
+    ASKED,
+    READ_FROM,
+    Sight,
+    began,
+    called_over,
+    ended,
+    free,
+    left,
+    marked,
+    over,
+    witnessed,
+)
 
 NEAR = 5_000  # what comes so shortly after each other may be heard of in another order
 APART = 2_000  # schedulers' clocks may be
@@ -61,8 +73,9 @@ def _missed(sight: Sight, grace: int, lasting: int) -> Range:
     total, due = exactly(0), 0
     for dag in sight.timed:
         pairs = sight.pairs(dag)
+        made = {tick for tick, _ in pairs}
         for tick in dag.ticks:
-            if tick not in dict(pairs) and tick.due <= ASKED:
+            if tick not in made and tick.due <= ASKED:
                 total += (found := _never(sight, dag, tick, pairs, grace))
                 due += found.high > 0
         for _, run in pairs:
@@ -76,7 +89,7 @@ def _never(sight: Sight, dag: Dag, tick: Tick, pairs: list[tuple[Tick, Made]], g
     a run; so one is missed where that was planted, or where none was ever made again."""
     before = [run for other, run in pairs if other.due < tick.due]
     later = any(other.due > tick.due for other, _ in pairs)
-    since = max(tick.due, dag.unpaused, free(before, dag.room))
+    since = max(tick.due, dag.unpaused, free(before, dag.room, called_over))
     waited = ASKED - grace - since
     if dag.catchup:
         return exactly(1) if later else surely(waited, sight.eps)

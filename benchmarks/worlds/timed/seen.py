@@ -4,7 +4,7 @@ its runs go with which tick. Milliseconds."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.worlds.choices import World
@@ -28,11 +28,6 @@ class Sight:
     @classmethod
     def of(cls, life: Life, world: World) -> Sight:
         return cls(life, world, plan(world), 500 if world.way("clock") == 2 else 120)
-
-    @property
-    def never(self) -> bool:
-        """Whether schedulers were gone for good."""
-        return self.world.fault == "scheduler" and self.world.way("ready-never") is not None
 
     @property
     def timed(self) -> list[Dag]:
@@ -81,12 +76,17 @@ def left(run: Made) -> float:
     ends = {a.task: e for a in run.attempts if (e := ended(a)) is not None}
     if run.dag.tasks and set(run.dag.tasks) <= ends.keys():
         return max(e for a in run.attempts if (e := ended(a)) is not None)
+    return called_over(run)
+
+
+def called_over(run: Made) -> float:
+    """When Airflow called it over; as long as it does not, it makes no more than there is room for beside it."""
     return run.ended if over(run) and run.ended is not None else math.inf
 
 
-def free(before: list[Made], most: int) -> float:
+def free(before: list[Made], most: int, end: Callable[[Made], float] = left) -> float:
     """From when on one more may be at work beside those before it."""
-    ends = sorted(left(run) for run in before)
+    ends = sorted(map(end, before))
     return ends[len(ends) - most] if len(ends) >= most else -math.inf
 
 
