@@ -80,7 +80,9 @@ SCHEDULED = {
     "unlisted": 4,
     "clock": 3,
 }
-ALL = PROMISES | EVIDENCE | SCHEDULED
+# Faults of other kinds, what else an orderly one may cost, and records that are odd in themselves.
+FURTHER = {"kind": 18, "leave": 2, "refused": 2, "odd": 11}
+ALL = PROMISES | EVIDENCE | SCHEDULED | FURTHER
 SCHEDULES, TIGHT = "schedules", "tight"
 MOST = 4
 
@@ -146,6 +148,9 @@ def draw(seed: int, bounds: tuple[str, ...]) -> World:
         chosen.add(Twist(TIGHT, rng.choice(bounds)))
     if rng.random() < 0.5:
         chosen |= set(_scheduled(rng))
+    if rng.random() < 0.4:
+        whats = ("odd",) if rng.random() < 0.4 else ("kind", "leave", "refused")
+        chosen |= {Twist(what, str(rng.randrange(FURTHER[what]))) for what in whats}
     return World(seed, stack, fault, tuple(sorted(chosen)))
 
 
@@ -166,12 +171,22 @@ def singly(bounds: tuple[str, ...]) -> Iterator[World]:
     ways += [Twist(TIGHT, bound) for bound in bounds]
     for seed, (twist, (stack, fault)) in enumerate(zip(ways, kinds, strict=False)):
         yield World(seed, stack, fault, (twist,))
-    ways = [Twist(what, str(way)) for what, most in SCHEDULED.items() for way in range(most)]
+    yield from _further(bounds)
+
+
+def _further(bounds: tuple[str, ...]) -> Iterator[World]:
+    """The same of scheduled work, and of other kinds of faults."""
+    kinds = cycle((stack, fault) for stack, faults in FAULTS.items() for fault in faults)
+    ways = [Twist(what, str(way)) for what, most in SCHEDULED.items() for way in range(most) if what != SCHEDULES]
     ways += [Twist(TIGHT, bound) for bound in bounds]
-    for seed, (twist, (stack, fault)) in enumerate(zip(ways, kinds, strict=False)):
-        yield World(
-            seed, stack, fault, tuple({Twist(SCHEDULES, "0").what: Twist(SCHEDULES, "0"), twist.what: twist}.values())
-        )
+    every: list[tuple[Twist, ...]] = [(Twist(SCHEDULES, "0"), twist) for twist in ways]
+    every += [(Twist(SCHEDULES, str(way)),) for way in range(SCHEDULED[SCHEDULES])]
+    every += [(Twist("kind", str(way)),) for way in range(FURTHER["kind"])]
+    every += [(Twist("odd", str(way)),) for way in range(FURTHER["odd"])]
+    every += [(Twist("kind", str(way)), Twist(TIGHT, "disruption.ready")) for way in range(3)]
+    every += [(Twist("kind", "2"), Twist(what, str(way))) for what in ("leave", "refused") for way in range(2)]
+    for seed, (twists, (stack, fault)) in enumerate(zip(every, kinds, strict=False)):
+        yield World(seed, stack, fault, tuple(sorted(twists)))
 
 
 def simpler(world: World) -> Iterator[World]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.worlds.choices import World, draw, simpler
+from benchmarks.worlds.kinds import leave
 from benchmarks.worlds.life import Life
 from benchmarks.worlds.stack import Stack
 from benchmarks.worlds.timed.planted import schedule
@@ -35,6 +36,7 @@ def live(world: World) -> tuple[Life, Truth]:
     life = Stack(world).live()
     schedule(life, world)
     twist(life, world)
+    leave(life, world)
     return life, truth(life, world)
 
 

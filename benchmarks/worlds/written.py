@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from benchmarks.worlds import watched
+from benchmarks.worlds import kinds, odd, watched
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import APART, BASELINE, COOLDOWN, END, FAULT, HIT, PROBED_UNTIL, RECOVERY, Life, Pod
 from benchmarks.worlds.limits import owed
@@ -29,11 +29,13 @@ def history(life: Life, world: World, limits: Mapping[str, float]) -> History:
     samples = sampled(life, world)
     records = [*_phases(world), *_faults(life, world), *watched.watched(life, world), *_machine(world)]
     records += recorded(life, world)
+    records = odd.changed(list(kinds.changed(records, life, world)), world, said=False)
     marks = sum(isinstance(record, Mark) for record in records)
     dropped = world.way("lines-missing")
     if dropped == 0:
         records.remove(next(r for r in reversed(records) if isinstance(r, Mark)))
     records += _observers(world, len(samples) + (dropped == 1), marks)
+    records = odd.changed(records, world, said=True)
     whole: list[Record] = sorted(records, key=lambda r: r.t)
     cut = world.way("cut-short")
     end = END * MS
