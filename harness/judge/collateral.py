@@ -83,7 +83,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     judged = measured(bound, count, "Restarts of pods that no fault hit:", named, whole=whole, windows=windows)
     nameless = [target.name for target in targets(history) if not target.uid]
     if nameless and judged.verdict is Verdict.FAIL:
-        return (unknown(bound, f"It is not recorded which pod a hit on {some(nameless)} was on", windows),)
+        return (unknown(bound, f"It is not known which pod a hit on {some(nameless)} was made on", windows),)
     return (judged,)
 
 
