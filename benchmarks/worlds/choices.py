@@ -79,6 +79,7 @@ SCHEDULED = {
     "backlog": 2,
     "unlisted": 4,
     "clock": 3,
+    "odd-timetable": 5,
 }
 # Faults of other kinds, what else an orderly one may cost, and records that are odd in themselves.
 FURTHER = {"kind": 18, "leave": 2, "refused": 2, "odd": 11}

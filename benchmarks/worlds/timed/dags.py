@@ -21,9 +21,9 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("free", "single", "pool", "assets", "patient", "told"),
     ("free",),
     ("free", "single"),
-    ("pool", "told"),
+    ("pool", "told", "clock"),
     ("assets", "free"),
-    ("patient", "told", "single"),
+    ("clock", "patient", "told", "single"),
     (),
     ("clock", "single"),
 )
