@@ -58,7 +58,8 @@ ASKED = frozenset({"delete_pods", "evict_pods", "drain_node"})
 
 def kind(world: World) -> Kind | None:
     way = world.way("kind")
-    return None if way is None or world.fault == "none" else KINDS[way]
+    unfit = world.fault == "none" or world.way("proof") is not None  # that is about a kill
+    return None if way is None or unfit else KINDS[way]
 
 
 def leave(life: Life, world: World) -> None:
@@ -100,7 +101,7 @@ def _refusal(action: str, name: str) -> Fault:
 def disruption(life: Life, world: World) -> dict[str, tuple[float, frozenset[Verdict]]]:
     """The limit of each bound of an orderly disruption, and the verdicts that are true of it."""
     made = kind(world)
-    if made is None or made.action not in ASKED or world.way("proof") is not None:
+    if made is None or made.action not in ASKED:
         return {}
     evicts = made.action != "delete_pods"
     way = world.way("refused")
