@@ -61,7 +61,32 @@ EVIDENCE = {
     "not-read-back": 2,
     "early-outage": 4,
 }
-TIGHT = "tight"
+# Of scheduled work: which of it there is, what goes otherwise with it, and what is not known of it.
+SCHEDULED = {
+    "schedules": 8,
+    "tick-skipped": 2,
+    "tick-twice": 3,
+    "unlisted-run": 1,
+    "never-done": 3,
+    "task-again": 2,
+    "begun-late": 2,
+    "out-of-turn": 1,
+    "beside": 1,
+    "pool-full": 1,
+    "call-lost": 2,
+    "call-twice": 2,
+    "update-lost": 2,
+    "update-twice": 2,
+    "trigger-lost": 1,
+    "backlog": 2,
+    "unlisted": 4,
+    "clock": 3,
+    "odd-timetable": 5,
+}
+# Faults of other kinds, what else an orderly one may cost, and records that are odd in themselves.
+FURTHER = {"kind": 18, "leave": 2, "refused": 2, "odd": 11}
+ALL = PROMISES | EVIDENCE | SCHEDULED | FURTHER
+SCHEDULES, TIGHT = "schedules", "tight"
 MOST = 4
 
 
@@ -105,7 +130,7 @@ class World:
         try:
             seed, stack, fault, *rest = text.split(",")
             twists = tuple(Twist(*part.split("=", 1)) for part in rest)
-            known = PROMISES | EVIDENCE
+            known = ALL
             if fault not in FAULTS[stack] or any(t.what != TIGHT and t.number >= known[t.what] for t in twists):
                 raise ValueError(text)
             return cls(int(seed), stack, fault, twists)
@@ -124,7 +149,22 @@ def draw(seed: int, bounds: tuple[str, ...]) -> World:
         chosen.add(Twist(what, str(rng.randrange(ways[what]))))
     if rng.random() < 0.4:
         chosen.add(Twist(TIGHT, rng.choice(bounds)))
+    if rng.random() < 0.5:
+        chosen |= set(_scheduled(rng))
+    if rng.random() < 0.4:
+        whats = ("odd",) if rng.random() < 0.4 else ("kind", "leave", "refused")
+        chosen |= {Twist(what, str(rng.randrange(FURTHER[what]))) for what in whats}
     return World(seed, stack, fault, tuple(sorted(chosen)))
+
+
+def _scheduled(rng: random.Random) -> Iterator[Twist]:
+    """Work that is scheduled, mostly all kinds of it; and what goes otherwise with that."""
+    whats = rng.sample(
+        [what for what in SCHEDULED if what != SCHEDULES], rng.choices(range(4), weights=(2, 4, 3, 1))[0]
+    )
+    yield Twist(SCHEDULES, str(rng.choice((0, 0, 0, rng.randrange(SCHEDULED[SCHEDULES])))))
+    for what in whats:
+        yield Twist(what, str(rng.randrange(SCHEDULED[what])))
 
 
 def singly(bounds: tuple[str, ...]) -> Iterator[World]:
@@ -134,6 +174,22 @@ def singly(bounds: tuple[str, ...]) -> Iterator[World]:
     ways += [Twist(TIGHT, bound) for bound in bounds]
     for seed, (twist, (stack, fault)) in enumerate(zip(ways, kinds, strict=False)):
         yield World(seed, stack, fault, (twist,))
+    yield from _further(bounds)
+
+
+def _further(bounds: tuple[str, ...]) -> Iterator[World]:
+    """The same of scheduled work, and of other kinds of faults."""
+    kinds = cycle((stack, fault) for stack, faults in FAULTS.items() for fault in faults)
+    ways = [Twist(what, str(way)) for what, most in SCHEDULED.items() for way in range(most) if what != SCHEDULES]
+    ways += [Twist(TIGHT, bound) for bound in bounds]
+    every: list[tuple[Twist, ...]] = [(Twist(SCHEDULES, "0"), twist) for twist in ways]
+    every += [(Twist(SCHEDULES, str(way)),) for way in range(SCHEDULED[SCHEDULES])]
+    every += [(Twist("kind", str(way)),) for way in range(FURTHER["kind"])]
+    every += [(Twist("odd", str(way)),) for way in range(FURTHER["odd"])]
+    every += [(Twist("kind", str(way)), Twist(TIGHT, "disruption.ready")) for way in range(3)]
+    every += [(Twist("kind", "2"), Twist(what, str(way))) for what in ("leave", "refused") for way in range(2)]
+    for seed, (twists, (stack, fault)) in enumerate(zip(every, kinds, strict=False)):
+        yield World(seed, stack, fault, tuple(sorted(twists)))
 
 
 def simpler(world: World) -> Iterator[World]:

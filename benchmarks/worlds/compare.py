@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.worlds.choices import World, draw, simpler
+from benchmarks.worlds.kinds import leave
 from benchmarks.worlds.life import Life
 from benchmarks.worlds.stack import Stack
+from benchmarks.worlds.timed.planted import schedule
 from benchmarks.worlds.truth import Truth, beyond, truth
 from benchmarks.worlds.twists import twist
 from benchmarks.worlds.written import history
@@ -32,7 +34,9 @@ class Found:
 
 def live(world: World) -> tuple[Life, Truth]:
     life = Stack(world).live()
+    schedule(life, world)
     twist(life, world)
+    leave(life, world)
     return life, truth(life, world)
 
 

@@ -6,6 +6,11 @@ It is the truth, whatever an observer saw of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.worlds.timed.dags import Tick
+    from benchmarks.worlds.timed.scheduler import Made
 
 BASELINE, FAULT, RECOVERY, COOLDOWN, END = 0, 20_000, 24_000, 64_000, 80_000
 HIT, APART = 20_500, 100  # the first hit, and how much later the next
@@ -63,6 +68,7 @@ class Attempt:
     end: int | None
     signed: bool = True  # whether the ledger heard of its end
     known: bool = True  # whether Airflow did
+    resumed: str = ""  # the host that it went on, where it was deferred in between
 
 
 @dataclass
@@ -107,6 +113,9 @@ class Life:
     whole: bool = True  # whether the undo found all as it was
     forgets: int | None = None  # from when on writes are answered and not kept
     lost_by_fault: int = 0  # attempts that died with what was hit
+    timed: list[Made] = field(default_factory=list)  # runs that came by themselves
+    skipped: set[Tick] = field(default_factory=set)  # whose runs a scheduler left out
+    back: int = HIT  # when schedulers went on after the fault
 
     def of(self, component: str) -> list[Pod]:
         return [pod for pod in self.pods if pod.component == component]

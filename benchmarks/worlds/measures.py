@@ -200,7 +200,7 @@ def _phase(t: float, error: float, *, broken: bool = False) -> Measure:
 def _orphans(life: Life) -> Measure:
     """Jobs that were dead and are running again are as bad as those that nobody marked."""
     old = [job for job in life.jobs if job.begun < HIT]
-    marked = [min((t for t, state in job.states if state == "failed"), default=END) for job in old]
+    marked = [min((t for t, state in job.states if state != "running"), default=END) for job in old]
     return _phase(max(marked), JOB_LAG, broken=any(job.states[-1][1] == "running" for job in old))
 
 

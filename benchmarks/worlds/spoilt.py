@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from benchmarks.worlds import odd
 from benchmarks.worlds.choices import World
+from benchmarks.worlds.kinds import KINDS
 
 COMPLETE, SCHEDULE, BASELINE, FAULT = (f"evidence.{name}" for name in ("complete", "schedule", "baseline", "fault"))
 PODS = (
@@ -17,8 +19,9 @@ PODS = (
     "tasks.left_pods",
     BASELINE,
     FAULT,
+    "disruption.ready",
 )
-JOBS = ("recovery.first_heartbeat", "recovery.orphans_handled", FAULT)
+JOBS = ("disruption.abrupt", "recovery.first_heartbeat", "recovery.orphans_handled", FAULT)
 RUNS = (
     "tasks.lost",
     "tasks.run_duration",
@@ -95,6 +98,8 @@ _MUST: dict[str, Callable[[int, bool], list[str]]] = {
     "impossible": lambda *_: [COMPLETE],
     "phase-missing": lambda *_: [COMPLETE],
     "not-read-back": lambda *_: ["availability.write.kept"],
+    "kind": lambda way, planned: [FAULT] if planned and not KINDS[way].proved else [],
+    "odd": odd.invalid,
 }
 
 
@@ -117,4 +122,6 @@ _MAY: dict[str, Callable[[int, bool], Iterable[str]]] = {
     "impossible": lambda way, _: SAMPLES if way < 2 else (*MARKS, *RUNS),
     "phase-missing": lambda *_: ("redundancy.", SCHEDULE, FAULT, BASELINE),
     "bound-missing": lambda *_: (BASELINE, "availability."),
+    "kind": lambda way, _: () if KINDS[way].proved else ("recovery.", "rollback.", "collateral."),
+    "odd": odd.doubted,
 }

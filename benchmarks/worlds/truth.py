@@ -10,12 +10,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.worlds import spoilt
+from benchmarks.worlds import odd, spoilt
 from benchmarks.worlds.choices import World
+from benchmarks.worlds.kinds import disruption, kind
 from benchmarks.worlds.life import FAULT, HIT, Life
 from benchmarks.worlds.limits import LATENCY, limits, measures, missing
 from benchmarks.worlds.measures import AROUND, MARK_LAG, SLOW_SHARE, Measure, latency
 from benchmarks.worlds.stack import IDLE, IDLE_FROM
+from benchmarks.worlds.timed.truth import timed
 from harness.outcome import Verdict
 from harness.slo import CATALOGUE
 
@@ -25,6 +27,7 @@ SLOW_SAMPLES = 2  # of a series may be slow before the fault
 OF_IDLE = dict(zip(IDLE, ("webservers", "ingress", "triggerers", "workers"), strict=True))
 OF_RESTARTED = ("webservers", "ingress", "triggerers")
 OF_COMPONENT = {"scheduler": "schedulers", "api-server": "webservers", "worker": "workers"}
+COLLATERAL = "collateral.restarts"
 NOT_UNDONE = 3  # the way in which no undo is recorded, so that nobody knows from when on all was whole
 
 
@@ -55,10 +58,16 @@ def truth(life: Life, world: World) -> Truth:
     bounds = limits(life, world, true)
     checks = {name: _promise(name, bounds, life, world, true) for name in bounds}
     checks |= _evidence(life, world, bounds)
+    own = timed(life, world, bounds.get("tasks.run_duration", 0.0))
+    made, asked = kind(world), disruption(life, world)
+    if made and (made.spares or not made.proved):
+        checks[COLLATERAL] = frozenset({FAIL} if made.spares else {FAIL, *checks[COLLATERAL]})
+    checks |= {name: verdicts for name, (_, verdicts) in asked.items()}
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})
     for name in spoilt.doubted(world, checks):
         checks[name] = checks.get(name, frozenset()) | {INVALID}
+    checks |= {name: checks[name] | {FAIL} for name in odd.broken(world) if name in checks}
     for name in spoilt.hidden(world, checks):
         checks[name] |= {PASS}
     # What never came may be due to a fault that was none, and what came may be due to another.
@@ -67,7 +76,11 @@ def truth(life: Life, world: World) -> Truth:
     for name in spoilt.invalid(world):
         checks[name] = frozenset({INVALID})
     sure = {n: m for n, m in true.items() if n in bounds and len(checks[n]) == 1 and not spoilt.moves(world)}
-    return Truth(checks, bounds, {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least)})
+    measured = {n: m for n, m in sure.items() if not (m.broken or m.moot or m.least or (made and n == COLLATERAL))}
+    measured |= {} if spoilt.moves(world) else own.measures
+    return Truth(
+        checks | own.checks, {**bounds, **own.limits, **{n: limit for n, (limit, _) in asked.items()}}, measured
+    )
 
 
 def _promise(name: str, bounds: Mapping[str, float], life: Life, world: World, true: Mapping[str, Measure]) -> Verdicts:

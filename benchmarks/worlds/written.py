@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.worlds import watched
+from benchmarks.worlds import kinds, odd, watched
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import APART, BASELINE, COOLDOWN, END, FAULT, HIT, PROBED_UNTIL, RECOVERY, Life, Pod
 from benchmarks.worlds.limits import owed
 from benchmarks.worlds.sampled import MS, OK, sampled
 from benchmarks.worlds.stack import SERIES, replicas
+from benchmarks.worlds.timed.recorded import pools, recorded, schedules
 from harness.history import End, Event, Fault, History, Mark, Meta, Op, Phase, Record
 from harness.samples import Samples
 from harness.slo import CATALOGUE
@@ -31,11 +32,14 @@ def history(life: Life, world: World, limits: Mapping[str, float]) -> History:
     samples = sampled(life, world)
     records = [*_phases(world), *_faults(life, world), *watched.watched(life, world), *_machine(world)]
     records += _left(life, world, samples)
+    records += recorded(life, world)
+    records = odd.changed(list(kinds.changed(records, life, world)), world, said=False)
     marks = sum(isinstance(record, Mark) for record in records)
     dropped = world.way("lines-missing")
     if dropped == 0:
         records.remove(next(r for r in reversed(records) if isinstance(r, Mark)))
     records += _observers(world, len(samples) + (dropped == 1), marks)
+    records = odd.changed(records, world, said=True)
     whole: list[Record] = sorted(records, key=lambda r: r.t)
     cut = world.way("cut-short")
     end = END * MS
@@ -74,6 +78,8 @@ def meta(life: Life, world: World, limits: Mapping[str, float]) -> Meta:
         slo=slo,
         probe=probe,
         seed=world.seed,
+        schedules=schedules(world),
+        pools=pools(world),
         recovery=[name.removeprefix("recovery.") for name in owed(world) if name.startswith("recovery.")],
     )
 

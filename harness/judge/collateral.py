@@ -10,7 +10,7 @@ from harness.history import Event, History, grouped
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import by_keda, fault_time, judged_from, planned, serves, targets
 from harness.judge.observers import PODS, unseen
-from harness.outcome import Check, Window
+from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
@@ -80,7 +80,11 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
         b == history.last_t for _, b in unseen(history, PODS, t, history.last_t)
     )
     count = sum(loss.times for loss in found)
-    return (measured(bound, count, "Restarts of pods that no fault hit:", named, whole=whole, windows=windows),)
+    judged = measured(bound, count, "Restarts of pods that no fault hit:", named, whole=whole, windows=windows)
+    nameless = [target.name for target in targets(history) if not target.uid]
+    if nameless and judged.verdict is Verdict.FAIL:
+        return (unknown(bound, f"It is not known which pod a hit on {some(nameless)} was made on", windows),)
+    return (judged,)
 
 
 def losses(history: History) -> list[Loss]:

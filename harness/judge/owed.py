@@ -25,15 +25,14 @@ SLACK = 2 * NS  # schedulers have a clock each
 
 @dataclass(frozen=True)
 class Owed:
-    """What became of a DAG's ticks. `extra` are runs that no tick called for, and why; `pending` ticks whose run may
-    still come; `unsure` those without a run where it is not known when others were made."""
+    """What became of a DAG's ticks. `extra` are runs that no tick called for, and why; `after` all ticks
+    after the last that was made, whether their runs may still come or not."""
 
     dag: str
     pairs: tuple[tuple[Tick, Made], ...]
     missed: tuple[Tick, ...]
-    pending: tuple[Tick, ...]
+    after: tuple[Tick, ...]
     extra: tuple[tuple[Made, str], ...]
-    unsure: tuple[Tick, ...]
 
 
 @dataclass
@@ -72,7 +71,7 @@ def match(book: Book, listing: Listing, clock: Clock) -> Owed:
             walk.made(run)
         else:
             walk.absent(place, tick)
-    return Owed(listing.dag, tuple(pairs), tuple(walk.missed), tuple(walk.pending), tuple(extra), tuple(walk.unsure))
+    return Owed(listing.dag, tuple(pairs), tuple(walk.missed), tuple(walk.after), tuple(extra))
 
 
 class _Walk:
@@ -82,19 +81,20 @@ class _Walk:
         self._listing, self._last, self._unpaused = listing, last, unpaused
         self._due_by = clock.wall(listing.asked) - book.grace
         self._slack = SLACK + 2 * clock.error
+        self._made = [run.made for one in book.known for run in one.runs if run.made is not None]
         self._away = [(clock.wall(a), self._back(None if b is None else clock.wall(b))) for a, b in book.faults]
         self._room = room(listing)
         self._before = unpaused  # when the run before was made
         self._told = all(run.made is not None for run in listing.runs)
         self._first = True
         self.missed: list[Tick] = []
-        self.pending: list[Tick] = []
-        self.unsure: list[Tick] = []
+        self.after: list[Tick] = []
 
     def _back(self, over: int | None) -> int:
-        """When runs of this DAG were made again after a fault; where none was, the newest that was due is missed."""
-        after = [r.made for r in self._listing.runs if r.made is not None and over is not None and r.made > over]
-        return min(after, default=self._due_by - self._slack)
+        """By when runs were made again after a fault: those of any DAG, for one that was left out does not excuse
+        itself. Where none was, the newest that was due is missed."""
+        after = [made + PROMPT for made in self._made if over is not None and made > over]
+        return min(after, default=self._due_by) - self._slack
 
     def made(self, run: Made) -> None:
         self._room.take(run.ended if run.over and run.ended is not None else math.inf)
@@ -106,14 +106,14 @@ class _Walk:
         return not self._first and tick.superseded <= self._before - self._slack
 
     def absent(self, place: int, tick: Tick) -> None:
-        if place > self._last and max(tick.due, self._unpaused, self._room.since) > self._due_by:
-            self.pending.append(tick)
+        newer = place < self._last
+        self.after += [] if newer else [tick]
+        if not newer and max(tick.due, self._unpaused, self._room.since) > self._due_by:
+            pass  # may still come
         elif not self._listing.schedule.catchup and tick.superseded <= self._before + self._slack:
             pass  # to be left out
         elif self._listing.schedule.catchup or (self._told and not self._excused(tick)):
             self.missed.append(tick)
-        elif not self._told:
-            self.unsure.append(tick)
 
     def _excused(self, tick: Tick) -> bool:
         """Whether nothing could be made until the tick after it was due."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
 from harness.history import NS
-from harness.judge.came import Coming, judged
+from harness.judge.came import NEVER, Coming, judged
 from harness.judge.checks import amount, measured, unknown, when
 from harness.judge.faults import fault_time
 from harness.judge.observers import MARKS
@@ -66,28 +66,49 @@ def late(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
 
 
 def caught_up(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
-    """From the fault until nothing that is due waits for longer than usual, and for the longest period nothing does."""
+    """From the fault until nothing that is due waits for longer than usual, nor what is due within a period after that:
+    the longest between two runs."""
     fault = fault_time(book.history)
     if fault is None:
         return unknown(bound, "Nothing was broken, so there was nothing to catch up with")
-    starts = [*_starts(book, owed, clock), *_pending(owed, clock)]
+    starts = [*_starts(book, owed, clock), *_unmade(book, owed, clock)]
     if not any(one.due > fault for one in starts):
         return unknown(bound, "No run was due after the fault, so nothing was at stake")
-    until, last = fault, None
-    for since, one in _waited(book, starts, fault):
-        if since + PROMPT > until + _period(owed):
-            break
-        if _seen(book, one) > until:
-            until, last = _seen(book, one), one
+    most, last = _until(book, owed, starts, fault, _seen)
+    least, _ = _until(book, owed, starts, fault, _surely)
     if last is None:
         return measured(bound, 0.0, f"After the fault no run waited longer than the usual {PROMPT // NS} s:")
-    window = Window(start=fault, end=until, what="runs begin late")
-    coming = Coming(f"The last of the runs that waited, {last.name},", fault, last.began, MARKS)
-    found = judged(book.history, bound, coming, f" after the fault ({when(until, None)})")
-    return found.model_copy(update={"windows": (window,)})
+    never = last.began is None
+    window = Window(start=fault, end=most, what="runs begin late")
+    name = f"The last of the runs that waited, {last.name},"
+    after = f" after the fault ({when(most, None)})"
+    found = measured(
+        bound, (most - fault) / NS, f"{name} {NEVER if never else 'came'}", after, whole=not never, windows=[window]
+    )
+    if found.verdict is not Verdict.FAIL or least == most:
+        return found
+    if bound.holds((least - fault) / NS):
+        return unknown(
+            bound, f"{name} was not seen to begin until {when(most, None)}, but the ledger was not read", [window]
+        )
+    known = f"Runs waited, the last of them {last.name}, before the ledger was not read any more,"
+    return measured(bound, (least - fault) / NS, known, " after the fault", whole=False, windows=[window])
 
 
-def _waited(book: Book, starts: list[Start], fault: int) -> list[tuple[int, Start]]:
+def _until(
+    book: Book, owed: list[Owed], starts: list[Start], fault: int, seen: Callable[[Book, Start], int]
+) -> tuple[int, Start | None]:
+    """When the last run began that waited, by what is taken for its start; and which."""
+    until, last = fault, None
+    for since, one in _waited(book, starts, fault, seen):
+        if since > until + _period(owed):
+            break
+        if seen(book, one) > until:
+            until, last = seen(book, one), one
+    return until, last
+
+
+def _waited(book: Book, starts: list[Start], fault: int, seen: Callable[[Book, Start], int]) -> list[tuple[int, Start]]:
     """Runs that waited for longer than usual after the fault, and from when on, in order. Of DAGs that were behind
     already, or have no time to spare, those wait for each other, which is nothing to catch up with."""
     before = [one for one in starts if one.began is not None and one.began <= fault]
@@ -95,19 +116,29 @@ def _waited(book: Book, starts: list[Start], fault: int) -> list[tuple[int, Star
     kept_up = {one.dag for one in before} - behind
     since = [(one.waits_from(one.dag in kept_up), one) for one in starts]
     return sorted(
-        ((t, one) for t, one in since if _seen(book, one) > max(fault, t + PROMPT)), key=lambda waited: waited[0]
+        ((t, one) for t, one in since if seen(book, one) > max(fault, t + PROMPT)), key=lambda waited: waited[0]
     )
 
 
-def _pending(owed: list[Owed], clock: Clock) -> Iterator[Start]:
-    """What has not been made yet, and never is ready where nothing says so."""
+def _unmade(book: Book, owed: list[Owed], clock: Clock) -> Iterator[Start]:
+    """What has not been made yet, or never was any more: it waits from when there was room for it."""
     for one in owed:
-        for tick in one.pending:
-            yield Start(one.dag, f"{one.dag} {shown(tick.due)}", clock.here(tick.due), MOST_T, None)
+        listing = book.listings[one.dag]
+        at_work, unpaused = room(listing), clock.here(moment(listing.schedule.unpaused))
+        for _, run in one.pairs:
+            at_work.take(_ended(book, listing, run, clock))
+        for tick in one.after if _tells(listing) else ():
+            due = max(clock.here(tick.due), unpaused)
+            yield Start(one.dag, f"{one.dag} {shown(tick.due)}", due, int(min(max(due, at_work.since), MOST_T)), None)
 
 
 def _seen(book: Book, one: Start) -> int:
     return book.history.last_t if one.began is None else one.began
+
+
+def _surely(book: Book, one: Start) -> int:
+    """Until when it surely waited: it may have begun as soon as its observer was blind."""
+    return Coming(one.name, min(one.due, one.ready), one.began, MARKS).least(book.history)
 
 
 def _not_before(one: Start, clock: Clock) -> int | None:
@@ -127,10 +158,9 @@ def _starts(book: Book, owed: list[Owed], clock: Clock) -> list[Start]:
 
 
 def _of_dag(book: Book, listing: Listing, owed: Owed, clock: Clock) -> Iterator[Start]:
-    """A run can begin when it is due, its DAG is no longer paused, and fewer runs than are allowed are at work. One of
-    which all tasks wait for slots of a pool says nothing."""
+    """A run can begin when it is due, its DAG is no longer paused, and fewer runs than are allowed are at work."""
     waits = listing.schedule.pools.keys()
-    if listing.schedule.tasks and all(task in waits for task, _ in listing.schedule.tasks):
+    if not _tells(listing):
         return
     at_work, unpaused = room(listing), clock.here(moment(listing.schedule.unpaused))
     for tick, run in owed.pairs:
@@ -143,6 +173,12 @@ def _of_dag(book: Book, listing: Listing, owed: Owed, clock: Clock) -> Iterator[
         if book.witnessed(run):
             yield Start(run.dag, str(run), due, int(min(max(due, free), MOST_T)), began, tight)
         at_work.take(ended)
+
+
+def _tells(listing: Listing) -> bool:
+    """Whether its tasks tell when it began: one of which all wait for slots of a pool says nothing."""
+    schedule = listing.schedule
+    return not schedule.tasks or any(task not in schedule.pools for task, _ in schedule.tasks)
 
 
 def _ended(book: Book, listing: Listing, run: Made, clock: Clock) -> float:

@@ -62,7 +62,7 @@ def _missed(scene: Scene, bound: Bound) -> Check:
     windows += [scene.window(run.dag, tick, why) for tick, run, why in undone]
     before = f"Of {due} runs that were due, never made {len(never)}, made and never done {len(undone)}:"
     found = measured(bound, len(never) + len(undone), before, f" ({names})" if names else "", windows=windows)
-    return _sure(found, bound, [scene.book.unasked, scene.book.unread, _untold(scene), _nothing(due)])
+    return _sure(found, bound, [scene.book.unasked, scene.book.unread, _nothing(due)])
 
 
 def _undone(scene: Scene, run: Made) -> str | None:
@@ -86,13 +86,6 @@ def _stuck(scene: Scene, listing: Listing, run: Made) -> bool:
     took = [r.ended - r.made for r in listing.runs if r.over and r.ended is not None and r.made is not None]
     most = max([*took, scene.lasting_ns]) + scene.book.grace
     return run.made is not None and scene.clock.wall(listing.asked) - run.made > most
-
-
-def _untold(scene: Scene) -> str | None:
-    ticks = [f"{owed.dag} {shown(tick.due)}" for owed in scene.owed for tick in owed.unsure]
-    return (
-        f"It is not known when the runs before were made, so whether these were owed: {some(ticks)}" if ticks else None
-    )
 
 
 def _nothing(count: int) -> str | None:

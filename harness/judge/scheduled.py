@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.history import NS, History, Mark
+from harness.judge.checks import some
 from harness.judge.faults import targets
 from harness.judge.observers import LEDGER, MARKS, lost_sight, unread_ledger
 from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings
@@ -61,6 +62,8 @@ class Book:
         if self.history.problem is not None:
             return "The history is not whole"
         problems = [listing.problem for listing in self.listings.values() if listing.problem]
+        undated = [str(run) for listing in self.listings.values() for run in listing.runs if run.made is None]
+        problems += [f"It is not known when these runs were made: {some(undated)}"] if undated else []
         return problems[0] if problems else self.unclear or None
 
     @property

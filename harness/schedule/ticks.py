@@ -117,15 +117,16 @@ def _delta(schedule: Schedule) -> Next:
 def _cron(expression: str, timezone: str) -> Next:
     try:
         zone = ZoneInfo(timezone)
-        hourly = croniter(expression).expanded[1] == ["*"]
+        cron = croniter(expression)
     except (CroniterError, ValueError, OSError, KeyError) as cause:
         raise HistoryError(f"{expression!r} in {timezone!r} is no cron timetable: {cause}") from cause
 
+    hourly = cron.expanded[1] == ["*"]
+
     def after(t: int) -> int:
         local = (EPOCH + timedelta(seconds=t // NS)).astimezone(zone).replace(tzinfo=None)
-        cron = croniter(expression, local)
         try:
-            then: datetime = cron.get_next(datetime)
+            then: datetime = cron.get_next(datetime, start_time=local)
             if hourly:
                 return t // NS * NS + (then - local) // timedelta(seconds=1) * NS
             while (found := _instant(then, zone)) <= t:

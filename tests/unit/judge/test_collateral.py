@@ -105,3 +105,11 @@ def test_what_nobody_watched_is_not_known() -> None:
     blind = Event(t=at(END - 20), source="probe", object="watcher", what="error", value={"of": "pods of airflow"})
     assert judged(blind).verdict is Verdict.INVALID
     assert judged(blind, pod(30, "api-a", "uid-x", restarts=1, **API)).verdict is Verdict.FAIL
+
+
+def test_where_nobody_knows_which_pod_was_hit_its_end_is_no_loss_that_is_known() -> None:
+    nameless = changed(healthy(), Fault, lambda f: f.phase == "injected", lambda f: {"target": {"name": "airflow/x"}})
+    check = judged(records=nameless)
+    assert check.verdict is Verdict.INVALID
+    assert "which pod a hit on airflow/x" in check.because
+    assert judged(records=healthy()).verdict is Verdict.PASS
