@@ -2,47 +2,38 @@
 
 They begin with the window that the harness has put into the ledger, or without one in a year that never comes. So a run
 that is made anew owes nothing of the time before it, and a harness that was killed leaves nothing that runs for ever.
-The ledger must show, for each run of a DAG, its `tasks`.
+The ledger must show, for each run of a DAG, its `tasks`, but for those that fail on purpose.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import (
     DAG,
-    BaseOperator,
+    Asset,
     CronDataIntervalTimetable,
     CronTriggerTimetable,
     DeltaDataIntervalTimetable,
     DeltaTriggerTimetable,
 )
-from ledger_marks import attempt, window
+from ledger_marks import caller, window
+from scheduled_tasks import SHAPES
 
 TABLE: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("schedules.json").read_text(encoding="utf-8"))[
     "dags"
 ]
 NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 WINDOW = window()
+RUN = WINDOW.get("run", "")
 
 
-class Work(BaseOperator):
-    """At work for so many seconds."""
-
-    def __init__(self, *, seconds: float, **said: Any) -> None:
-        super().__init__(**said)
-        self.seconds = seconds
-
-    def execute(self, context: Any) -> None:
-        with attempt(context, scheduled=WINDOW.get("run", "")):
-            time.sleep(self.seconds)
-
-
-def timetable(said: dict[str, Any]) -> Any:
+def schedule(said: dict[str, Any]) -> Any:
+    if said["kind"] == "asset":
+        return [Asset(name) for name in said.get("consumes", ())] or None
     if said["kind"] == "cron":
         kind = CronDataIntervalTimetable if said["interval"] else CronTriggerTimetable
         return kind(said["expression"], timezone="UTC")
@@ -54,21 +45,39 @@ def moment(name: str) -> datetime | None:
     return datetime.fromisoformat(WINDOW[name]) if name in WINDOW else None
 
 
-def make(dag_id: str, said: dict[str, Any]) -> DAG:
+def callbacks(dag_id: str, said: dict[str, Any], of: str) -> dict[str, Any]:
+    """What the DAG, or one of its tasks, has to do when told of a run's end."""
+    kinds = [kind for kind, task in said.get("callbacks", ()) if task == of]
+    return {f"on_{kind}_callback": caller(dag_id, of, kind, RUN) for kind in kinds}
+
+
+def make(dag_id: str, said: dict[str, Any]) -> None:
+    about = {
+        "retries": said.get("retries", 2),
+        "retry_delay": timedelta(seconds=2 if said.get("fails") else 5),
+        "retry_exponential_backoff": 2.0 if said.get("fails") else 0,
+    }
     with DAG(
         dag_id=dag_id,
-        schedule=timetable(said),
+        schedule=schedule(said),
         start_date=moment("start") or NEVER,
         end_date=moment("end"),
-        catchup=said["catchup"],
+        catchup=said.get("catchup", False),
         is_paused_upon_creation=True,
         max_active_runs=said.get("max_active_runs", 16),
         max_active_tasks=64,
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+        default_args=about,
         tags=["airflow-chaos", "scheduled"],
-    ) as dag:
-        Work(task_id="work", seconds=said["work_s"])
-    return dag
+        **callbacks(dag_id, said, ""),
+    ):
+        makes = {task: Asset(asset) for asset, task in said.get("produces", {}).items()}
+        for task in dict.fromkeys(task for task, _ in said["tasks"]):
+            of_task: dict[str, Any] = callbacks(dag_id, said, task)
+            if task in said.get("pools", {}):
+                of_task["pool"] = said["pools"][task]
+            if task in makes:
+                of_task["outlets"] = [makes[task]]
+            SHAPES[said["shape"]](task, said, RUN, of_task)
 
 
 for name, entry in TABLE.items():

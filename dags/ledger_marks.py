@@ -12,7 +12,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -75,6 +75,17 @@ def told(context: Any) -> None:
     """Say that a run was a success, as its DAG is told: its `on_success_callback`."""
     fields = {"dag_run": context["run_id"], "mark": "told", "executor_host": socket.gethostname()}
     write({**fields, "mark_id": uuid.uuid4().hex}, os.environ[URL_VARIABLE])
+
+
+def caller(dag: str, task: str, kind: str, scheduled: str) -> Callable[[Any], None]:
+    """What says in the ledger that the DAG, or one of its tasks, was told of a run's end."""
+
+    def called(context: Any) -> None:
+        fields = {"dag_run": context["run_id"], "mark": "called", "executor_host": socket.gethostname()}
+        about = {"dag": dag, "task": task, "kind": kind, "window": scheduled, "mark_id": uuid.uuid4().hex}
+        write({**fields, **about}, os.environ[URL_VARIABLE])
+
+    return called
 
 
 @contextmanager
