@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from harness.judge.ticks import NS, moment, ticks
-from harness.records import Schedule
+from harness.judge.ticks import moment, ticks
+from harness.records import NS, Schedule
 from harness.stack.window import GRID_S
 from harness.timetables import table
 
