@@ -106,6 +106,15 @@ def test_a_run_that_nobody_asked_for_bears_its_dag_and_its_window(monkeypatch: p
     assert [fields.get(b"window") for _, fields in stream.entries] == [b"p", b"p", None, None]
 
 
+def test_who_is_told_of_an_end_says_of_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        marks.caller("d", "work", "failure", "p")({"run_id": "scheduled__now"})
+        ((_, fields),) = stream.entries
+    said = {name: fields[name] for name in (b"mark", b"dag", b"dag_run", b"task", b"kind", b"window")}
+    assert list(said.values()) == [b"called", b"d", b"scheduled__now", b"work", b"failure", b"p"]
+
+
 @pytest.mark.parametrize(("breaks", "found"), [(0, {"run": "p"}), (2, {"run": "p"}), (3, {})])
 def test_a_window_that_cannot_be_read_is_none(
     monkeypatch: pytest.MonkeyPatch, breaks: int, found: dict[str, str]

@@ -54,6 +54,8 @@ class Little:
         if request.path == "/api/v2/dags":
             dags = [{"dag_id": name, "is_paused": paused} for name, paused in self.paused.items()]
             return Reply(200, {"dags": dags, "total_entries": len(dags)})
+        if request.path == "/api/v2/pools":
+            return Reply(201, {})
         dag, *more = request.path.removeprefix("/api/v2/dags/").split("/")
         return self._dag(request, dag) if more != ["dagRuns"] else self._runs(request, dag)
 
@@ -104,6 +106,17 @@ def test_nothing_goes_before_the_window_was_read(tmp_path: Path) -> None:
     for one in owed.values():
         assert (one.start, one.end) == (said["start"], said["end"])
         assert abs(datetime.fromisoformat(one.unpaused) - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+def test_pools_are_made_as_wide_as_the_table_says(tmp_path: Path) -> None:
+    (name,) = (name for name, one in table().dags.items() if one.pools)
+    with streaming() as ledger:
+        airflow = Little(ledger, known=[name])
+        with serving(airflow) as server:
+            door = Airflow(server.url, "admin", "pw")
+            open_for(Settings(cache=tmp_path, ledger_port=ledger.port), door, [name], "run-1")
+            made = [request.body for request in server.asked_for("POST", "/api/v2/pools")]
+    assert made == [{"name": pool, "slots": slots} for pool, slots in table().pools_of([name]).items()]
 
 
 def test_a_window_that_nobody_reads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
