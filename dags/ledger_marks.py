@@ -7,11 +7,12 @@ reader counts it once.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,14 +21,21 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 STREAM = "ledger"
+WINDOW = "window"
 URL_VARIABLE = "AIRFLOW_CHAOS_LEDGER"
 GIVE_UP_AFTER_S = 20.0
 TRY_AGAIN_AFTER_S = 0.5
 ONE_TRY_S = 3.0
+WINDOW_TRIES = 3
 
 
-def mark_fields(context: Any, mark: str, *, resumed: bool = False) -> dict[str, str | int]:
-    """The entry of one mark (`start`, `alive`, `end`) in the task's context; `resumed` if it was deferred meanwhile."""
+def mark_fields(
+    context: Any, mark: str, *, resumed: bool = False, scheduled: str | None = None
+) -> dict[str, str | int]:
+    """The entry of one mark (`start`, `alive`, `end`) in the task's context; `resumed` if it was deferred meanwhile.
+
+    Of a run that nobody asked for, `scheduled` is the window that it is in, and the mark bears its DAG as well.
+    """
     ti = context["ti"]
     return {
         "dag_run": context["dag_run"].run_id,
@@ -39,6 +47,7 @@ def mark_fields(context: Any, mark: str, *, resumed: bool = False) -> dict[str, 
         "ti": str(ti.id),
         "mark_id": uuid.uuid4().hex,
         **({"resumed": 1} if resumed else {}),
+        **({} if scheduled is None else {"dag": context["dag_run"].dag_id, "window": scheduled}),
     }
 
 
@@ -46,19 +55,14 @@ def write(fields: dict[str, str | int], url: str, give_up_after_s: float = GIVE_
     """Append one entry; raises the last connection error where the ledger stays out of reach."""
     deadline = time.monotonic() + give_up_after_s
     while True:
-        # Without the library's own retries, so that what is tried, and for how long, stands here alone.
-        ledger = redis.Redis.from_url(
-            url, socket_timeout=ONE_TRY_S, socket_connect_timeout=ONE_TRY_S, retry=Retry(NoBackoff(), 0)
-        )
         try:
-            ledger.xadd(STREAM, fields)
+            with _ledger(url, ONE_TRY_S) as ledger:
+                ledger.xadd(STREAM, fields)
             return
         except (redis.ConnectionError, redis.TimeoutError):
             if time.monotonic() + TRY_AGAIN_AFTER_S >= deadline:
                 raise
             time.sleep(TRY_AGAIN_AFTER_S)
-        finally:
-            ledger.close()
 
 
 def alive(context: Any) -> None:
@@ -73,10 +77,46 @@ def told(context: Any) -> None:
     write({**fields, "mark_id": uuid.uuid4().hex}, os.environ[URL_VARIABLE])
 
 
+def caller(dag: str, task: str, kind: str, scheduled: str) -> Callable[[Any], None]:
+    """What says in the ledger that the DAG, or one of its tasks, was told of a run's end."""
+
+    def called(context: Any) -> None:
+        fields = {"dag_run": context["run_id"], "mark": "called", "executor_host": socket.gethostname()}
+        about = {"dag": dag, "task": task, "kind": kind, "window": scheduled, "mark_id": uuid.uuid4().hex}
+        write({**fields, **about}, os.environ[URL_VARIABLE])
+
+    return called
+
+
 @contextmanager
-def attempt(context: Any) -> Iterator[None]:
+def attempt(context: Any, scheduled: str | None = None) -> Iterator[None]:
     """Frame the work of one attempt. Work that raised or was killed leaves a start mark without its end."""
     url = os.environ[URL_VARIABLE]
-    write(mark_fields(context, "start"), url)
+    write(mark_fields(context, "start", scheduled=scheduled), url)
     yield
-    write(mark_fields(context, "end"), url)
+    write(mark_fields(context, "end", scheduled=scheduled), url)
+
+
+def window() -> dict[str, str]:
+    """What the harness has said of the run that is under way: `run`, `start`, `end`; nothing where it said none.
+
+    A file that is read must not fail for want of the ledger: it would be called broken, and its DAGs would stop. Where
+    the harness sees them stop all the same, it does not judge what they did.
+    """
+    for _ in range(WINDOW_TRIES):
+        with suppress(redis.ConnectionError, redis.TimeoutError), _ledger(os.environ[URL_VARIABLE], 1.0) as ledger:
+            said: dict[str, str] = json.loads(ledger.get(WINDOW) or "{}")
+            return said
+    return {}
+
+
+@contextmanager
+def _ledger(url: str, one_try_s: float) -> Iterator[Any]:
+    # Without the library's own retries, so that what is tried, and for how long, stands here alone.
+    ledger = redis.Redis.from_url(
+        url, socket_timeout=one_try_s, socket_connect_timeout=one_try_s, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        yield ledger
+    finally:
+        ledger.close()

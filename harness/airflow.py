@@ -1,83 +1,32 @@
-"""The only door to Airflow: its REST API, version 2, one HTTP try a call and every answer typed.
-
-Nothing is retried here and no proxy of the environment is used: what a fault does to a request must be seen, not
-smoothed over. Whoever wants to retry a trigger does so by its run id.
-"""
+"""The only door to Airflow: what is asked of its REST API, version 2, every answer typed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Container, Iterator, Sequence
 
-import requests
-import urllib3
-from pydantic import ValidationError
+from harness.answers import (
+    OVER,
+    Dag,
+    DagDetails,
+    DeferredTask,
+    Job,
+    ListedRun,
+    RunState,
+    TaskState,
+    TriggerReply,
+    Try,
+    Update,
+)
+from harness.calls import PAGE, AirflowUnavailable, Calls, Json
 
-from harness.answers import Answer, Dag, DeferredTask, Job, RunState, TaskState, TriggerReply, Try
-from harness.errors import HarnessError, UsageError
+__all__ = ["Airflow", "AirflowUnavailable"]
 
-PAGE = 100  # Airflow's own upper limit
 NEWS_PAGE = 25
-OVER = frozenset({"success", "failed"})
-Json = dict[str, Any]
 
 
-class AirflowUnavailable(HarnessError):
-    """No answer, a broken one, or one that is not Airflow's.
-
-    `timed_out`: nobody answered in time. `maybe_served`: the request may have reached Airflow and had its effect.
-    `status`: of the answer, where there was one.
-    """
-
-    def __init__(
-        self, message: str, *, timed_out: bool = False, maybe_served: bool = True, status: int | None = None
-    ) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-        self.maybe_served = maybe_served
-        self.status = status
-
-
-A = TypeVar("A", bound=Answer)
-
-
-class Airflow:
-    """Airflow at one address, as one user. It logs in at the first call that needs it; one thread uses it at a time."""
-
-    def __init__(self, base_url: str, username: str, password: str, timeout: float = 5.0) -> None:
-        """`timeout` in seconds, for connecting and for each wait on an answer."""
-        self.base_url = base_url.rstrip("/")
-        self._username = username
-        self._password = password
-        self._timeout = timeout
-        self._token = ""
-        self._keep_alive = True
-        self._session = _session()
-
-    def another(self, *, keep_alive: bool = True) -> Airflow:
-        """The same login with connections of its own; without `keep_alive` every request opens a new one."""
-        twin = Airflow(self.base_url, self._username, self._password, self._timeout)
-        twin._token = self._token
-        twin._keep_alive = keep_alive
-        if not keep_alive:
-            twin._session.headers["Connection"] = "close"
-        return twin
-
-    def close(self) -> None:
-        self._session.close()
-
-    def login(self) -> str:
-        """Get a token for this user, and return it. Raises `UsageError` where the login is refused."""
-        reply = self._send("POST", "/auth/token", json={"username": self._username, "password": self._password})
-        if reply.status_code in (401, 403):
-            raise UsageError(f"Airflow at {self.base_url} refused the login of {self._username}; run `harness up`")
-        body = self._body(reply)
-        if reply.status_code != 201 or not isinstance(body.get("access_token"), str):
-            raise self._unexpected("POST /auth/token", reply)
-        self._token = body["access_token"]
-        return self._token
+class Airflow(Calls):
+    """What Airflow can be asked, and told."""
 
     def version(self) -> str:
         """Which Airflow answers; needs no login."""
@@ -88,9 +37,25 @@ class Airflow:
         """Every DAG that is known."""
         return list(self._every("/api/v2/dags", "dags", Dag, {"order_by": "dag_id"}))
 
+    def details(self, dag: str) -> DagDetails:
+        """A DAG as its newest file has it."""
+        path = f"/api/v2/dags/{dag}/details"
+        return self._typed(path, self._get(path, {}), DagDetails)
+
+    def read_again(self, file_token: str) -> None:
+        """Ask the DAG processor to read a file before all others. Asked twice, it reads it once."""
+        path = f"/api/v2/parseDagFile/{file_token}"
+        reply = self._send_as_user("PUT", path)
+        if reply.status_code not in (201, 409):
+            raise self._unexpected("PUT /api/v2/parseDagFile", reply)
+
     def unpause(self, dag: str) -> None:
         """Let the runs of a DAG start."""
-        reply = self._send_as_user("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+        self.pause(dag, paused=False)
+
+    def pause(self, dag: str, *, paused: bool = True) -> None:
+        """Let no more runs of a DAG be made, and no more tasks of those that there are start."""
+        reply = self._send_as_user("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": paused})
         if reply.status_code != 200:
             raise self._unexpected(f"PATCH {dag}", reply)
 
@@ -98,14 +63,51 @@ class Airflow:
         """Ask once for a run under our own id. Any HTTP answer is a reply; 200 and 201 are checked to be that run."""
         path = f"/api/v2/dags/{dag}/dagRuns"
         reply = self._send_as_user("POST", path, json={"dag_run_id": run_id, "logical_date": None})
-        if reply.status_code in (200, 201) and self._body(reply).get("dag_run_id") != run_id:
+        if reply.status_code not in (200, 201):
+            return TriggerReply(reply.status_code, reply.text[:200])
+        body = self._body(reply)
+        if body.get("dag_run_id") != run_id:
             raise self._unexpected(f"POST {path}", reply)
-        return TriggerReply(reply.status_code, reply.text[:200])
+        return TriggerReply(reply.status_code, reply.text[:200], str(body.get("queued_at") or ""))
 
     def runs(self, dag: str, prefix: str = "") -> list[RunState]:
         """Every run of a DAG whose id begins with `prefix`, oldest first."""
         every = self._every(f"/api/v2/dags/{dag}/dagRuns", "dag_runs", RunState, _begins(prefix) | {"order_by": "id"})
         return [run for run in every if run.run_id.startswith(prefix)]
+
+    def listed(self, dag: str) -> list[ListedRun]:
+        """Every run of a DAG with all that its schedule is judged by, oldest first."""
+        return list(self._every(f"/api/v2/dags/{dag}/dagRuns", "dag_runs", ListedRun, {"order_by": "id"}))
+
+    def consumed(self, dag: str, run_id: str) -> list[Update]:
+        """The updates of assets that a run was made for; the answer is not paged."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/upstreamAssetEvents"
+        body = self._get(path, {})
+        updates = body.get("asset_events")
+        if not isinstance(updates, list) or len(updates) != body.get("total_entries"):
+            raise AirflowUnavailable(f"GET {path} was not answered as Airflow's API does: {body}")
+        return [self._typed(path, one, Update) for one in updates]
+
+    def forget(self, dag: str, runs: Sequence[ListedRun]) -> None:
+        """Delete runs of a DAG with all of their tasks; those that are not over are made to fail first."""
+        for first in range(0, len(runs), PAGE):
+            some = runs[first : first + PAGE]
+            going = [{"dag_id": dag, "dag_run_id": run.run_id, "state": "failed"} for run in some if not run.over]
+            end = [{"action": "update", "entities": going}] if going else []
+            delete = {"action": "delete", "entities": [{"dag_id": dag, "dag_run_id": run.run_id} for run in some]}
+            reply = self._send_as_user("PATCH", "/api/v2/dags/~/dagRuns", json={"actions": [*end, delete]})
+            done = self._body(reply).get("delete") if reply.status_code == 200 else None
+            if not isinstance(done, dict) or done.get("errors"):
+                raise self._unexpected(f"PATCH runs of {dag}", reply)
+
+    def pool(self, name: str, slots: int) -> None:
+        """Make a pool of so many slots, or give it so many where it is there."""
+        reply = self._send_as_user("POST", "/api/v2/pools", json={"name": name, "slots": slots})
+        if reply.status_code == 409:
+            said = {"pool": name, "slots": slots, "include_deferred": False}
+            reply = self._send_as_user("PATCH", f"/api/v2/pools/{name}", json=said)
+        if reply.status_code not in (200, 201):
+            raise self._unexpected(f"pool {name}", reply)
 
     def knows(self, dag: str, run_id: str) -> bool:
         """Whether a run is there for whoever asks for it."""
@@ -189,111 +191,7 @@ class Airflow:
         path = "/api/v2/dags/~/dagRuns/~/taskInstances"
         return list(self._every(path, "task_instances", DeferredTask, {"state": ["deferred"]}))
 
-    def _every(self, path: str, key: str, kind: type[A], query: Json) -> Iterator[A]:
-        for page in self._pages(path, key, kind, query, PAGE):
-            yield from page
-
-    def _pages(self, path: str, key: str, kind: type[A], query: Json, size: int) -> Iterator[list[A]]:
-        offset = 0
-        while True:
-            body = self._get(path, query | {"limit": size, "offset": offset})
-            try:
-                page = [kind.model_validate(item) for item in body[key]]
-                total = int(body["total_entries"])
-            except (KeyError, TypeError, ValueError, ValidationError) as cause:
-                raise AirflowUnavailable(f"GET {path} was not answered as Airflow's API does: {cause}") from cause
-            offset += len(page)
-            yield page
-            if not page or offset >= total:
-                return
-
-    def _get(self, path: str, query: Json, login: bool = True) -> Json:
-        reply = (self._send_as_user if login else self._send)("GET", path, params=query)
-        if reply.status_code != 200:
-            raise self._unexpected(f"GET {path}", reply)
-        return self._body(reply)
-
-    def _send_as_user(self, method: str, path: str, **said: Any) -> requests.Response:
-        reply = self._send(method, path, token=self._token or self.login(), **said)
-        if reply.status_code == 401:
-            raise UsageError(f"Airflow at {self.base_url} no longer takes our token for {method} {path}; log in again")
-        return reply
-
-    def _send(self, method: str, path: str, *, token: str = "", **said: Any) -> requests.Response:
-        """`said` is what requests takes: json, params, stream."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            with self._told(f"{method} {path}"):
-                return self._session.request(
-                    method,
-                    self.base_url + path,
-                    headers=headers,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    **said,
-                )
-        finally:
-            if not self._keep_alive and not said.get("stream"):
-                # A server need not say that it closes; a connection left in the pool would then break the next request.
-                self._session.close()
-
-    @contextmanager
-    def _told(self, asked: str) -> Iterator[None]:
-        """Say in our own errors what became of a request."""
-        asked = f"{asked} at {self.base_url}"
-        try:
-            yield
-        except requests.ConnectTimeout as cause:
-            message = f"{asked}: no connection within {self._timeout:g} s"
-            raise AirflowUnavailable(message, timed_out=True, maybe_served=False) from cause
-        except requests.Timeout as cause:
-            message = f"{asked}: no answer within {self._timeout:g} s"
-            raise AirflowUnavailable(message, timed_out=True) from cause
-        except requests.RequestException as cause:
-            message = f"{asked}: {_root(cause)}"
-            raise AirflowUnavailable(message, maybe_served=not _refused(cause), timed_out=_slow(cause)) from cause
-        except (ValueError, KeyError, TypeError) as cause:
-            raise AirflowUnavailable(f"{asked} was not answered as Airflow's API does: {cause}") from cause
-
-    def _body(self, reply: requests.Response) -> Json:
-        try:
-            body = reply.json()
-        except requests.JSONDecodeError as cause:
-            raise self._unexpected(f"{reply.request.method} {reply.request.path_url}", reply) from cause
-        if not isinstance(body, dict):
-            raise self._unexpected(f"{reply.request.method} {reply.request.path_url}", reply)
-        return body
-
-    def _unexpected(self, asked: str, reply: requests.Response) -> AirflowUnavailable:
-        said = " ".join(reply.text.split())[:200]
-        message = f"{asked} at {self.base_url} was answered {reply.status_code}: {said}"
-        return AirflowUnavailable(message, status=reply.status_code)
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    return session
-
 
 def _begins(prefix: str) -> Json:
     # Airflow drops what is no letter or digit at the end of the pattern, so callers compare once more.
     return {"run_id_prefix_pattern": prefix} if prefix else {}
-
-
-def _root(cause: BaseException) -> str:
-    while cause.__context__ is not None:
-        cause = cause.__context__
-    return f"{type(cause).__name__}: {cause}"
-
-
-def _refused(cause: requests.RequestException) -> bool:
-    """Whether no connection was made, so that nothing can have been served."""
-    reason = cause.args[0] if cause.args else None
-    return isinstance(getattr(reason, "reason", reason), urllib3.exceptions.NewConnectionError)
-
-
-def _slow(cause: requests.RequestException) -> bool:
-    """Whether the answer began and then stopped: requests calls that a lost connection."""
-    reason = cause.args[0] if cause.args else None
-    return isinstance(reason, urllib3.exceptions.ReadTimeoutError)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+OVER = frozenset({"success", "failed"})
+
 
 class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -16,6 +18,38 @@ class Dag(Answer):
 
     dag_id: str
     is_paused: bool
+
+
+class DagDetails(Dag):
+    """A DAG as its newest file has it; `file_token` is how that file is asked to be read again."""
+
+    start_date: str | None
+    file_token: str
+
+
+class ListedRun(Answer):
+    """All that is asked of a run that nobody triggered; moments are RFC 3339."""
+
+    run_id: str = Field(alias="dag_run_id")
+    run_type: str
+    state: str
+    logical_date: str | None
+    run_after: str
+    queued_at: str | None
+    end_date: str | None
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER
+
+
+class Update(Answer):
+    """An update of an asset, and who made it."""
+
+    id: int
+    name: str | None
+    dag: str | None = Field(alias="source_dag_id")
+    run_id: str | None = Field(alias="source_run_id")
 
 
 class RunState(Answer):
@@ -61,10 +95,14 @@ class DeferredTask(Answer):
 
 @dataclass(frozen=True)
 class TriggerReply:
-    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already."""
+    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already.
+
+    `made_at` is when it was made by the clock of the api-server that made it.
+    """
 
     status: int
     detail: str
+    made_at: str = ""
 
     @property
     def made(self) -> bool:

@@ -6,11 +6,19 @@ from harness.experiment import Experiment
 from harness.judge.verdict import required
 from harness.settings import Settings
 from harness.slo import Bound, load
+from harness.timetables import table
 
 
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
     """By name. Raises `UsageError` where `slo.yaml` gives no limit for one that is owed."""
     plan = one.plan
-    reads_back, keeps = plan.writer is not None, bool(plan.probe.writes)
-    needed = required(plan.component, plan.writes, plan.recovery, there.stack, reads_back=reads_back, keeps=keeps)
+    needed = required(
+        plan.component,
+        plan.writes,
+        plan.recovery,
+        there.stack,
+        reads_back=plan.writer is not None,
+        keeps=bool(plan.probe.writes),
+        schedules=[table().dags[name] for name in plan.at(there.stack, there.profile).schedules],
+    )
     return load(there.slo_file, there.profile, there.stack, one.name, needed)

@@ -10,12 +10,13 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import UsageError
 from harness.settings import ROOT
+from harness.timetables import table
 
 EXTENSION = "airflow-chaos"
 CONTROL = "harness.control"
@@ -36,6 +37,15 @@ Recovery = Literal[
 
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _known(dag: str) -> str:
+    if dag not in table().dags:
+        raise ValueError(f"{dag!r} is none of the DAGs that run by themselves: {', '.join(table().dags)}")
+    return dag
+
+
+Scheduled = Annotated[str, AfterValidator(_known)]
 
 
 class Phases(Strict):
@@ -120,10 +130,12 @@ class Probe(Strict):
 
 
 class Elsewhere(Strict):
-    """What differs on a stack, or in a profile: the phases, and the seconds between two runs of the workload."""
+    """What differs on a stack, or in a profile: the phases, the seconds between two runs of the workload, and which
+    DAGs run by themselves."""
 
     phases: Phases | None = None
     every_s: float | None = Field(default=None, ge=0.2, le=60)
+    schedules: tuple[Scheduled, ...] | None = None
 
 
 class Plan(Strict):
@@ -131,7 +143,8 @@ class Plan(Strict):
     actions ask for `surge`.
 
     `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
-    cut off for a while is not replaced. `on` is what differs on a stack, or in a profile, of this name.
+    cut off for a while is not replaced. `schedules` are the DAGs that run by themselves meanwhile. `on` is what differs
+    on a stack, or in a profile, of this name.
     """
 
     name: Literal["airflow-chaos"]
@@ -142,6 +155,7 @@ class Plan(Strict):
     workload: Workload
     writer: Workload | None = None
     surge: Workload | None = None
+    schedules: tuple[Scheduled, ...] = ()
     probe: Probe
     on: dict[str, Elsewhere] = Field(default_factory=dict)
 
@@ -155,7 +169,11 @@ class Plan(Strict):
         found = self
         for there in (self.on[name] for name in names if name in self.on):
             pace = {} if there.every_s is None else {"every_s": there.every_s}
-            changed = {"phases": there.phases or found.phases, "workload": found.workload.model_copy(update=pace)}
+            changed = {
+                "phases": there.phases or found.phases,
+                "workload": found.workload.model_copy(update=pace),
+                "schedules": found.schedules if there.schedules is None else there.schedules,
+            }
             found = found.model_copy(update=changed)
         return found
 

@@ -16,11 +16,14 @@ from harness.history import FORMAT, Meta, wall_now
 from harness.judge.calibration import Calibration
 from harness.kube import TASK_PODS, Kube
 from harness.process import run
+from harness.records import Schedule
 from harness.settings import ROOT, Settings
 from harness.slo import Bound
+from harness.stack import window
 from harness.stack.access import INGRESS_NAMESPACE, Access, open_access
 from harness.stack.machine import fingerprint
 from harness.stack.steady import wait_quiet
+from harness.timetables import table
 
 DECIDING = ("dags", "deploy", "experiments", "harness", "images", "slo.yaml", "uv.lock")
 
@@ -59,8 +62,15 @@ def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     return Ground(kube, access, replicas, namespaces, {**versions, "kubernetes": kube.server_version()}, calibration)
 
 
-def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds: dict[str, Bound], run_id: str) -> Meta:
-    """The first line of the history."""
+def describe(
+    experiment: Experiment,
+    settings: Settings,
+    ground: Ground,
+    bounds: dict[str, Bound],
+    run_id: str,
+    schedules: dict[str, Schedule],
+) -> Meta:
+    """The first line of the history. `schedules` are the DAGs that were set going for it."""
     probe = experiment.plan.probe
     targets = {
         t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn), "url": url}
@@ -94,6 +104,8 @@ def describe(experiment: Experiment, settings: Settings, ground: Ground, bounds:
         },
         seed=experiment.plan.seed,
         recovery=sorted(name.removeprefix("recovery.") for name in bounds if name.startswith("recovery.")),
+        schedules=schedules,
+        pools=table().pools_of(schedules),
     )
 
 
@@ -149,6 +161,7 @@ def _dags_known(experiment: Experiment, access: Access) -> dict[str, str]:
     plan = experiment.plan
     door = access.airflow(10)
     try:
+        window.close(door)  # of a harness that was killed
         known = {dag.dag_id: dag for dag in door.dags()}
         for load in (plan.workload, plan.writer, plan.surge):
             if load is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -17,10 +17,12 @@ from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.pod_logs import PodLogs
 from harness.observe.prober import NUMBER, Prober, Target
+from harness.observe.schedule import Schedules
 from harness.observe.streams import Streams
 from harness.observe.watcher import Watcher
 from harness.observe.witness import Witness
 from harness.observe.workload import Workload
+from harness.records import Schedule
 from harness.settings import Settings
 from harness.stack.access import INGRESS_NAMESPACE, Access
 
@@ -35,7 +37,15 @@ CALL_S = 5.0
 class Rig:
     """Starts with what only watches, then the load; stops the load first, so that nothing happens unseen."""
 
-    def __init__(self, plan: Plan, settings: Settings, kube: Kube, access: Access, recorder: Recorder) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        settings: Settings,
+        kube: Kube,
+        access: Access,
+        recorder: Recorder,
+        scheduled: Mapping[str, Schedule],
+    ) -> None:
         self._plan = plan
         self._recorder = recorder
         run_id = recorder.path.parent.name
@@ -58,6 +68,7 @@ class Rig:
         ]
         self._written = [t.at(conn) for t in plan.probe.writes if access.url(t.entry) for conn in t.conn]
         self._access = access
+        self._schedules = Schedules(access.airflow(CALL_S), recorder, scheduled)
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
         if plan.writer:
             self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t"))
@@ -103,11 +114,12 @@ class Rig:
         return self._ledger.at_work() | self._watcher.holders()
 
     def drain(self, seconds: float) -> None:
-        """Trigger no more, and wait for the runs in flight, `seconds` at most in all."""
+        """Trigger no more, and wait for the runs in flight, `seconds` at most in all; then ask which came unasked."""
         for load in self._loads:
             load.halt()
         for load in self._loads:
             load.stop(seconds)
+        self._schedules.record()
 
     def stop(self) -> list[str]:
         """End everything, whatever fails, and return what failed. It can be called twice."""
@@ -118,6 +130,7 @@ class Rig:
         for stop in [
             *(p.stop for p in self._probers),
             *([self._read_back] if probed else []),
+            self._schedules.close,
             self._ledger.stop,
             self._logs.stop,
             self._watcher.stop,

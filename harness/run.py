@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
 from harness import allowed, recorded
 from harness import experiment as experiments
+from harness.airflow import Airflow
 from harness.bounds import owed
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
@@ -32,7 +34,9 @@ from harness.preflight import Ground, check_ground, describe
 from harness.rig import Rig
 from harness.settings import Settings
 from harness.signals import undisturbed
+from harness.stack import window
 
+WINDOW_CALL_S = 10.0
 AT_WORK_S = 30.0
 PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
@@ -62,6 +66,7 @@ class Run:
         self.folder = settings.reports / f"{experiment.name}-{stamp}"
         self._recorder: Recorder | None = None
         self._rig: Rig | None = None
+        self._door: Airflow | None = None
         self._phase: PhaseName | None = None
         self._context: fault_context.Context | None = None
         self._problems: list[str] = []
@@ -75,15 +80,29 @@ class Run:
         self._lock = only_one(settings)
         try:
             ground = check_ground(self._experiment, settings)
-            meta = describe(self._experiment, settings, ground, bounds, self.folder.name)
+            self._door = ground.access.airflow(WINDOW_CALL_S)
+            names = self._experiment.plan.schedules
+            schedules = window.open_for(settings, self._door, names, self.folder.name) if names else {}
+            meta = describe(self._experiment, settings, ground, bounds, self.folder.name, schedules)
         except BaseException:
+            with suppress(HarnessError):
+                self._close_window()
             self._lock.close()
             raise
         self._recorder = Recorder.create(self.folder / "history.jsonl")
         self._recorder.write(meta.model_copy(update={"remade": self._remade}))
-        self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder)
+        self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder, schedules)
         self._bind(ground, self._rig)
         self._rig.start()
+
+    def _close_window(self) -> None:
+        if self._door is None:
+            return
+        try:
+            if self._experiment.plan.schedules:
+                window.close(self._door)
+        finally:
+            self._door.close()
 
     def _bind(self, ground: Ground, rig: Rig) -> None:
         assert self._recorder is not None
@@ -153,6 +172,10 @@ class Run:
             undoing.undo_all(self._context)
         except HarnessError as cause:
             self._problems.append(str(cause))
+        try:
+            self._close_window()
+        except HarnessError as cause:
+            self._problems.append(f"DAGs may still run by themselves: {cause}; run harness heal")
         self._problems += self._rig.stop() if self._rig else []
         self.enter(None)
         whole = self._complete and not self._problems and journal.get("status") == "completed"

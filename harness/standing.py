@@ -16,8 +16,11 @@ from harness.history import NAMES, End, Fault, History, Recorder
 from harness.kube import Kube
 from harness.locking import only_one
 from harness.settings import Settings
+from harness.stack import window
 from harness.stack.access import INGRESS_NAMESPACE, open_access
 from harness.wait import until
+
+CALL_S = 10.0
 
 
 def status(settings: Settings) -> Group:
@@ -56,7 +59,19 @@ def heal(settings: Settings) -> list[str]:
 
 def _put_right(settings: Settings, *, wait: bool) -> list[str]:
     said = _repair(settings)
-    return [*said, _wait_until_whole(settings)] if wait else said
+    if wait:
+        said.append(_wait_until_whole(settings))
+        said += _paused(settings)
+    return said
+
+
+def _paused(settings: Settings) -> list[str]:
+    """Of a harness that was killed: DAGs that still run by themselves."""
+    door = open_access(settings, Kube(settings)).airflow(CALL_S)
+    try:
+        return [f"paused: {name}" for name in window.close(door)]
+    finally:
+        door.close()
 
 
 def _repair(settings: Settings) -> list[str]:

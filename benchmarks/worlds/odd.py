@@ -104,7 +104,7 @@ ODD: tuple[tuple[Odd, tuple[str, ...], tuple[str, ...], tuple[bool, ...]], ...] 
     (_early, (COMPLETE,), LEDGER, (True, False)),
     (_after_the_end, (COMPLETE,), (), (True, False)),
     (_ahead, (COMPLETE,), (FAULT,), (True,)),
-    (_uncounted, (SCHEDULE,), (), (True, False)),
+    (_uncounted, (SCHEDULE,), ("availability.write.kept",), (True, False)),
     (_unfinished, (COMPLETE,), (), (True, False)),
     (_nameless, (FAULT,), ("recovery.", "rollback.", "collateral."), (True,)),
     (_unplanned, (FAULT,), (), (False,)),

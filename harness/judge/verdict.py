@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from harness.errors import UsageError
@@ -34,6 +34,7 @@ from harness.judge import (
 from harness.judge.checks import plain
 from harness.judge.faults import NULL, PER_TASK, SCHEDULER, targets
 from harness.outcome import Check, Outcome, Verdict, worst
+from harness.records import Schedule
 from harness.slo import CATALOGUE, Bound, bound_of
 
 Checker = Callable[[History, dict[str, Bound]], tuple[Check, ...]]
@@ -104,17 +105,19 @@ def required(
     *,
     reads_back: bool = True,
     keeps: bool = False,
+    schedules: Collection[Schedule] = (),
 ) -> frozenset[str]:
     """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     `reads_back`: whether somebody asks for what was written, as of runs that were triggered, and waits for it.
     `keeps`: whether something is written whose last value can be read in the end.
+    `schedules` are the DAGs that run by themselves meanwhile.
     """
     more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
     more |= KEPT if keeps else frozenset()
     more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
-    more |= redundant(component, stack)
+    more |= redundant(component, stack) | scheduled(component, schedules)
     if component == NULL:
         return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
@@ -138,6 +141,20 @@ def redundant(component: str, stack: str) -> frozenset[str]:
         owed.add("redundancy.workers")
     if component in (NULL, TRIGGERER):
         owed.add("redundancy.triggerers")
+    return frozenset(owed)
+
+
+def scheduled(component: str, schedules: Collection[Schedule]) -> frozenset[str]:
+    """What DAGs that run by themselves owe, each by what it is made of."""
+    owed = {f"schedule.{name}" for name in ("missed", "extra", "doubled", "late")} if schedules else set()
+    if schedules and component != NULL:
+        owed.add("schedule.caught_up")
+    for one in schedules:
+        owed |= {"schedule.order", "schedule.overlap"} if one.max_active_runs == 1 else set()
+        owed |= {pools.NAME} if one.pools else set()
+        owed |= {assets.UNCONSUMED, assets.TWICE} if one.consumes else set()
+        owed |= {deferred.NAME} if one.deferred else set()
+        owed |= {callbacks.NAME, callbacks.LOST} if one.callbacks else set()
     return frozenset(owed)
 
 
@@ -180,7 +197,7 @@ def _owed(history: History) -> frozenset[str]:
     phases = meta.recovery if meta.recovery is not None else None if killed else ()
     writes = any(series.write for series in history.samples.columns)
     component = meta.component or (SCHEDULER if killed else "")
-    return required(component, writes, phases, meta.stack)
+    return required(component, writes, phases, meta.stack, schedules=meta.schedules.values())
 
 
 @contextmanager

@@ -102,7 +102,10 @@ def _attempt(meta: V1ObjectMeta) -> tuple[str, str, int, int] | None:
     said = meta.annotations or {}
     if (meta.labels or {}).get(label) != wanted or not {"run_id", "task_id", "try_number"} <= said.keys():
         return None
-    return said["run_id"], said["task_id"], int(said.get("map_index", -1)), int(said["try_number"])
+    # The id of a run that a timetable made is unique within its DAG alone.
+    run = said["run_id"]
+    run = f"{said.get('dag_id', '')}/{run}" if run.startswith("scheduled__") else run
+    return run, said["task_id"], int(said.get("map_index", -1)), int(said["try_number"])
 
 
 def _exit_code(statuses: Iterable[V1ContainerStatus]) -> int | None:

@@ -21,6 +21,7 @@ from harness.observe.problems import Problems
 STREAM = "ledger"
 ALIVE = b"alive"
 TOLD = b"told"
+CALLED = b"called"
 BATCH = 500
 BLOCK_MS = 200
 SOCKET_TIMEOUT_S = 2.0
@@ -51,6 +52,7 @@ def mark_of(fields: Fields, t: int) -> tuple[str, Mark]:
         "executor_host": host,
         "resumed": fields.get(b"resumed") == b"1",
         "ti": fields.get(b"ti", b"").decode(),
+        "dag": fields.get(b"dag", b"").decode(),
     }
     return mark_id, Mark.model_validate(shape)
 
@@ -59,7 +61,8 @@ _NAMES = (b"dag_run", b"task", b"map_index", b"try", b"mark", b"executor_host", 
 
 
 class LedgerReader:
-    """A thread that records the marks of DAG runs whose id begins with `prefix`, each once, as they come."""
+    """A thread that records the marks of DAG runs whose id begins with `prefix`, and of those that nobody asked for
+    while the window of this name was open, each once, as they come."""
 
     def __init__(self, recorder: Recorder, *, port: int, prefix: str, host: str = "127.0.0.1") -> None:
         self._recorder = recorder
@@ -150,7 +153,7 @@ class LedgerReader:
 
     def _take(self, entry_id: bytes, fields: Fields) -> None:
         now = self._recorder.now()
-        if fields.get(b"mark") in (ALIVE, TOLD):
+        if fields.get(b"mark") in (ALIVE, TOLD, CALLED):
             self._news(fields, now)
             return
         try:
@@ -158,13 +161,15 @@ class LedgerReader:
         except ValueError as cause:
             self._problems.write("error", {"of": f"entry {entry_id.decode()}", "error": str(cause), "times": 1})
             return
-        if not mark.dag_run.startswith(self._prefix):
+        if not self._ours(mark.dag_run, mark.dag, fields):
             return
         if mark_id in self._ids:
             self._repeated += 1
             return
         self._ids.add(mark_id)
         self._recorder.write(mark)
+        if mark.dag:  # a blow is aimed at what was asked for
+            return
         with self._lock:
             if mark.mark == "start":
                 self._under_way.setdefault(mark.executor_host, {})[mark.ti] = mark.t
@@ -172,18 +177,28 @@ class LedgerReader:
                 for tasks in self._under_way.values():
                     tasks.pop(mark.ti, None)
 
+    def _ours(self, run: str, dag: str, fields: Fields) -> bool:
+        """Whether it is of a run that was asked for in this one, or of a DAG that ran by itself meanwhile. A task that
+        could not read the window says none; those of an earlier one say theirs."""
+        return fields.get(b"window") in (b"", self._prefix.encode()) if dag else run.startswith(self._prefix)
+
     def _news(self, fields: Fields, t: int) -> None:
         """What is no mark, for it says nothing of how often a task ran: signs of life, of which one may be lost; and
-        that a DAG was told of its run's success, each time once."""
-        run, host, ti = (
-            fields.get(name, b"").decode(errors="replace") for name in (b"dag_run", b"executor_host", b"ti")
+        that a DAG or a task was told of the end of its run, each time once."""
+        run, host, ti, dag, task, kind = (
+            fields.get(name, b"").decode(errors="replace")
+            for name in (b"dag_run", b"executor_host", b"ti", b"dag", b"task", b"kind")
         )
         mark_id = fields.get(b"mark_id", b"")
-        if not run.startswith(self._prefix) or mark_id in self._told:
+        if not self._ours(run, dag, fields) or mark_id in self._told:
             return
-        if fields[b"mark"] == TOLD:
-            self._told.add(mark_id)
-            self._recorder.write(Event(t=t, source="job", object=f"run/{run}", what="told", value={"hostname": host}))
+        if fields[b"mark"] == ALIVE:
+            about, what, value = f"task/{run}", "alive", {"hostname": host, "ti": ti}
+        elif fields[b"mark"] == TOLD:
+            about, what, value = f"run/{run}", "told", {"hostname": host}
         else:
-            value = {"hostname": host, "ti": ti}
-            self._recorder.write(Event(t=t, source="job", object=f"task/{run}", what="alive", value=value))
+            value = {"hostname": host, "dag": dag, "dag_run": run, "task": task, "kind": kind}
+            about, what = f"run/{run}", "called"
+        if fields[b"mark"] != ALIVE:
+            self._told.add(mark_id)
+        self._recorder.write(Event(t=t, source="job", object=about, what=what, value=value))

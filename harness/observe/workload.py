@@ -20,6 +20,7 @@ from harness.history import NS, Op, Recorder, Sample
 from harness.observe.problems import Problems
 from harness.observe.readers import Reader
 from harness.observe.runs import Runs
+from harness.observe.schedule import offset
 
 AGAIN_AFTER_S = 0.5
 MOST_THREADS = 64
@@ -30,13 +31,15 @@ Conn = Literal["new", "reused"]
 
 @dataclass(frozen=True)
 class Try:
-    """What one HTTP try came to. `refused`: certainly no run; `maybe`: a run may have been made without our knowing."""
+    """What one HTTP try came to. `refused`: certainly no run; `maybe`: a run may have been made without our knowing.
+    `made_at`: when it made one, by Airflow's clock."""
 
     outcome: Literal["ok", "fail", "info"]
     status: int | None = None
     error: str | None = None
     refused: bool = False
     maybe: bool = False
+    made_at: str = ""
 
 
 def attempt(airflow: Airflow, dag: str, run_id: str) -> Try:
@@ -49,7 +52,7 @@ def attempt(airflow: Airflow, dag: str, run_id: str) -> Try:
     except UsageError as problem:
         return Try("fail", 401, str(problem), refused=True)
     if reply.made:
-        return Try("ok", reply.status)
+        return Try("ok", reply.status, made_at=reply.made_at)
     # What stands before Airflow answers 5xx for a request that it may have passed on.
     certain = 400 <= reply.status < 500 and reply.status not in PENDING_STATUS
     return Try("fail", reply.status, reply.detail, refused=certain, maybe=reply.status != 429 and not certain)
@@ -202,6 +205,8 @@ class Workload:
                 error=result.error,
             )
             self._recorder.write(sample)
+        elif reading := offset(t, end, result.made_at):
+            self._recorder.write(reading)
         return result
 
     def _once(self, run_id: str, conn: Conn) -> Try:

@@ -39,7 +39,7 @@ def in_namespace(name: str) -> Experiment:
 def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Kube) -> None:
     found = plan(seed=5)
     ground = check_ground(found, settings)
-    meta = describe(found, settings, ground, {"rollback.time": Bound("rollback.time", 60.0, "s", "why")}, "run-1")
+    meta = describe(found, settings, ground, {"rollback.time": Bound("rollback.time", 60.0, "s", "why")}, "run-1", {})
     assert (meta.run_id, meta.experiment, meta.stack, meta.seed) == ("run-1", "scheduler-kill", settings.stack, 5)
     assert meta.slo == {"rollback.time": {"limit": 60.0, "unit": "s", "origin": "why"}}
     there = {**kube.ready_replicas(INGRESS_NAMESPACE), **kube.ready_replicas(settings.namespace)}

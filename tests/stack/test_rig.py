@@ -36,7 +36,7 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
 
 def rig(settings: Settings, kube: Kube, access: Access, recorder: Recorder, **block: Any) -> Rig:
     plan = check("x", experiment(workload=WORKLOAD, **block)).plan
-    return Rig(plan, settings, kube, access, recorder)
+    return Rig(plan, settings, kube, access, recorder, {})
 
 
 def threads() -> set[str]:

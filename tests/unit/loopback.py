@@ -71,7 +71,7 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Server]:
                 server.asked.append(asked)
             self.reply(answer(asked))
 
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
         def reply(self, reply: Reply) -> None:
             if reply.drop:

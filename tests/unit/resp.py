@@ -11,11 +11,12 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class Stream:
-    """A stream of entries. `break_next` closes that many connections right after their next XADD or XREAD."""
+    """A stream of entries, and keys. `break_next` closes that many connections after their next XADD, XREAD or GET."""
 
     def __init__(self) -> None:
         self.port = 0
         self.entries: list[Entry] = []
+        self.keys: dict[bytes, bytes] = {}
         self.keep_broken = True
         self.break_next = 0
         self.broken = 0
@@ -30,7 +31,7 @@ class Stream:
     def answer(self, words: list[bytes]) -> bytes | None:
         """The reply to one command, or None where the connection is to break instead."""
         command = words[0].upper()
-        if command in (b"XADD", b"XREAD") and self.break_next:
+        if command in (b"XADD", b"XREAD", b"GET") and self.break_next:
             self.break_next -= 1
             self.broken += 1
             if command == b"XADD" and self.keep_broken:
@@ -38,6 +39,10 @@ class Stream:
             return None
         if command == b"XADD":
             return _bulk(self.add(_fields(words[3:])))
+        if command == b"GET":
+            return _bulk(self.keys[words[1]]) if words[1] in self.keys else b"_\r\n"
+        if command == b"SET":
+            self.keys[words[1]] = words[2]
         if command == b"XREVRANGE":
             return _entries(self.entries[-1:])
         if command == b"XREAD":

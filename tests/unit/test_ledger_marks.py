@@ -94,6 +94,39 @@ def test_a_ledger_that_stays_away_fails_the_attempt() -> None:
             marks.write(marks.mark_fields(CONTEXT, "start"), url, give_up_after_s=0.1)
 
 
+def test_a_run_that_nobody_asked_for_bears_its_dag_and_its_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_itself = CONTEXT | {"dag_run": SimpleNamespace(run_id="scheduled__now", dag_id="d")}
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        with marks.attempt(by_itself, scheduled="p"):
+            pass
+        with marks.attempt(CONTEXT):
+            pass
+    assert [mark_of(fields, 0)[1].dag for _, fields in stream.entries] == ["d", "d", "", ""]
+    assert [fields.get(b"window") for _, fields in stream.entries] == [b"p", b"p", None, None]
+
+
+def test_who_is_told_of_an_end_says_of_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        marks.caller("d", "work", "failure", "p")({"run_id": "scheduled__now"})
+        ((_, fields),) = stream.entries
+    said = {name: fields[name] for name in (b"mark", b"dag", b"dag_run", b"task", b"kind", b"window")}
+    assert list(said.values()) == [b"called", b"d", b"scheduled__now", b"work", b"failure", b"p"]
+
+
+@pytest.mark.parametrize(("breaks", "found"), [(0, {"run": "p"}), (2, {"run": "p"}), (3, {})])
+def test_a_window_that_cannot_be_read_is_none(
+    monkeypatch: pytest.MonkeyPatch, breaks: int, found: dict[str, str]
+) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        assert marks.window() == {}
+        stream.keys[b"window"] = b'{"run": "p"}'
+        stream.break_next = breaks
+        assert marks.window() == found
+
+
 def test_a_sign_of_life_is_written_once_and_its_loss_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with streaming() as stream:
         monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
 from harness.judge.checks import plain
-from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, redundant, required
+from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, redundant, required, scheduled
 from harness.outcome import Check, Verdict
+from harness.records import Schedule
 from harness.slo import CATALOGUE, Bound
 from tests.unit.builders import (
     END,
@@ -222,6 +223,23 @@ def test_every_because_says_measure_limit_and_origin() -> None:
         if check.limit is not None:
             assert f"origin of {check.name}" in check.because
             assert "the limit is at" in check.because
+
+
+def test_what_runs_by_itself_owes_what_it_is_made_of() -> None:
+    plain = Schedule(kind="cron", unpaused="")
+    always = {f"schedule.{name}" for name in ("missed", "extra", "doubled", "late")}
+    assert scheduled("none", []) == scheduled("worker", []) == frozenset()
+    assert scheduled("none", [plain]) == always
+    assert scheduled("worker", [plain]) == always | {"schedule.caught_up"}
+    for more, owed in (
+        ({"max_active_runs": 1}, {"schedule.order", "schedule.overlap"}),
+        ({"pools": {"work": "p"}}, {"pools.exceeded"}),
+        ({"consumes": ("a",)}, {"assets.unconsumed", "assets.consumed_twice"}),
+        ({"deferred": {"wait": 5.0}}, {"deferred.lost"}),
+        ({"callbacks": (("success", ""),)}, {"callbacks.doubled", "callbacks.lost"}),
+    ):
+        assert scheduled("none", [plain, plain.model_copy(update=more)]) == always | owed
+    assert always < required("none", writes=False, schedules=[plain])
 
 
 def test_required_bounds_depend_on_what_is_broken() -> None:

@@ -165,6 +165,34 @@ def test_a_success_that_is_told_is_an_event_and_counts_once_however_often_it_was
     assert news == [("job", "run/p-0001", {"hostname": "dag-processor"})] * 2
 
 
+def test_runs_that_nobody_asked_for_are_known_by_their_window(tmp_path: Path) -> None:
+    """Their ids begin with nothing of ours; what is left of an earlier window is none of this one's."""
+    mine = GOOD | {b"dag_run": b"scheduled__now", b"dag": b"d", b"window": b"p-", b"mark_id": b"1"}
+    unread, old = mine | {b"window": b"", b"mark_id": b"2"}, mine | {b"window": b"o-", b"mark_id": b"3"}
+    call = mine | {b"mark": b"called", b"kind": b"success", b"task": b""}
+    again, late = call | {b"mark_id": b"5"}, call | {b"window": b"o-", b"mark_id": b"6"}
+    history = read(tmp_path, before=[], during=[mine, unread, old, GOOD, call, call, again, late], breaks=0)
+    assert [(m.dag, m.dag_run) for m in history.scheduled_marks] == [("d", "scheduled__now")] * 2
+    assert [m.dag for m in history.marks] == [""]
+    value = {"hostname": "worker-0", "dag": "d", "dag_run": "scheduled__now", "task": "", "kind": "success"}
+    calls = [(e.source, e.object, e.value) for e in history.events if e.what == "called"]
+    assert calls == [("job", "run/scheduled__now", value)] * 2
+    assert history.events[-1].value == {"marks": 3, "repeated": 0, "complete": True}
+
+
+def test_a_blow_is_not_aimed_at_what_nobody_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "IN_THE_MIDST_S", (0.0, 60.0))
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with streaming() as stream:
+        reader = LedgerReader(recorder, port=stream.port, prefix="p-")
+        reader.start()
+        stream.add(GOOD | {b"dag": b"d", b"window": b"p-", b"ti": b"1"})
+        until(lambda: b'"kind":"ledger"' in recorder.path.read_bytes(), bool, what="a mark", timeout=20)
+        assert reader.at_work() == {}
+        reader.stop()
+    recorder.close()
+
+
 def test_an_entry_that_is_no_mark_is_told_and_those_after_it_are_read(tmp_path: Path) -> None:
     history = read(tmp_path, before=[], during=[GOOD | {b"try": b"x"}, GOOD], breaks=0)
     assert len(history.marks) == 1

@@ -13,6 +13,7 @@ import pytest
 from harness.airflow import Airflow
 from harness.errors import UsageError
 from harness.history import NS, History, Op, Recorder
+from harness.observe import schedule
 from harness.observe.workload import Workload
 from harness.wait import until
 from tests.unit.loopback import Reply, Request, Server, serving
@@ -102,6 +103,15 @@ def test_an_accepted_trigger_and_its_run_are_recorded_from_beginning_to_end(tmp_
     assert (begun.type, begun.value) == ("invoke", {"dag_run": "p-0000"})
     assert (ended.type, ended.value) == ("ok", {"dag_run": "p-0000", "state": "success"})
     assert list(history.samples) == []
+
+
+def test_an_accepted_trigger_tells_what_time_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "MOST_ERROR_NS", 60 * NS)
+    made = "2026-06-01T12:00:00.5Z"
+    airflow = LittleAirflow(lambda run, _: Reply(200, {"dag_run_id": run, "queued_at": made}))
+    (reading,) = (event for event in play(tmp_path, airflow).events if event.object == "clock")
+    assert (reading.what, reading.value["wall"]) == ("offset", made)
+    assert reading.value["error_ns"] > 0
 
 
 def test_a_failed_run_is_a_fail(tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""One HTTP try a call of Airflow's REST API, its answers page by page, and all ways to go wrong.
+
+Nothing is retried here and no proxy of the environment is used: what a fault does to a request must be seen, not
+smoothed over. Whoever wants to retry a trigger does so by its run id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+import requests
+import urllib3
+from pydantic import ValidationError
+
+from harness.answers import Answer
+from harness.errors import HarnessError, UsageError
+
+PAGE = 100  # Airflow's own upper limit
+Json = dict[str, Any]
+A = TypeVar("A", bound=Answer)
+
+
+class AirflowUnavailable(HarnessError):
+    """No answer, a broken one, or one that is not Airflow's.
+
+    `timed_out`: nobody answered in time. `maybe_served`: the request may have reached Airflow and had its effect.
+    `status`: of the answer, where there was one.
+    """
+
+    def __init__(
+        self, message: str, *, timed_out: bool = False, maybe_served: bool = True, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+        self.maybe_served = maybe_served
+        self.status = status
+
+
+class Calls:
+    """Airflow at one address, as one user. It logs in at the first call that needs it; one thread uses it at a time."""
+
+    def __init__(self, base_url: str, username: str, password: str, timeout: float = 5.0) -> None:
+        """`timeout` in seconds, for connecting and for each wait on an answer."""
+        self.base_url = base_url.rstrip("/")
+        self._username = username
+        self._password = password
+        self._timeout = timeout
+        self._token = ""
+        self._keep_alive = True
+        self._session = _session()
+
+    def another(self, *, keep_alive: bool = True) -> Self:
+        """The same login with connections of its own; without `keep_alive` every request opens a new one."""
+        twin = type(self)(self.base_url, self._username, self._password, self._timeout)
+        twin._token = self._token
+        twin._keep_alive = keep_alive
+        if not keep_alive:
+            twin._session.headers["Connection"] = "close"
+        return twin
+
+    def close(self) -> None:
+        self._session.close()
+
+    def login(self) -> str:
+        """Get a token for this user, and return it. Raises `UsageError` where the login is refused."""
+        reply = self._send("POST", "/auth/token", json={"username": self._username, "password": self._password})
+        if reply.status_code in (401, 403):
+            raise UsageError(f"Airflow at {self.base_url} refused the login of {self._username}; run `harness up`")
+        body = self._body(reply)
+        if reply.status_code != 201 or not isinstance(body.get("access_token"), str):
+            raise self._unexpected("POST /auth/token", reply)
+        self._token = body["access_token"]
+        return self._token
+
+    def _every(self, path: str, key: str, kind: type[A], query: Json) -> Iterator[A]:
+        for page in self._pages(path, key, kind, query, PAGE):
+            yield from page
+
+    def _pages(self, path: str, key: str, kind: type[A], query: Json, size: int) -> Iterator[list[A]]:
+        offset = 0
+        while True:
+            body = self._get(path, query | {"limit": size, "offset": offset})
+            try:
+                page = [kind.model_validate(item) for item in body[key]]
+                total = int(body["total_entries"])
+            except (KeyError, TypeError, ValueError, ValidationError) as cause:
+                raise AirflowUnavailable(f"GET {path} was not answered as Airflow's API does: {cause}") from cause
+            offset += len(page)
+            yield page
+            if not page or offset >= total:
+                return
+
+    def _typed(self, path: str, body: Json, kind: type[A]) -> A:
+        try:
+            return kind.model_validate(body)
+        except ValidationError as cause:
+            raise AirflowUnavailable(f"GET {path} was not answered as Airflow's API does: {cause}") from cause
+
+    def _get(self, path: str, query: Json, login: bool = True) -> Json:
+        reply = (self._send_as_user if login else self._send)("GET", path, params=query)
+        if reply.status_code != 200:
+            raise self._unexpected(f"GET {path}", reply)
+        return self._body(reply)
+
+    def _send_as_user(self, method: str, path: str, **said: Any) -> requests.Response:
+        reply = self._send(method, path, token=self._token or self.login(), **said)
+        if reply.status_code == 401:
+            raise UsageError(f"Airflow at {self.base_url} no longer takes our token for {method} {path}; log in again")
+        return reply
+
+    def _send(self, method: str, path: str, *, token: str = "", **said: Any) -> requests.Response:
+        """`said` is what requests takes: json, params, stream."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            with self._told(f"{method} {path}"):
+                return self._session.request(
+                    method,
+                    self.base_url + path,
+                    headers=headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    **said,
+                )
+        finally:
+            if not self._keep_alive and not said.get("stream"):
+                # A server need not say that it closes; a connection left in the pool would then break the next request.
+                self._session.close()
+
+    @contextmanager
+    def _told(self, asked: str) -> Iterator[None]:
+        """Say in our own errors what became of a request."""
+        asked = f"{asked} at {self.base_url}"
+        try:
+            yield
+        except requests.ConnectTimeout as cause:
+            message = f"{asked}: no connection within {self._timeout:g} s"
+            raise AirflowUnavailable(message, timed_out=True, maybe_served=False) from cause
+        except requests.Timeout as cause:
+            message = f"{asked}: no answer within {self._timeout:g} s"
+            raise AirflowUnavailable(message, timed_out=True) from cause
+        except requests.RequestException as cause:
+            message = f"{asked}: {_root(cause)}"
+            raise AirflowUnavailable(message, maybe_served=not _refused(cause), timed_out=_slow(cause)) from cause
+        except (ValueError, KeyError, TypeError) as cause:
+            raise AirflowUnavailable(f"{asked} was not answered as Airflow's API does: {cause}") from cause
+
+    def _body(self, reply: requests.Response) -> Json:
+        try:
+            body = reply.json()
+        except requests.JSONDecodeError as cause:
+            raise self._unexpected(f"{reply.request.method} {reply.request.path_url}", reply) from cause
+        if not isinstance(body, dict):
+            raise self._unexpected(f"{reply.request.method} {reply.request.path_url}", reply)
+        return body
+
+    def _unexpected(self, asked: str, reply: requests.Response) -> AirflowUnavailable:
+        said = " ".join(reply.text.split())[:200]
+        message = f"{asked} at {self.base_url} was answered {reply.status_code}: {said}"
+        return AirflowUnavailable(message, status=reply.status_code)
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def _root(cause: BaseException) -> str:
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    return f"{type(cause).__name__}: {cause}"
+
+
+def _refused(cause: requests.RequestException) -> bool:
+    """Whether no connection was made, so that nothing can have been served."""
+    reason = cause.args[0] if cause.args else None
+    return isinstance(getattr(reason, "reason", reason), urllib3.exceptions.NewConnectionError)
+
+
+def _slow(cause: requests.RequestException) -> bool:
+    """Whether the answer began and then stopped: requests calls that a lost connection."""
+    reason = cause.args[0] if cause.args else None
+    return isinstance(reason, urllib3.exceptions.ReadTimeoutError)
