@@ -82,3 +82,5 @@ def make(dag_id: str, said: dict[str, Any]) -> None:
 
 for name, entry in TABLE.items():
     make(name, entry)
+# What the harness adds to this file after a fault, to see whether files are still read.
+LATE = DAG(dag_id=WINDOW["late"], schedule=None, tags=["airflow-chaos"]) if WINDOW.get("late") else None

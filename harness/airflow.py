@@ -100,6 +100,12 @@ class Airflow(Calls):
             if not isinstance(done, dict) or done.get("errors"):
                 raise self._unexpected(f"PATCH runs of {dag}", reply)
 
+    def drop(self, dag: str) -> None:
+        """Delete a DAG with all of its runs, where there is one."""
+        reply = self._send_as_user("DELETE", f"/api/v2/dags/{dag}")
+        if reply.status_code not in (204, 404):
+            raise self._unexpected(f"DELETE {dag}", reply)
+
     def pool(self, name: str, slots: int) -> None:
         """Make a pool of so many slots, or give it so many where it is there."""
         reply = self._send_as_user("POST", "/api/v2/pools", json={"name": name, "slots": slots})

@@ -32,6 +32,7 @@ Recovery = Literal[
     "last_delayed_run",
     "workers_consume",
     "waiting_begun",
+    "dag_seen",
 ]
 
 

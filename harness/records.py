@@ -102,7 +102,8 @@ class Op(Record):
     tries and, of several, which began. Of the process `prober`, kept: the `value` that is left at a `path` once nobody
     writes it any more, which was `asked` for at that time (fail: there is none; info: nobody knows). Of the process
     `schedule`, listed: Airflow was asked for all runs of a `dag`, and how many `runs` it knew (info: it could not be
-    asked); and scheduled: one of these runs.
+    asked); and scheduled: one of these runs. Of the process `late`, put: a file has a new `dag` from then on; and seen:
+    a run of it was made.
     """
 
     kind: Literal["op"] = "op"

@@ -13,6 +13,7 @@ from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube, of_cluster
 from harness.observe import kept
+from harness.observe.late import Late
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.pod_logs import PodLogs
@@ -24,12 +25,14 @@ from harness.observe.witness import Witness
 from harness.observe.workload import Workload
 from harness.records import Schedule
 from harness.settings import Settings
+from harness.stack import window
 from harness.stack.access import INGRESS_NAMESPACE, Access
 
 TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where it is what is broken
 # Where requests are what an experiment is about, some of them last.
 READERS = {"workload": (Streams,), "writer": (Streams, Witness)}
 JSON = {"Content-Type": "application/json"}
+LATE = "dag_seen"
 QUICK_S = 2.0
 CALL_S = 5.0
 
@@ -69,6 +72,9 @@ class Rig:
         self._written = [t.at(conn) for t in plan.probe.writes if access.url(t.entry) for conn in t.conn]
         self._access = access
         self._schedules = Schedules(access.airflow(CALL_S), recorder, scheduled)
+        put = partial(window.put, settings)
+        late = Late(access.airflow(CALL_S), recorder, f"late_{run_id}", put) if LATE in (plan.recovery or ()) else None
+        self._late = [late] if late else []
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
         if plan.writer:
             self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t"))
@@ -94,6 +100,7 @@ class Rig:
             self._logs.start,
             self._ledger.start,
             *(p.start for p in self._probers),
+            *(late.start for late in self._late),
             *(partial(load.start, readers=readers.get(load.process, ())) for load in self._loads),
         ]
         for start in starts:
@@ -113,12 +120,19 @@ class Rig:
         """Pod → the tasks that it holds now: attempts that are under way in it, or deferred ones that wait."""
         return self._ledger.at_work() | self._watcher.holders()
 
+    def struck(self) -> None:
+        """Something was hit."""
+        for late in self._late:
+            late.struck()
+
     def drain(self, seconds: float) -> None:
         """Trigger no more, and wait for the runs in flight, `seconds` at most in all; then ask which came unasked."""
         for load in self._loads:
             load.halt()
         for load in self._loads:
             load.stop(seconds)
+        for late in self._late:
+            late.wait(seconds)
         self._schedules.record()
 
     def stop(self) -> list[str]:
@@ -131,6 +145,7 @@ class Rig:
             *(p.stop for p in self._probers),
             *([self._read_back] if probed else []),
             self._schedules.close,
+            *(late.stop for late in self._late),
             self._ledger.stop,
             self._logs.stop,
             self._watcher.stop,

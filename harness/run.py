@@ -38,6 +38,7 @@ from harness.stack import window
 
 WINDOW_CALL_S = 10.0
 AT_WORK_S = 30.0
+WAITED_FOR = ("tasks.run_duration", "recovery.dag_seen")
 PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
 
@@ -76,7 +77,8 @@ class Run:
         """Raises `UsageError`, with nothing changed, where the run cannot be made."""
         plan, settings = self._experiment.plan, self._settings
         bounds = owed(self._experiment, settings)
-        self._patience_s = max(plan.phases.cooldown_s, bounds["tasks.run_duration"].limit)
+        waited_for = [bounds[name].limit for name in WAITED_FOR if name in bounds]
+        self._patience_s = max(plan.phases.cooldown_s, *waited_for)
         self._lock = only_one(settings)
         try:
             ground = check_ground(self._experiment, settings)
@@ -115,6 +117,7 @@ class Run:
             ground.namespaces,
             surge=rig.surge if self._experiment.plan.surge else None,
             at_work=rig.at_work,
+            struck=rig.struck,
         )
         self._unbind = fault_context.bind(self._context)
 

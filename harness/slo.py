@@ -75,6 +75,7 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.orphans_handled": Kind("s", "at most", "fault → dead schedulers' tasks adopted or reset"),
     "recovery.last_delayed_run": Kind("s", "at most", "fault → success of the last run that was in flight"),
     "recovery.waiting_begun": Kind("s", "at most", "fault → start of the last run that had waited in the queue"),
+    "recovery.dag_seen": Kind("s", "at most", "fault → a run is made of a DAG that its file had only after the fault"),
     "recovery.workers_consume": Kind(
         "s", "at most", "fault → each worker has begun a task of a run triggered after it"
     ),

@@ -21,6 +21,7 @@ from harness.stack.access import INGRESS_NAMESPACE, open_access
 from harness.wait import until
 
 CALL_S = 10.0
+API_SERVER = "api-server"
 
 
 def status(settings: Settings) -> Group:
@@ -61,13 +62,15 @@ def _put_right(settings: Settings, *, wait: bool) -> list[str]:
     said = _repair(settings)
     if wait:
         said.append(_wait_until_whole(settings))
-        said += _paused(settings)
-    return said
+    return said + _paused(settings)
 
 
 def _paused(settings: Settings) -> list[str]:
-    """Of a harness that was killed: DAGs that still run by themselves."""
-    door = open_access(settings, Kube(settings)).airflow(CALL_S)
+    """DAGs that still run by themselves: those are set going before there is a history that could be left open."""
+    kube = Kube(settings)
+    if API_SERVER not in kube.ready_replicas(settings.namespace):
+        return []  # nothing is deployed
+    door = open_access(settings, kube).airflow(CALL_S)
     try:
         return [f"paused: {name}" for name in window.close(door)]
     finally:

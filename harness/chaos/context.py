@@ -17,7 +17,7 @@ class Context:
 
     `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
     DAG runs at once, and waits so many seconds at most until they are over. `at_work` says which
-    pods hold which tasks.
+    pods hold which tasks. `struck` is called each time that something was hit.
     """
 
     settings: Settings
@@ -31,6 +31,7 @@ class Context:
     alone: dict[str, str] = field(default_factory=dict)
     surge: Callable[[int, float], None] | None = None
     at_work: Callable[[], Mapping[str, frozenset[str]]] = dict
+    struck: Callable[[], None] = lambda: None
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""

@@ -68,6 +68,7 @@ class Strike:
         self.context.record(
             self.fault, self.action, "injected", t=t, target=victim.target, evidence={**evidence, **pids}
         )
+        self.context.struck()
         return victim
 
     def prove(self, victim: Victim, **evidence: object) -> None:

@@ -20,6 +20,8 @@ from harness.slo import Bound
 
 WAITED_NS = 3 * NS  # an append-only file may lack what came in its last second; and a scheduler takes one to send it
 FEWEST_WAITING = 2
+LATE = "late"  # the process, and the observer, of the DAG that is put there after the fault
+PUT_WITHIN_NS = 5 * NS
 OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
 
 
@@ -195,6 +197,15 @@ def _waiting_begun(scene: _Scene) -> int | None:
     return max(first[run] for run in waiting)
 
 
+def _dag_seen(scene: _Scene) -> int | None:
+    """What was read before stays in the database, so that only a DAG that is new shows that files are read."""
+    ops = [op for op in scene.history.ops if op.process == LATE and op.type == "ok"]
+    put = min((op.t for op in ops if op.f == "put"), default=None)
+    if put is None or not scene.t < put <= scene.t + PUT_WITHIN_NS:
+        raise UnknowableError(f"no DAG was put there in the {PUT_WITHIN_NS // NS} s after the fault")
+    return min((op.t for op in ops if op.f == "seen" and op.t >= put), default=None)
+
+
 def _orphans_handled(scene: _Scene) -> int | None:
     dead = _dead(scene)
     if not dead:
@@ -253,6 +264,7 @@ _PHASES: dict[str, tuple[str, Callable[[_Scene], int | None], tuple[str, str] | 
         MARKS,
     ),
     "recovery.waiting_begun": ("The first task of the last run that had waited in the queue", _waiting_begun, MARKS),
+    "recovery.dag_seen": ("The first run of a DAG that its file had only after the fault", _dag_seen, (LATE, "")),
     "recovery.orphans_handled": ("The adoption or reset of the dead schedulers' tasks", _orphans_handled, JOBS),
     "recovery.last_delayed_run": ("The success of the last run in flight", _last_delayed_run, RUNS),
 }

@@ -67,8 +67,9 @@ READERS = frozenset({stale.NAME, streams.NAME})
 # Only where something is written that can be read again when nobody writes it any more.
 KEPT = frozenset({kept.NAME})
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) - KEPT | READERS
-# Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers.
-CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun"})
+# Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers, and a DAG
+# processor behind what was read before.
+CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun", "recovery.dag_seen"})
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))

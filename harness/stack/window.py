@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import redis
@@ -79,11 +80,24 @@ def next_start(now: datetime) -> datetime:
     return datetime.fromtimestamp(soon - soon % GRID_S + GRID_S, UTC)
 
 
+def put(settings: Settings, dag: str) -> None:
+    """Have the file define one DAG more, of this name, when it is read again; none for "". Raises `UsageError`."""
+    with _ledger(settings) as ledger:
+        said: str | bytes = ledger.get(KEY) or "{}"
+        ledger.set(KEY, json.dumps({**json.loads(said), "late": dag}))
+
+
 def _tell(settings: Settings, run_id: str, start: datetime) -> None:
     said = {"run": run_id, "start": start.isoformat(), "end": (start + LASTS).isoformat()}
+    with _ledger(settings) as ledger:
+        ledger.set(KEY, json.dumps(said))
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[redis.Redis]:
     ledger = redis.Redis(host="127.0.0.1", port=settings.ledger_port, socket_timeout=5, socket_connect_timeout=5)
     try:
-        ledger.set(KEY, json.dumps(said))
+        yield ledger
     except redis.RedisError as cause:
         raise UsageError(f"the stack is not up: no ledger ({cause}); run harness up") from cause
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,10 @@ from harness.locking import only_one
 from harness.outcome import Verdict
 from harness.settings import Settings
 from harness.standing import close, heal, left_open
+from harness.timetables import table
 from tests.unit.builders import healthy
-from tests.unit.kube.cluster import settings_for
+from tests.unit.kube.cluster import deployment, listing, settings_for
+from tests.unit.loopback import Reply, Request, serving
 
 CUT = [record for record in healthy() if not (isinstance(record, Fault) and record.phase == "rolled-back")]
 
@@ -124,3 +127,56 @@ def test_a_run_that_is_under_way_is_not_healed(tmp_path: Path) -> None:
     with only_one(settings), pytest.raises(UsageError, match="another experiment is running"):
         heal(settings)
     assert path.read_bytes() == before
+
+
+class Standing:
+    """A cluster of somebody else's with Airflow in it, where two DAGs are not paused, one of them of those that run by
+    themselves. Both answer at `address`."""
+
+    def __init__(self, components: list[str]) -> None:
+        self.components = components
+        self.address = ""
+        self.own, self.other = next(iter(table().dags)), "chaos_workload"
+        self.paused: list[str] = []
+
+    def __call__(self, request: Request) -> Reply:
+        name = request.path.rpartition("/")[2]
+        if request.path == "/auth/token":
+            return Reply(201, {"access_token": "T"})
+        if request.path == "/api/v2/dags":
+            dags = [{"dag_id": dag, "is_paused": dag in self.paused} for dag in (self.own, self.other)]
+            return Reply(200, {"dags": dags, "total_entries": len(dags)})
+        if request.method == "PATCH":
+            self.paused.append(name)
+            return Reply(200, {})
+        return Reply(200, self.cluster(request.path, name))
+
+    def cluster(self, path: str, name: str) -> dict[str, object]:
+        if name == "deployments":
+            return listing("Deployment", [deployment(each, each, ready=1, desired=1) for each in self.components])
+        if name == "statefulsets":
+            return listing("StatefulSet", [])
+        if "/secrets/" in path:
+            return {"kind": "Secret", "data": {"admin-password": base64.b64encode(b"pw").decode()}}
+        if "/services/" in path:
+            return {"kind": "Service", "status": {"loadBalancer": {"ingress": [{"hostname": self.address}]}}}
+        return {"kind": "Namespace", "metadata": {"name": name, "labels": {"airflow-chaos/allow": "true"}}}
+
+
+def healed(tmp_path: Path, components: list[str]) -> tuple[Standing, list[str]]:
+    stack = Standing(components)
+    with serving(stack) as server:
+        stack.address = server.url.removeprefix("http://")
+        settings = settings_for(tmp_path, server.url, context="of-somebody-else")
+        return stack, heal(settings.model_copy(update={"reports": tmp_path / "reports"}))
+
+
+def test_dags_that_were_set_going_before_there_was_a_history_are_paused(tmp_path: Path) -> None:
+    stack, said = healed(tmp_path, ["scheduler", "api-server"])
+    assert said == [f"paused: {stack.own}"]
+    assert stack.paused == [stack.own]
+
+
+def test_where_nothing_is_deployed_no_dag_is_asked_for(tmp_path: Path) -> None:
+    stack, said = healed(tmp_path, [])
+    assert (stack.paused, said) == ([], [])

@@ -10,6 +10,7 @@ import pytest
 
 from harness.chaos import actions, probes
 from harness.chaos.context import Context, bind, current
+from harness.chaos.strike import Strike
 from harness.errors import FaultError
 from harness.history import History, Recorder
 from harness.kube import Kube, Pod
@@ -72,3 +73,15 @@ def test_every_fault_gets_an_id_of_its_own(context: Context) -> None:
         (i, "begin", n) for i, n in zip(ids, "012", strict=True)
     ]
     assert [f.t for f in begun] == sorted(f.t for f in begun)
+
+
+def test_whoever_waits_for_the_first_hit_is_told_once_it_is_recorded(context: Context) -> None:
+    told: list[int] = []
+    context.struck = lambda: told.append(context.recorder.now())
+    strike = Strike.begin(context, "kill_pods", "x", "component=worker")
+    assert not told
+    strike.hit(pod("worker-1", "worker"), None, context.recorder.now())
+    context.recorder.close()
+    (hit,) = [f.t for f in History.read(context.recorder.path).faults if f.phase == "injected"]
+    assert len(told) == 1
+    assert hit <= told[0]

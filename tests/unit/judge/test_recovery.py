@@ -285,6 +285,44 @@ def test_where_nothing_waited_in_the_queue_nothing_was_at_stake() -> None:
     assert waited(FAULT + 4, FAULT + 5, since=FAULT - 2).verdict is Verdict.INVALID
 
 
+def new_dag(*steps: tuple[float, str], blind: tuple[float, float] | None = None, limit: float = 20) -> Check:
+    """The check of `recovery.dag_seen`, of a DAG that was put there and seen at these times."""
+    bound = Bound("recovery.dag_seen", limit, "s", "origin")
+    records: list[Record] = [Op(t=at(t), process="late", f=f, type="ok", value={"dag": "late_run-1"}) for t, f in steps]
+    for t, what in zip(blind or (), ("error", "recovered"), strict=False):
+        records.append(Event(t=at(t), source="probe", object="late", what=what, value={"of": "late_run-1"}))
+    (found,) = check(whole(sorted([*healthy(), *records], key=lambda r: r.t)), {bound.name: bound})
+    return found
+
+
+PUT = (FAULT + 0.3, "put")
+
+
+def test_a_dag_that_is_put_there_after_the_fault_must_be_seen_in_time() -> None:
+    found = new_dag(PUT, (FAULT + 14, "seen"))
+    assert found.verdict is Verdict.PASS
+    assert found.measure == pytest.approx(14)
+    assert new_dag(PUT, (FAULT + 21, "seen")).verdict is Verdict.FAIL
+    assert new_dag(PUT).verdict is Verdict.FAIL
+    assert new_dag(PUT, limit=60).verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("steps", [(), ((FAULT - 1, "put"),), ((FAULT - 1, "put"), PUT), ((FAULT + 6, "put"),)])
+def test_a_dag_that_was_not_put_there_right_after_the_fault_says_nothing(steps: tuple[tuple[float, str], ...]) -> None:
+    assert new_dag(*steps, (FAULT + 14, "seen")).verdict is Verdict.INVALID
+    assert new_dag(*steps).verdict is Verdict.INVALID
+
+
+def test_a_dag_that_was_seen_before_it_was_there_is_none() -> None:
+    assert new_dag((FAULT - 2, "seen"), PUT).verdict is Verdict.FAIL
+
+
+def test_where_nobody_could_be_asked_for_it_a_late_dag_is_no_failure() -> None:
+    assert new_dag(PUT, (FAULT + 25, "seen"), blind=(FAULT + 8, FAULT + 24)).verdict is Verdict.INVALID
+    assert new_dag(PUT, blind=(FAULT + 8, FAULT + 30)).verdict is Verdict.INVALID
+    assert new_dag(PUT, (FAULT + 14, "seen"), blind=(FAULT + 1, FAULT + 13)).verdict is Verdict.PASS
+
+
 def test_every_dead_scheduler_must_be_noticed() -> None:
     one = without(healthy(), Event, lambda e: e.value.get("id") == 2 and e.value.get("state") == "failed")
     assert phase(one, "orphans_handled").verdict is Verdict.FAIL

@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.records import Schedule
 from harness.settings import Settings
 from harness.stack import window
-from harness.stack.window import CLOCK_DAG, GRID_S, KEY, SOON_S, close, next_start, open_for
+from harness.stack.window import CLOCK_DAG, GRID_S, KEY, SOON_S, close, next_start, open_for, put
 from harness.timetables import table
 from tests.unit.loopback import Reply, Request, serving
 from tests.unit.resp import Stream, streaming
@@ -131,6 +131,22 @@ def test_a_window_that_nobody_reads_is_refused(tmp_path: Path, monkeypatch: pyte
 def test_a_dag_that_was_not_deployed_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"Airflow knows no DAG {NAMES[1]}"):
         opened(tmp_path, known=NAMES[:1])
+
+
+def test_one_dag_more_is_put_beside_the_window_and_taken_away(tmp_path: Path) -> None:
+    with streaming() as ledger:
+        settings = Settings(cache=tmp_path, ledger_port=ledger.port)
+        put(settings, "late_run-1")
+        assert json.loads(ledger.keys[KEY.encode()]) == {"late": "late_run-1"}
+        ledger.keys[KEY.encode()] = json.dumps({"run": "run-1", "late": ""}).encode()
+        put(settings, "late_run-2")
+        assert json.loads(ledger.keys[KEY.encode()]) == {"run": "run-1", "late": "late_run-2"}
+        put(settings, "")
+        assert json.loads(ledger.keys[KEY.encode()]) == {"run": "run-1", "late": ""}
+        ledger.keys[KEY.encode()] = b"{}"
+        ledger.break_next = 100  # the client tries more than once
+        with pytest.raises(UsageError, match="no ledger"):
+            put(settings, "late_run-3")
 
 
 def test_only_what_goes_is_stopped(tmp_path: Path) -> None:

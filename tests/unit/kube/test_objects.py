@@ -1,0 +1,35 @@
+"""What is read of a pod that an executor made, from what the cluster says of it."""
+
+from __future__ import annotations
+
+from kubernetes.client import V1ObjectMeta, V1Pod
+
+from harness.kube.objects import TASK_PODS, Pod, pod_of
+
+
+def of_task(**annotations: str) -> Pod:
+    label, value = TASK_PODS.split("=")
+    said = {"run_id": "run-1-w1", "task_id": "extract", "try_number": "1"} | annotations
+    return pod_of(V1Pod(metadata=V1ObjectMeta(name="task", labels={label: value}, annotations=said)))
+
+
+def test_an_attempt_of_a_run_that_was_asked_for_goes_by_the_run_alone() -> None:
+    assert of_task(dag_id="chaos_workload").attempt == ("run-1-w1", "extract", -1, 1)
+    assert of_task(map_index="2", try_number="3").attempt == ("run-1-w1", "extract", 2, 3)
+
+
+def test_attempts_of_one_tick_are_told_apart_by_their_dags() -> None:
+    """Two DAGs that are due at once have runs of one id; without the DAG, one's pod would be the other's second."""
+    tick = {"run_id": "scheduled__2026-01-01T00:00:30+00:00", "task_id": "work"}
+    one, other = of_task(dag_id="sched_interval", **tick), of_task(dag_id="sched_trigger", **tick)
+    assert one.attempt == ("sched_interval/scheduled__2026-01-01T00:00:30+00:00", "work", -1, 1)
+    assert other.attempt == ("sched_trigger/scheduled__2026-01-01T00:00:30+00:00", "work", -1, 1)
+
+
+def test_a_pod_that_says_too_little_or_is_none_of_an_executor_has_no_attempt() -> None:
+    said = {"run_id": "run-1-w1", "task_id": "extract", "try_number": "1"}
+    label, value = TASK_PODS.split("=")
+    for gone in said:
+        kept = {name: each for name, each in said.items() if name != gone}
+        assert pod_of(V1Pod(metadata=V1ObjectMeta(labels={label: value}, annotations=kept))).attempt is None
+    assert pod_of(V1Pod(metadata=V1ObjectMeta(annotations=said))).attempt is None
