@@ -128,6 +128,12 @@ def broken(world: World) -> tuple[str, ...]:
     return (*LEDGER, "redundancy.workers") if odd and odd[0] in (_strange_task, _stray_end) else ()
 
 
+def strange(world: World) -> bool:
+    """Whether the ledger shows a task at work that nobody asked for."""
+    odd = _of(world)
+    return odd is not None and odd[0] in (_strange_run, _strange_task)
+
+
 def invalid(way: int, planned: bool) -> list[str]:
     """The checks that must be INVALID by it."""
     return list(ODD[way][1]) if planned in ODD[way][3] else []
