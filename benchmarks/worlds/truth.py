@@ -62,6 +62,8 @@ def truth(life: Life, world: World) -> Truth:
     made, asked = kind(world), disruption(life, world)
     if made and (made.spares or not made.proved):
         checks[COLLATERAL] = frozenset({FAIL} if made.spares else {FAIL, *checks[COLLATERAL]})
+    if made and made.node_away and world.way("undo") == NOT_UNDONE and FAIL in checks[COLLATERAL]:
+        checks[COLLATERAL] |= {INVALID}
     checks |= {name: verdicts for name, (_, verdicts) in asked.items()}
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})

@@ -33,9 +33,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class _Doing:
-    """What the faults did, and so explains."""
+    """What the faults did, and so explains; a node of which nobody knows until when it was off, until `never`."""
 
     history: History
+    never: int = MOST_T
 
     @cached_property
     def hit(self) -> frozenset[str | None]:
@@ -48,10 +49,13 @@ class _Doing:
         the undo has found all Ready again, what ends there does so by itself."""
         steps = [f for f in self.history.faults if f.action == "stop_node"]
         undone = {f.id: f.t + SEEN_LATE for f in steps if f.phase == "rolled-back"}
+        # What is seen when the watch is back may have ended before the undo was through.
+        gaps = unseen(self.history, PODS, 0, self.history.last_t)
+        undone = {fault: t for fault, t in undone.items() if not any(a <= t <= b + SEEN_LATE for a, b in gaps)}
         pairs = [(f.id, n) for f in steps for n in (f.target.get("node"), f.evidence.get("node")) if n]
         found: dict[str, int] = {}
         for fault, node in pairs:
-            found[str(node)] = max(found.get(str(node), 0), undone.get(fault, MOST_T))
+            found[str(node)] = max(found.get(str(node), -1), undone.get(fault, self.never))
         return found
 
     @cached_property
@@ -83,7 +87,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
         return (unknown(bound, "There was no fault that anything else could have suffered from"),)
     if not any(_ours(history)):
         return (unknown(bound, "No pod was watched"),)
-    found = losses(history)
+    found = _losses(history, _Doing(history))
     named = f" ({some(f'{loss.pod} {loss.how} {when(loss.t, t)}' for loss in found)})" if found else ""
     last = history.last_t
     windows = [Window(start=loss.t, end=last, what=f"{loss.pod} {loss.how}") for loss in found]
@@ -96,12 +100,23 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     nameless = [target.name for target in targets(history) if not target.uid]
     if nameless and judged.verdict is Verdict.FAIL:
         return (unknown(bound, f"It is not known which pod a hit on {some(nameless)} was made on", windows),)
-    return (judged,)
+    return (_unless_away(history, bound, judged),)
 
 
-def losses(history: History) -> list[Loss]:
+def _unless_away(history: History, bound: Bound, judged: Check) -> Check:
+    """Of a node whose undo was not recorded, or not watched, nobody knows how long it is an excuse."""
+    if judged.verdict is not Verdict.PASS:
+        return judged
+    worst = _losses(history, _Doing(history, never=-1))
+    if bound.holds(sum(loss.times for loss in worst)):
+        return judged
+    what = some(f"{loss.pod} {loss.how}" for loss in worst)
+    return unknown(bound, f"{what}, on a node that was off, and nobody knows until when")
+
+
+def _losses(history: History, doing: _Doing) -> list[Loss]:
     """What ended from the fault on, and is not the faults' own doing; in order."""
-    since, doing = judged_from(history) or 0, _Doing(history)
+    since = judged_from(history) or 0
     pods = grouped(_ours(history), lambda event: event.uid)
     found = [loss for seen in pods.values() for loss in (*_restarted(seen, since, doing), *_went(seen, since, doing))]
     return sorted(found, key=lambda loss: loss.t)

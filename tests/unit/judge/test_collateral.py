@@ -88,7 +88,21 @@ def test_whatever_is_on_a_node_that_is_off_ends_with_it() -> None:
         pod(21, "api-b", "uid-y", "added", node="n9", **API),
         pod(50, "api-b", "uid-y", "deleted", node="n9", **API),
     ]
-    assert judged(off, *late).measure == 0
+    undone = fault(51, "rolled-back", expected={}, ready={}, leftovers=[]).model_copy(
+        update={"id": "off", "action": "stop_node"}
+    )
+    assert (judged(off, *late, undone).verdict, judged(off, *late, undone).measure) == (Verdict.PASS, 0)
+    unknown = judged(off, *late)
+    assert unknown.verdict is Verdict.INVALID
+    assert "airflow/api-b went, on a node that was off, and nobody knows until when" in unknown.because
+    assert judged(off, *late, limit=1).verdict is Verdict.PASS
+    of = {"of": "pods of airflow", "error": "x"}
+    blind = [
+        Event(t=at(t), source="probe", object="watcher", what=w, value=of)
+        for t, w in ((30, "error"), (49, "recovered"))
+    ]
+    assert judged(off, *late, *blind, undone.model_copy(update={"t": at(31)})).verdict is Verdict.INVALID
+    assert judged(off, *late, undone.model_copy(update={"t": at(31)})).verdict is Verdict.FAIL
     assert judged(off, there).measure == 1  # it had been on another
 
 
