@@ -125,6 +125,8 @@ def changed(records: list[Record], world: World, *, said: bool) -> list[Record]:
 def broken(world: World) -> tuple[str, ...]:
     """The checks that may be FAIL by it: what the ledger shows was there, whoever else does not know of it."""
     odd = _of(world)
+    if odd and odd[0] is _unwatched:  # of two, one was ever seen: by the record it is alone
+        return ("redundancy.ingress",)
     return (*LEDGER, "redundancy.workers") if odd and odd[0] in (_strange_task, _stray_end) else ()
 
 
