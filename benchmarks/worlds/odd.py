@@ -125,7 +125,15 @@ def changed(records: list[Record], world: World, *, said: bool) -> list[Record]:
 def broken(world: World) -> tuple[str, ...]:
     """The checks that may be FAIL by it: what the ledger shows was there, whoever else does not know of it."""
     odd = _of(world)
+    if odd and odd[0] is _unwatched:  # of two, one was ever seen: by the record it is alone
+        return ("redundancy.ingress",)
     return (*LEDGER, "redundancy.workers") if odd and odd[0] in (_strange_task, _stray_end) else ()
+
+
+def strange(world: World) -> bool:
+    """Whether the ledger shows a task at work that nobody asked for."""
+    odd = _of(world)
+    return odd is not None and odd[0] in (_strange_run, _strange_task)
 
 
 def invalid(way: int, planned: bool) -> list[str]:

@@ -62,6 +62,8 @@ def truth(life: Life, world: World) -> Truth:
     made, asked = kind(world), disruption(life, world)
     if made and (made.spares or not made.proved):
         checks[COLLATERAL] = frozenset({FAIL} if made.spares else {FAIL, *checks[COLLATERAL]})
+    if made and made.node_away and world.way("undo") == NOT_UNDONE and FAIL in checks[COLLATERAL]:
+        checks[COLLATERAL] |= {INVALID}
     checks |= {name: verdicts for name, (_, verdicts) in asked.items()}
     if (gone := missing(world)) is not None:
         checks[gone] = frozenset({INVALID})
@@ -161,7 +163,8 @@ def _evidence(life: Life, world: World, bounds: Mapping[str, float]) -> dict[str
     hasty = any(name in world.tight for name in LATENCY)  # nor was it kept before the fault
     found["evidence.baseline"] = frozenset({INVALID}) if restarted or hasty else _baseline(life, bounds)
     if world.fault == "worker":
-        found["evidence.fault"] = _at_stake(life)
+        # A task of nobody's is one, by the ledger: who holds it holds something.
+        found["evidence.fault"] = _at_stake(life) | ({PASS} if odd.strange(world) else set())
     return found
 
 

@@ -6,15 +6,17 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.history import Event, History, grouped
+from harness.history import NS, Event, History, grouped
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import by_keda, fault_time, judged_from, planned, serves, targets
 from harness.judge.observers import PODS, unseen
 from harness.outcome import Check, Verdict, Window
+from harness.records import MOST_T
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
 LIVES_ON = frozenset({"cut_off", "kill_child", "overload"})  # whoever is hit by these owes to stay
+SEEN_LATE = 2 * NS  # pods are seen by a watch, and by the undo itself
 RESIZES = frozenset({"scale_pods", "load_at", "renew_pods"})  # its Deployment is changed, and by the undo once more
 COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
 
@@ -31,9 +33,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class _Doing:
-    """What the faults did, and so explains."""
+    """What the faults did, and so explains; a node of which nobody knows until when it was off, until `never`."""
 
     history: History
+    never: int = MOST_T
 
     @cached_property
     def hit(self) -> frozenset[str | None]:
@@ -41,10 +44,19 @@ class _Doing:
         return frozenset(target.uid for target in targets(self.history) if target.action not in LIVES_ON)
 
     @cached_property
-    def off(self) -> frozenset[str]:
-        """Nodes that were switched off: whatever is sent there before anybody notices ends as well."""
+    def off(self) -> dict[str, int]:
+        """Nodes that were switched off, until when: whatever is sent there before anybody notices ends as well. Once
+        the undo has found all Ready again, what ends there does so by itself."""
         steps = [f for f in self.history.faults if f.action == "stop_node"]
-        return frozenset(str(name) for f in steps for name in (f.target.get("node"), f.evidence.get("node")) if name)
+        undone = {f.id: f.t + SEEN_LATE for f in steps if f.phase == "rolled-back"}
+        # What is seen when the watch is back may have ended before the undo was through.
+        gaps = unseen(self.history, PODS, 0, self.history.last_t)
+        undone = {fault: t for fault, t in undone.items() if not any(a <= t <= b + SEEN_LATE for a, b in gaps)}
+        pairs = [(f.id, n) for f in steps for n in (f.target.get("node"), f.evidence.get("node")) if n]
+        found: dict[str, int] = {}
+        for fault, node in pairs:
+            found[str(node)] = max(found.get(str(node), -1), undone.get(fault, self.never))
+        return found
 
     @cached_property
     def resized(self) -> frozenset[str]:
@@ -54,12 +66,16 @@ class _Doing:
         return named | by_keda(self.history)
 
     def explains_end(self, event: Event) -> bool:
-        elsewhere = event.value.get("component") in self.resized or event.value.get("node") in self.off
-        return event.uid in self.hit or elsewhere
+        return (
+            event.uid in self.hit or event.value.get("component") in self.resized or event.t <= self._off_until(event)
+        )
 
-    def spares(self, event: Event) -> int:
-        """How many restarts of this pod are the fault's own doing."""
-        return int(event.uid in self.hit or event.value.get("node") in self.off)
+    def spares(self, event: Event, again: int) -> int:
+        """How many restarts of this pod are the fault's own doing, of which the first was seen `again`."""
+        return int(event.uid in self.hit or again <= self._off_until(event))
+
+    def _off_until(self, event: Event) -> int:
+        return self.off.get(str(event.value.get("node")), -1)
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
@@ -71,7 +87,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
         return (unknown(bound, "There was no fault that anything else could have suffered from"),)
     if not any(_ours(history)):
         return (unknown(bound, "No pod was watched"),)
-    found = losses(history)
+    found = _losses(history, _Doing(history))
     named = f" ({some(f'{loss.pod} {loss.how} {when(loss.t, t)}' for loss in found)})" if found else ""
     last = history.last_t
     windows = [Window(start=loss.t, end=last, what=f"{loss.pod} {loss.how}") for loss in found]
@@ -84,12 +100,23 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     nameless = [target.name for target in targets(history) if not target.uid]
     if nameless and judged.verdict is Verdict.FAIL:
         return (unknown(bound, f"It is not known which pod a hit on {some(nameless)} was made on", windows),)
-    return (judged,)
+    return (_unless_away(history, bound, judged),)
 
 
-def losses(history: History) -> list[Loss]:
+def _unless_away(history: History, bound: Bound, judged: Check) -> Check:
+    """Of a node whose undo was not recorded, or not watched, nobody knows how long it is an excuse."""
+    if judged.verdict is not Verdict.PASS:
+        return judged
+    worst = _losses(history, _Doing(history, never=-1))
+    if bound.holds(sum(loss.times for loss in worst)):
+        return judged
+    what = some(f"{loss.pod} {loss.how}" for loss in worst)
+    return unknown(bound, f"{what}, on a node that was off, and nobody knows until when")
+
+
+def _losses(history: History, doing: _Doing) -> list[Loss]:
     """What ended from the fault on, and is not the faults' own doing; in order."""
-    since, doing = judged_from(history) or 0, _Doing(history)
+    since = judged_from(history) or 0
     pods = grouped(_ours(history), lambda event: event.uid)
     found = [loss for seen in pods.values() for loss in (*_restarted(seen, since, doing), *_went(seen, since, doing))]
     return sorted(found, key=lambda loss: loss.t)
@@ -97,7 +124,9 @@ def losses(history: History) -> list[Loss]:
 
 def _restarted(seen: tuple[Event, ...], since: int, doing: _Doing) -> list[Loss]:
     """A pod that came after the fault was never started again before it was seen."""
-    known = max((_restarts(event) for event in seen if event.t < since), default=0) + doing.spares(seen[0])
+    known = max((_restarts(event) for event in seen if event.t < since), default=0)
+    again = next((event.t for event in seen if event.t >= since and _restarts(event) > known), since)
+    known += doing.spares(seen[0], again)
     found: list[Loss] = []
     for event in seen:
         if event.t >= since and (times := _restarts(event) - known) > 0:

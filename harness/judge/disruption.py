@@ -18,12 +18,22 @@ DRAIN = "drain_node"
 ASKED = frozenset({"delete_pods", "evict_pods", "drain_node", "renew_pods", "scale_pods"})
 TOOK_ITS_LEAVE = "success"  # a job that is ended for another one failed
 TOO_MANY_REQUESTS = 429
+# What the part of a history that is missing cannot change: more refusals, fewer Ready, those that took their leave.
+SETTLED = {REFUSED: Verdict.PASS, READY: Verdict.FAIL, ABRUPT: Verdict.PASS}
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """The bounds that there are; most experiments have none."""
     judges = {REFUSED: _refused, READY: _ready, ABRUPT: _abrupt, BLOCKED: _blocked}
-    return tuple(judge(history, bounds[name]) for name, judge in judges.items() if name in bounds)
+    found = ((judge(history, bounds[name]), bounds[name]) for name, judge in judges.items() if name in bounds)
+    return tuple(check if history.problem is None else _cut(check, bound) for check, bound in found)
+
+
+def _cut(check: Check, bound: Bound) -> Check:
+    """Of a history that is not whole: what came later may have been otherwise."""
+    if check.verdict in (Verdict.INVALID, SETTLED.get(check.name)):
+        return check
+    return unknown(bound, "The history is not whole, and what is missing of it may have decided otherwise")
 
 
 def _refused(history: History, bound: Bound) -> Check:

@@ -41,6 +41,8 @@ MENDED = {
     "220,kubernetes,scheduler,schedules=2,unlisted=3": "nobody knows when its runs were made",
     "107,celery,api-server,ledger-unread=0,proof=6,schedules=0": "what was not read may have begun in time",
     "131,celery,worker,odd=8": "nobody knows which pod was hit",
+    "0,celery,scheduler,kind=3,unstable=1": "a node that is back excuses nobody",
+    "0,celery,scheduler,cut-short=0,kind=1,leave=0": "its job may have been ended after the history",
 }
 
 

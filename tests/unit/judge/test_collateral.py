@@ -88,8 +88,32 @@ def test_whatever_is_on_a_node_that_is_off_ends_with_it() -> None:
         pod(21, "api-b", "uid-y", "added", node="n9", **API),
         pod(50, "api-b", "uid-y", "deleted", node="n9", **API),
     ]
-    assert judged(off, *late).measure == 0
+    undone = fault(51, "rolled-back", expected={}, ready={}, leftovers=[]).model_copy(
+        update={"id": "off", "action": "stop_node"}
+    )
+    assert (judged(off, *late, undone).verdict, judged(off, *late, undone).measure) == (Verdict.PASS, 0)
+    unknown = judged(off, *late)
+    assert unknown.verdict is Verdict.INVALID
+    assert "airflow/api-b went, on a node that was off, and nobody knows until when" in unknown.because
+    assert judged(off, *late, limit=1).verdict is Verdict.PASS
+    of = {"of": "pods of airflow", "error": "x"}
+    blind = [
+        Event(t=at(t), source="probe", object="watcher", what=w, value=of)
+        for t, w in ((30, "error"), (49, "recovered"))
+    ]
+    assert judged(off, *late, *blind, undone.model_copy(update={"t": at(31)})).verdict is Verdict.INVALID
+    assert judged(off, *late, undone.model_copy(update={"t": at(31)})).verdict is Verdict.FAIL
     assert judged(off, there).measure == 1  # it had been on another
+
+
+@pytest.mark.parametrize(("t", "counted"), [(31, 0), (31.9, 0), (32.1, 1), (50, 1)])
+@pytest.mark.parametrize("change", [{"restarts": 1}, {"deleting": True}], ids=["again", "gone"])
+def test_once_the_undo_found_all_ready_its_node_excuses_nobody(t: float, counted: int, change: dict[str, Any]) -> None:
+    target = {"kind": "Pod", "name": "airflow/worker-a", "uid": "uid-w", "node": "n9", "component": "worker"}
+    steps = [fault(FAULT, "injected", target), fault(30, "rolled-back", expected={}, ready={}, leftovers=[])]
+    off = [step.model_copy(update={"id": "off", "action": "stop_node"}) for step in steps]
+    sent = pod(21, "api-b", "uid-y", "added", node="n9", **API)
+    assert judged(*off, sent, pod(t, "api-b", "uid-y", node="n9", **change, **API)).measure == counted
 
 
 def test_workers_that_keda_takes_away_are_not_lost() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import Event, Record
+from harness.history import Event, History, Meta, Record
 from harness.judge import disruption
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound
@@ -17,7 +17,8 @@ TARGET = {"kind": "Pod", "name": "airflow/web-1", "uid": "u1", "node": "n1", "co
 
 def check(name: str, limit: float, *records: Record) -> Check:
     bound = Bound(name, limit, CATALOGUE[name].unit, "origin")
-    (found,) = disruption.check(whole(list(records)), {name: bound})
+    first = [] if any(isinstance(record, Meta) for record in records) else [meta()]
+    (found,) = disruption.check(whole([*first, *records]), {name: bound})
     return found
 
 
@@ -80,6 +81,30 @@ def test_a_scheduler_that_is_asked_to_go_ends_its_own_job() -> None:
     for cut in (asked_to_go(job(25, 1, "web-1", "state", "failed")), asked_to_go()):
         assert (cut.verdict, cut.measure) == (Verdict.FAIL, 1)
         assert "airflow/web-1" in cut.because
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "broken"),
+    [
+        ("disruption.refused", Verdict.PASS, Verdict.INVALID),
+        ("disruption.ready", Verdict.INVALID, Verdict.FAIL),
+        ("disruption.abrupt", Verdict.PASS, Verdict.INVALID),
+        ("disruption.blocked", Verdict.INVALID, Verdict.INVALID),
+    ],
+)
+def test_of_a_history_that_was_cut_only_what_nothing_can_change_is_known(
+    name: str, kept: Verdict, broken: Verdict
+) -> None:
+    limits = {"disruption.abrupt": (1.0, 0.0), "disruption.blocked": (1.0, 0.0)}.get(name, (1.0, 3.0))
+    hit = fault(3, "injected", {**TARGET, "name": "airflow/web-2"}, eviction=201)
+    records = [fault(2, "begin", node="n1", aimed=["airflow/web-1"]), fault(2.5, "begin", TARGET, eviction=429), hit]
+    records = [r.model_copy(update={"action": "drain_node"}) for r in records]
+    seen = [pod(1, "web-1", "u1"), pod(1, "web-2", "u2"), job(1, 1, "web-2"), pod(4, "web-2", "u2", "deleted")]
+    every = sorted([*records, *seen], key=lambda record: record.t)
+    for limit, cut, whole_ in zip(limits, (kept, broken), (Verdict.PASS, Verdict.FAIL), strict=True):
+        bound = Bound(name, limit, CATALOGUE[name].unit, "origin")
+        (known,), (found,) = (disruption.check(made([meta(), *every]), {name: bound}) for made in (whole, History.of))
+        assert (known.verdict, found.verdict) == (whole_, cut)
 
 
 def test_who_was_killed_or_never_heard_of_owes_no_leave() -> None:
