@@ -98,11 +98,17 @@ def test_texts_of_others_do_not_steer_the_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("after_s", [1.0, 1.5])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_while_modules_are_loaded(sign: signal.Signals, after_s: float) -> None:
-    with subprocess.Popen([*HARNESS, "calibrate"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
+def test_an_interruption_while_modules_are_loaded(sign: signal.Signals, after_s: float, tmp_path: Path) -> None:
+    env = {**os.environ, "AIRFLOW_CHAOS_CACHE": str(tmp_path)}  # what goes on all the same is not kept for this machine
+    with subprocess.Popen(
+        [*HARNESS, "calibrate"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=env
+    ) as child:
         time.sleep(after_s)
         child.send_signal(sign)
-        _, said = child.communicate(timeout=60)
+        try:
+            _, said = child.communicate(timeout=60)
+        finally:
+            child.kill()
     assert (child.returncode, said) == (130, b"interrupted\n")
 
 
