@@ -84,7 +84,7 @@ def test_up_on_a_standing_stack_replaces_nothing(settings: Settings) -> None:
 
 
 def wait_for_baseline(reports: Path) -> Path:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240  # a quiet machine, and Airflow reading what runs by itself, are waited for first
     while time.monotonic() < deadline:
         for path in reports.glob("*/history.jsonl"):
             if '"name":"baseline"' in path.read_text():
