@@ -9,7 +9,7 @@ from harness.history import NS, History, Mark
 from harness.judge.checks import some
 from harness.judge.faults import targets
 from harness.judge.observers import LEDGER, MARKS, lost_sight, unread_ledger
-from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings
+from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings, marks_of
 from harness.slo import Bound
 
 LATE = "schedule.late"
@@ -26,11 +26,8 @@ class Book:
     grace: int
 
     @cached_property
-    def marks(self) -> dict[Key, list[Mark]]:
-        found: dict[Key, list[Mark]] = {}
-        for mark in self.history.scheduled_marks:
-            found.setdefault((mark.dag, mark.dag_run), []).append(mark)
-        return found
+    def marks(self) -> dict[Key, tuple[Mark, ...]]:
+        return marks_of(self.history)
 
     @cached_property
     def _ledger_from(self) -> int:

@@ -17,8 +17,8 @@ from harness.answers import ListedRun
 from harness.errors import HarnessError
 from harness.history import Event, Op, Recorder
 from harness.records import NS, Schedule
+from harness.schedule.listed import CLOCK, LISTER
 
-PROCESS = "schedule"
 ASSET_RUN = "asset_triggered"
 TRIES, AGAIN_AFTER_S = 5, 3.0
 MOST_ERROR_NS = NS // 5
@@ -30,7 +30,7 @@ def offset(began: int, ended: int, made_at: str) -> Event | None:
     if not made_at or error > MOST_ERROR_NS:
         return None
     value = {"wall": made_at, "error_ns": error}
-    return Event(t=began + error, source="probe", object="clock", what="offset", value=value)
+    return Event(t=began + error, source="probe", object=CLOCK, what="offset", value=value)
 
 
 class Schedules:
@@ -79,7 +79,7 @@ class Schedules:
         return [[one.id, one.name, one.dag, one.run_id] for one in self._airflow.consumed(dag, run.run_id)]
 
     def _op(self, kind: Literal["invoke", "ok", "info"], f: str, value: dict[str, Any]) -> None:
-        self._recorder.write(Op(t=self._recorder.now(), process=PROCESS, f=f, type=kind, value=value))
+        self._recorder.write(Op(t=self._recorder.now(), process=LISTER, f=f, type=kind, value=value))
 
 
 _FIELDS = {"run_type", "state", "logical_date", "run_after", "queued_at", "end_date"}

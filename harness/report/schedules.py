@@ -16,7 +16,7 @@ from harness.outcome import Check, Outcome, Verdict
 from harness.report.facts import lasting
 from harness.report.lanes import AMBER, BLUE, GREY, RED, Band, Bar, Lane, Look, Point
 from harness.report.thin import groups, rows
-from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings, paired
+from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings, marks_of, paired
 from harness.schedule.ticks import Tick, moment, named
 
 MOST = 1200  # of ordinary runs, and of ticks, for all DAGs together
@@ -67,7 +67,7 @@ class Scene:
 
     clock: Clock | None
     told: Told
-    marks: dict[Key, list[Mark]]
+    marks: dict[Key, tuple[Mark, ...]]
 
     def against(self, *names: str) -> list[tuple[Check, str]]:
         """What is said against any of these, the worst first."""
@@ -85,10 +85,7 @@ def band(history: History, outcome: Outcome) -> Band:
         (clock, unclear), every = clock_of(history), listings(history)
     except HistoryError as cause:
         return Band(f"Scheduled runs, of which nothing can be told: {cause}", (Lane("none"),))
-    marks: dict[Key, list[Mark]] = {}
-    for mark in history.scheduled_marks:
-        marks.setdefault((mark.dag, mark.dag_run), []).append(mark)
-    scene = Scene(clock, _told(outcome), marks)
+    scene = Scene(clock, _told(outcome), marks_of(history))
     most = max(1, MOST // max(1, len(every)))
     title = "Scheduled runs" if clock else f"Scheduled runs, and not when they were due: {unclear}"
     return Band(title, tuple(_lane(scene, listing, most) for listing in every.values()), KEY)
@@ -138,7 +135,7 @@ def _shown(scene: Scene, listing: Listing, tick: Tick) -> bool:
 
 def _came(scene: Scene, listing: Listing, run: Made, tick: Tick | None, why: str) -> Came | None:
     """None where nothing says when it was. What has no tick waits from when it was made."""
-    marks, asset = scene.marks.get(run.key, []), listing.schedule.kind == "asset"
+    marks, asset = scene.marks.get(run.key, ()), listing.schedule.kind == "asset"
     began = min((mark.t for mark in marks if mark.mark == "start"), default=None)
     ended = max((mark.t for mark in marks if mark.mark == "end"), default=None)
     due, what = (scene.due(listing, tick), "due") if tick else (None, "made")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import HistoryError
-from harness.history import NS, History, Op
+from harness.history import NS, History, Mark, Op, grouped
 from harness.records import Schedule
 from harness.schedule.ticks import Tick, moment, ticks
 
@@ -96,7 +96,15 @@ def clock_of(history: History) -> tuple[Clock | None, str]:
 def listings(history: History) -> dict[str, Listing]:
     """By DAG. Raises `HistoryError` where what is recorded of a run is not what it must be."""
     schedules = history.meta.schedules if history.meta else {}
-    return {dag: _listing(history, dag, one) for dag, one in schedules.items()}
+    said = [op for op in history.ops if op.process == LISTER]
+    return {
+        dag: _listing([op for op in said if op.value.get("dag") == dag], dag, one) for dag, one in schedules.items()
+    }
+
+
+def marks_of(history: History) -> dict[Key, tuple[Mark, ...]]:
+    """What the ledger has of each run."""
+    return grouped(history.scheduled_marks, lambda mark: (mark.dag, mark.dag_run))
 
 
 def paired(listing: Listing, asked: int) -> tuple[list[tuple[Tick, Made | None]], list[tuple[Made, str]]]:
@@ -118,8 +126,7 @@ def paired(listing: Listing, asked: int) -> tuple[list[tuple[Tick, Made | None]]
     return [(tick, found.get(tick)) for tick in every], extra
 
 
-def _listing(history: History, dag: str, schedule: Schedule) -> Listing:
-    mine = [op for op in history.ops if op.process == LISTER and op.value.get("dag") == dag]
+def _listing(mine: list[Op], dag: str, schedule: Schedule) -> Listing:
     asked = [op.t for op in mine if (op.f, op.type) == ("listed", "invoke")]
     said = [op for op in mine if op.f == "listed" and op.type != "invoke"]
     runs = tuple(_made(op, dag) for op in mine if (op.f, op.type) == ("scheduled", "ok"))
