@@ -13,8 +13,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from harness import auditing, campaign, console, kills, mutant, offline, standing
 from harness import calibrate as calibrating
-from harness import campaign, console, kills, mutant, offline, standing
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
@@ -35,6 +35,7 @@ from harness.stack.steps import Look, Say, Step
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)
+app.add_typer(auditing.app)
 INTERRUPTED = 130  # as shells count Ctrl-C
 UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]

@@ -1,0 +1,131 @@
+"""What everybody stands on: the database, its connections, the broker, and clocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from harness.audit.deployment import (
+    API_SERVER,
+    BROKER,
+    DAG_PROCESSOR,
+    DATABASE,
+    POOLER,
+    SCHEDULER,
+    TRIGGERER,
+    Deployment,
+    Workload,
+    at,
+)
+from harness.audit.rule import Book, Said, either, unknown
+from harness.audit.settings import setting
+
+book = Book()
+POSTGRES = 100.0  # max_connections, unless it is set
+THREADS = 40.0  # on which an api-server answers, each with a connection (Starlette's own limit)
+LEASE_S = 40.0  # a kubelet renews its Lease every 10 s and is given up after 40 s
+AHEAD_S = 2.0
+MOST = re.compile(r"max_connections\s*[= ]\s*(\d+)")
+
+
+@book.rule(
+    "broker-forgets",
+    "The broker keeps what it was told",
+    outage="A restart of the broker loses every task that waits in it, until each has timed out in the queue.",
+    change="redis: {persistence: {enabled: true}}",
+    experiment="broker-restart",
+)
+def _broker(deployment: Deployment) -> Iterator[Said]:
+    for one in deployment.of(BROKER):
+        yield either(_volume(one), one.where, "on a volume", "not on a volume")
+
+
+@book.rule(
+    "database-forgets",
+    "The database keeps what it was told",
+    outage="The death of its pod is the loss of every DAG run ever made.",
+    change="postgresql: {primary: {persistence: {enabled: true}}}",
+    experiment="metadata-db-restart",
+)
+def _database(deployment: Deployment) -> Iterator[Said]:
+    for one in deployment.of(DATABASE):
+        yield either(_volume(one), one.where, "on a volume", "not on a volume")
+
+
+def _volume(one: Workload) -> bool:
+    claimed = {str(at(c, "metadata.name")) for c in at(one.raw, "spec.volumeClaimTemplates", [])}
+    claimed |= {str(v.get("name")) for v in at(one.pod, "volumes", []) if at(v, "persistentVolumeClaim")}
+    return any(str(mount.get("name")) in claimed for mount in at(one.main, "volumeMounts", []))
+
+
+@book.rule(
+    "connections",
+    "The database has a connection for everybody",
+    outage="Under load, or when everything starts at once after a fault, some are refused: schedulers and "
+    "api-servers fail together.",
+    change="pgbouncer: {enabled: true}",
+    experiment="metadata-db-restart",
+)
+def _connections(deployment: Deployment) -> Iterator[Said]:
+    if any(deployment.of(POOLER)):
+        return
+    for database in deployment.of(DATABASE):
+        found = MOST.search(database.words)
+        most = float(found.group(1)) if found else POSTGRES
+        wanted = 0.0
+        for one in deployment.of(API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER):
+            size = setting(deployment, one, "database", "sql_alchemy_pool_size").number
+            over = setting(deployment, one, "database", "sql_alchemy_max_overflow").number
+            if size is None or over is None:
+                yield unknown(one.where, "the size of its pool cannot be read")
+                return
+            wanted += one.replicas * (size + max(0.0, over))
+        told = f"{wanted:g} may be wanted, {most:g} there are"
+        yield either(wanted <= most, database.where, told, told)
+
+
+@book.rule(
+    "api-server-pool",
+    "An api-server has a connection for each of its threads",
+    outage="Under load threads wait for connections that only threads can give back: the server hangs, and its "
+    "probe ends it.",
+    change="config: {database: {sql_alchemy_pool_size: 40, sql_alchemy_max_overflow: 20}}",
+    experiment="webserver-kill",
+)
+def _pool(deployment: Deployment) -> Iterator[Said]:
+    for one in deployment.of(API_SERVER):
+        size = setting(deployment, one, "database", "sql_alchemy_pool_size").number
+        over = setting(deployment, one, "database", "sql_alchemy_max_overflow").number
+        if size is None or over is None:
+            yield unknown(one.where, "the size of its pool cannot be read")
+            continue
+        told = f"{size:g} connections and {over:g} beyond, for {THREADS:g} threads"
+        yield either(over < 0 or size + over >= THREADS, one.where, told, told)
+
+
+@book.rule(
+    "node-clocks",
+    "Clocks of the nodes agree",
+    outage="Heartbeats from the future or the past: live schedulers and tasks are called dead, and tokens are refused.",
+    change="# run a time service on every node",
+    reads=("Lease",),
+)
+def _clocks(deployment: Deployment) -> Iterator[Said]:
+    """A kubelet writes its own time into its Lease; `now` is the cluster's, as it was when it was asked."""
+    now = next((_time(at(one, "now")) for one in deployment.every("Moment")), None)
+    for lease in deployment.every("Lease"):
+        renewed = _time(at(lease, "spec.renewTime"))
+        if now is None or renewed is None or at(lease, "metadata.namespace") != "kube-node-lease":
+            continue
+        behind = (now - renewed).total_seconds()
+        fine = -AHEAD_S <= behind <= LEASE_S
+        told = f"its last sign of life is {behind:.0f} s old by the cluster's clock"
+        yield either(fine, f"Node {at(lease, 'metadata.name')}", told, told)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
