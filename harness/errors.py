@@ -5,6 +5,7 @@
     ├── StackError                   a set-up step did not reach its goal
     │   └── CommandFailed            a program ended with a non-zero code or ran out of time
     ├── FaultError                   a fault could not be injected, proved or undone
+    │   └── FaultRefused             a fault would be more than is allowed; nothing was hit by it, and the run ends
     ├── WaitTimeout                  a condition did not come true in time
     ├── StorageError        exit 74  a file or folder cannot be read or written: a full disk, no right to it
     └── HistoryError        exit 64  a recorded run is of a format that this version does not know
@@ -57,6 +58,10 @@ class CommandFailed(StackError):
 
 class FaultError(HarnessError):
     """A fault could not be injected, proved or undone."""
+
+
+class FaultRefused(FaultError):
+    """A fault would be where it may not be, or more than it may be. Nothing was hit by it, and nothing more may be."""
 
 
 class WaitTimeout(HarnessError):

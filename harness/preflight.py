@@ -43,7 +43,7 @@ class Ground:
 def check_ground(experiment: Experiment, settings: Settings) -> Ground:
     """Look at everything that the run stands on. Raises `UsageError` at the first thing that is not as it must be."""
     kube = Kube(settings)
-    kube.guard(settings.namespace)
+    kube.confirm(settings.namespace)
     _right_stack(kube, settings)
     namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
     replicas = _whole(kube, settings)
@@ -151,7 +151,7 @@ def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> 
         if selector == TASK_PODS:  # they come with the load
             continue
         namespace = elsewhere or settings.namespace
-        kube.guard(namespace)
+        kube.confirm(namespace)
         if not choose(kube.pods(namespace, selector), "all", 0):
             where = f"{experiment.name}: the selector {selector!r}"
             raise UsageError(f"{where} matches no running pod in {namespace}; nothing was done")

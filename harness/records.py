@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 NS = 1_000_000_000
 MOST_T = 1 << 62  # 146 years
+ABORTED = "aborted"  # `what` of a probe event: who ended the run before its time, and in its value `because`
 
 
 class Record(BaseModel):

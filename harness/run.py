@@ -27,13 +27,14 @@ from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
 from harness.experiment import Experiment, Plan
 from harness.files import write
 from harness.foreign import visible
-from harness.history import End, Phase, Recorder
+from harness.history import End, Event, Phase, Recorder
 from harness.locking import only_one
 from harness.outcome import Outcome
 from harness.preflight import Ground, check_ground, describe
+from harness.records import ABORTED
 from harness.rig import Rig
 from harness.settings import Settings
-from harness.signals import undisturbed
+from harness.signals import stop, undisturbed
 from harness.stack import window
 
 WINDOW_CALL_S = 10.0
@@ -118,8 +119,16 @@ class Run:
             surge=rig.surge if self._experiment.plan.surge else None,
             at_work=rig.at_work,
             struck=rig.struck,
+            stop=self._stop,
         )
         self._unbind = fault_context.bind(self._context)
+
+    def _stop(self, who: str, because: str) -> None:
+        """Record who ends the run before its time, and why; end it as an interruption does, so that all is undone."""
+        if self._recorder:
+            value = {"because": because}
+            self._recorder.write(Event(t=self._recorder.now(), source="probe", object=who, what=ABORTED, value=value))
+        stop()
 
     def baseline(self) -> None:
         """Live under load with nothing broken: the noise floor."""

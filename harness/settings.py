@@ -15,6 +15,7 @@ PLANTED_ON = "-mutant-"  # in the name of what is deployed, between its stack an
 
 
 Profile = Literal["tuned", "defaults"]
+Words = Annotated[tuple[str, ...], NoDecode]  # with commas
 
 
 def _cache() -> Path:
@@ -43,9 +44,10 @@ class Settings(BaseSettings):
     ledger_namespace: str = "airflow-chaos-ledger"
     http_port: int = 18080
     ledger_port: int = 16379
-    allow_providers: Annotated[tuple[str, ...], NoDecode] = ()
+    allow_providers: Words = ()
+    production_words: Words = ("prod", "production", "live")
 
-    @field_validator("allow_providers", mode="before")
+    @field_validator("allow_providers", "production_words", mode="before")
     @classmethod
     def _by_commas(cls, said: object) -> object:
         return tuple(name.strip() for name in said.split(",") if name.strip()) if isinstance(said, str) else said

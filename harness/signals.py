@@ -8,7 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-HELD = (signal.SIGINT, signal.SIGTERM)
+STOP = signal.SIGUSR1  # Chaos Toolkit exits by it; an exception it would take for one of the action that is under way
+HELD = (signal.SIGINT, signal.SIGTERM, STOP)
+
+
+def stop() -> None:
+    """End the experiment that the main thread runs, as an interruption does; may be called by any thread."""
+    signal.pthread_kill(threading.main_thread().ident or 0, STOP)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from chaoslib.exceptions import ActivityFailed
 from harness.chaos import backlog, child, hang, levels, machines, network, pods, room, scale, undoing
 from harness.chaos.arguments import Change, Count, Name, Namespace, Seconds, Selector, Setting, Variable
 from harness.chaos.context import Context, current
-from harness.errors import HarnessError
+from harness.errors import FaultRefused, HarnessError
 
 Pick = Literal["all", "one", "all-but-one", "one-at-work"]
 Hits = list[dict[str, Any]]
@@ -122,5 +122,8 @@ def _act(namespace: str, do: Callable[[Context, str], T]) -> T:
     context = current()
     try:
         return do(context, namespace or context.settings.namespace)
+    except FaultRefused as cause:
+        context.stop("guard", str(cause))
+        raise ActivityFailed(str(cause)) from cause
     except HarnessError as cause:
         raise ActivityFailed(str(cause)) from cause

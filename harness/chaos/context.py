@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from harness.errors import FaultError
+from harness.errors import FaultError, FaultRefused, HarnessError
 from harness.history import Fault, Recorder
 from harness.kube import Kube, Pod
 from harness.settings import Settings
@@ -17,7 +17,8 @@ class Context:
 
     `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
     DAG runs at once, and waits so many seconds at most until they are over. `at_work` says which
-    pods hold which tasks. `struck` is called each time that something was hit.
+    pods hold which tasks. `struck` is called each time that something was hit. `stop` ends the run, and says who stops
+    it and why.
     """
 
     settings: Settings
@@ -32,6 +33,14 @@ class Context:
     surge: Callable[[int, float], None] | None = None
     at_work: Callable[[], Mapping[str, frozenset[str]]] = dict
     struck: Callable[[], None] = lambda: None
+    stop: Callable[[str, str], None] = lambda who, because: None
+
+    def permit(self, namespace: str) -> None:
+        """Raises `FaultRefused` unless the server says, now, that a fault may be injected there."""
+        try:
+            self.kube.confirm(namespace)
+        except HarnessError as cause:
+            raise FaultRefused(f"nothing more was broken: {cause}") from cause
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""

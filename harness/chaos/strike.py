@@ -54,7 +54,11 @@ class Strike:
 
     @staticmethod
     def begin(context: Context, action: str, namespace: str, selector: str, aimed: Sequence[Pod] = ()) -> Strike:
-        """Record that a fault begins, and at which pods it is aimed where that is settled before the first is hit."""
+        """Record that a fault begins, and at which pods it is aimed where that is settled before the first is hit.
+
+        Raises `FaultRefused`, with nothing recorded, where it may not be.
+        """
+        context.permit(namespace)
         target: dict[str, object] = {"kind": "Selector", "name": selector, "namespace": namespace}
         evidence = {"aimed": [pod.key for pod in aimed]} if aimed else {}
         return Strike(context, action, context.begin(action, target, evidence))

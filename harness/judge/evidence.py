@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge import availability, calibration, machine, null
+from harness.judge import aborted, availability, calibration, machine, null
 from harness.judge.checks import amount, measured, plain, some, unknown, when
 from harness.judge.contradictions import contradictions
 from harness.judge.faults import fault_time, judged_from, planned, span, targets
@@ -38,6 +38,8 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 def _complete(history: History) -> Check:
     name = "evidence.complete"
+    if early := aborted.why(history):
+        return plain(name, Verdict.INVALID, f"The run did not come to its end: {early}.")
     if history.problem is not None:
         return plain(name, Verdict.INVALID, f"The history is not whole: {history.problem}.")
     seen = [f"{p.name} {p.edge}" for p in history.phases]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from harness.errors import UsageError
 from harness.history import History
 from harness.judge import (
+    aborted,
     assets,
     availability,
     backlog,
@@ -175,7 +176,7 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
                 why = f"The checker {name} raised {type(cause).__name__}: {cause}"
                 checks.append(plain(name, Verdict.INVALID, why))
     checks += _unjudged({c.name for c in checks}, bounds, _owed(history) - LATER, crashed)
-    return _outcome(history, _unique(checks))
+    return _outcome(history, _unique(aborted.undecided(history, checks)))
 
 
 def _outcome(history: History, checks: tuple[Check, ...]) -> Outcome:

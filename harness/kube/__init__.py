@@ -1,9 +1,10 @@
 """The only door to Kubernetes: its API (`client`, `changes`), and its nodes: processes, power, packets on the way."""
 
 from harness.kube.changes import EVICTED, REFUSED, Changed
-from harness.kube.client import ALLOW_LABEL, STACK_LABEL, Kube
+from harness.kube.client import STACK_LABEL, Kube
 from harness.kube.neighbours import Neighbours, of_cluster
 from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
+from harness.kube.permit import ALLOW_LABEL, Place
 from harness.kube.source import Change, KubeError, Listing, Source
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Listing",
     "Neighbours",
     "Node",
+    "Place",
     "Pod",
     "Replicas",
     "Source",

@@ -1,7 +1,8 @@
 """The cluster of one stack, behind a guard.
 
 It opens only on a cluster that we made, or on namespaces whose owner labelled them `airflow-chaos/allow=true`; anything
-else is refused by name. Waiting, retrying and judging are not done here: one call, one answer, bounded in time.
+else is refused by name (`permit`). Waiting, retrying and judging are not done here: one call, one answer, bounded in
+time.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from kubernetes.config import ConfigException
 from harness.errors import UsageError
 from harness.kube.changes import Changes
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
+from harness.kube.permit import Namespace, Permit, Place, place_of
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
 from harness.settings import Settings
 
 STACK_LABEL = "airflow-chaos/stack"
-ALLOW_LABEL = "airflow-chaos/allow"
 LOG_TIMEOUT_S = 3.0  # a node that is off must not hold up the reading of those that are not
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -31,11 +32,11 @@ class Kube:
 
     def __init__(self, settings: Settings) -> None:
         """Raises `UsageError` where there is no cluster to speak to."""
-        self._context, configuration = _configuration(settings)
+        self.place = place_of(settings)
+        configuration = _configuration(settings, self.place)
         host = urlsplit(configuration.host).hostname or ""
-        self._server = configuration.host
-        self.ours = self._context == settings.context and host in LOOPBACK
-        self._allowed: set[str] = set()
+        self.ours = self.place.context == settings.context and host in LOOPBACK
+        self._permit = Permit(settings, self.place, self.ours, self._namespace)
         if host in LOOPBACK:
             configuration.proxy = None
         api = client.ApiClient(configuration)
@@ -49,30 +50,25 @@ class Kube:
     def require_ours(self) -> None:
         """Raises `UsageError` by name unless we made this cluster."""
         if not self.ours:
-            raise UsageError(f"{self._whose()} is not ours: this needs a cluster that `harness up` made")
+            raise UsageError(f"{self.place} is not ours: this needs a cluster that `harness up` made")
 
     def guard(self, namespace: str) -> None:
         """Raises `UsageError` by name unless we made this cluster or the namespace's owner allows us in."""
-        if self.ours or namespace in self._allowed:
-            return
-        if self.namespace_label(namespace, ALLOW_LABEL) != "true":
-            raise UsageError(
-                f"{self._whose()} is not ours and its namespace {namespace} is not labelled {ALLOW_LABEL}=true: "
-                "make a cluster with `harness up`, or label the namespace to allow faults in it"
-            )
-        self._allowed.add(namespace)
+        self._permit.guard(namespace)
 
-    def namespace_label(self, namespace: str, label: str) -> str | None:
-        """The value of a namespace's label, or None; also None where there is no such namespace."""
+    def confirm(self, namespace: str) -> None:
+        """As `guard`, asked of the server again: still allowed, and still the cluster that it was."""
+        self._permit.confirm(namespace)
+
+    def _namespace(self, name: str) -> Namespace | None:
         try:
             with reaching():
-                found = self._core.read_namespace(namespace, _request_timeout=CALL_TIMEOUT_S)
+                meta = self._core.read_namespace(name, _request_timeout=CALL_TIMEOUT_S).metadata
         except KubeError as refused:
             if refused.status == 404:
                 return None
             raise
-        labels = found.metadata.labels if found.metadata else None
-        return (labels or {}).get(label)
+        return Namespace(meta.uid or "", meta.labels or {})
 
     def pods(self, namespace: str, selector: str = "") -> list[Pod]:
         """The pods that a label selector matches, by name."""
@@ -193,20 +189,16 @@ class Kube:
         with reaching():
             return str(self._version.get_code(_request_timeout=CALL_TIMEOUT_S).git_version)
 
-    def _whose(self) -> str:
-        return f"context {self._context} ({self._server})"
 
-
-def _configuration(settings: Settings) -> tuple[str, client.Configuration]:
+def _configuration(settings: Settings, place: Place) -> client.Configuration:
     configuration = client.Configuration()
     # One call is one try: what a fault does to the cluster's own server must not be smoothed over.
     configuration.retries = False
-    path = str(settings.kubeconfig)
     library: Any = config
     try:
-        contexts, current = library.list_kube_config_contexts(path)
-        context = settings.context if any(c["name"] == settings.context for c in contexts) else current["name"]
-        library.load_kube_config(path, context, client_configuration=configuration, persist_config=False)
+        library.load_kube_config(
+            str(settings.kubeconfig), place.context, client_configuration=configuration, persist_config=False
+        )
     except (ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as cause:
-        raise UsageError(f"the stack is not up: {path} names no cluster; run `harness up`") from cause
-    return str(context), configuration
+        raise UsageError(f"the stack is not up: {settings.kubeconfig} names no cluster; run `harness up`") from cause
+    return configuration

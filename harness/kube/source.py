@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,8 +91,13 @@ def reaching() -> Iterator[None]:
     try:
         yield
     except ApiException as cause:
-        if cause.status in (401, 403):
-            raise UsageError(f"the cluster refused us ({cause.status} {cause.reason}); run `harness up`") from cause
+        if cause.status == 401:
+            raise UsageError(
+                "the cluster does not know us (401): the login in the kubeconfig has expired or was withdrawn; "
+                "log in again, or run `harness up`"
+            ) from cause
+        if cause.status == 403:
+            raise UsageError(f"the cluster refused us (403): {_said(cause)}; give this user the right to it") from cause
         raise KubeError(f"the cluster answered {cause.status} {cause.reason}", cause.status or 0) from cause
     except urllib3.exceptions.ProtocolError as cause:
         raise KubeError(f"the cluster's answer broke off: {cause}") from cause
@@ -99,3 +105,11 @@ def reaching() -> Iterator[None]:
         raise UsageError(f"the stack is not up: its cluster cannot be reached ({cause}); run `harness up`") from cause
     except ValueError as cause:
         raise KubeError(f"the cluster's answer cannot be read: {cause}", 200) from cause
+
+
+def _said(cause: ApiException) -> str:
+    """The server's own words: who may not do what."""
+    try:
+        return str(json.loads(cause.body or "")["message"])
+    except (ValueError, LookupError, TypeError):
+        return str(cause.reason)

@@ -14,17 +14,19 @@ from harness.chaos.strike import Strike
 from harness.errors import FaultError
 from harness.history import History, Recorder
 from harness.kube import Kube, Pod
-from tests.unit.kube.cluster import settings_for
+from tests.unit.kube.cluster import namespace, settings_for
+from tests.unit.loopback import Reply, serving
 
 OF_NOBODY: dict[str, Any] = {"container_ids": (), "ip": ""}
 
 
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[Context]:
-    """A run whose cluster is never asked."""
-    settings = settings_for(tmp_path, "http://127.0.0.1:1")
+    """A run on a cluster of ours that has nothing but namespaces."""
     recorder = Recorder.create(tmp_path / "history.jsonl")
-    yield Context(settings, Kube(settings), recorder, 0, {"scheduler": 2}, (settings.namespace,))
+    with serving(lambda request: Reply(200, namespace(request.path.rpartition("/")[2]))) as server:
+        settings = settings_for(tmp_path, server.url)
+        yield Context(settings, Kube(settings), recorder, 0, {"scheduler": 2}, (settings.namespace,))
     recorder.close()
 
 

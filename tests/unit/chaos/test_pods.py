@@ -12,8 +12,8 @@ from harness.chaos import pods
 from harness.chaos.context import Context
 from harness.history import Fault, History, Recorder
 from harness.kube import Kube, nodes
-from tests.unit.kube.cluster import Json, listing, pod, settings_for
-from tests.unit.kube.test_client import PODS, status
+from tests.unit.kube.cluster import Json, listing, namespace, pod, settings_for
+from tests.unit.kube.test_client import NAMESPACE, PODS, status
 from tests.unit.loopback import Reply, Request, serving
 
 AIMED = ["airflow/scheduler-1", "airflow/scheduler-2"]
@@ -33,6 +33,8 @@ def answer(request: Request) -> Reply:
     if request.path == PODS:
         everything = [pod("scheduler-1"), pod("scheduler-2")]
         return Reply(200, listing("Pod", everything + ([] if "labelSelector" in request.query else [daemon("log-1")])))
+    if request.path == NAMESPACE:
+        return Reply(200, namespace())
     return Reply(200, {"kind": "Node", "metadata": {"name": "worker"}})
 
 

@@ -27,6 +27,12 @@ def settings_for(directory: Path, url: str, *, context: str = "kind-airflow-chao
     return settings
 
 
+def namespace(name: str = "airflow", *, uid: str = "uid-of-namespace", **labels: str) -> Json:
+    """`allow` labels it `airflow-chaos/allow`."""
+    meta = {"name": name, "uid": uid, "labels": {f"airflow-chaos/{key}": value for key, value in labels.items()}}
+    return {"kind": "Namespace", "apiVersion": "v1", "metadata": meta}
+
+
 def listing(kind: str, items: list[Json], version: str = "10") -> Json:
     return {"kind": f"{kind}List", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items}
 

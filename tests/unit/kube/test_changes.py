@@ -159,11 +159,11 @@ def test_a_node_is_closed_with_our_mark_and_opened_again(tmp_path: Path) -> None
 
 def test_what_is_not_ours_is_not_changed(tmp_path: Path) -> None:
     with serving(lambda _: labelled(None)) as server:
-        change = Kube(settings_for(tmp_path, server.url, context="production")).change
+        change = Kube(settings_for(tmp_path, server.url, context="staging")).change
         for call in (lambda: change.scale("airflow", "worker", 1), lambda: change.renew("airflow", "worker", "now")):
-            with pytest.raises(UsageError, match="context production"):
+            with pytest.raises(UsageError, match="context staging"):
                 call()
-        with pytest.raises(UsageError, match="context production"):
+        with pytest.raises(UsageError, match="context staging"):
             change.close("n1")
     assert {r.method for r in server.asked} <= {"GET"}
 

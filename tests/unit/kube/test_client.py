@@ -65,17 +65,17 @@ def test_our_cluster_needs_no_label_and_is_asked_at_once(tmp_path: Path) -> None
 @pytest.mark.parametrize("value", [None, "false", "True"])
 def test_a_cluster_of_others_is_refused_by_name_before_anything_is_read(tmp_path: Path, value: str | None) -> None:
     with serving(lambda _: labelled(value)) as server:
-        kube = Kube(settings_for(tmp_path, server.url, context="production"))
-        with pytest.raises(UsageError, match=r"context production .* namespace airflow is not labelled"):
+        kube = Kube(settings_for(tmp_path, server.url, context="staging"))
+        with pytest.raises(UsageError, match=r"context staging .* namespace airflow is not labelled"):
             kube.pods("airflow")
-        with pytest.raises(UsageError, match="context production"):
+        with pytest.raises(UsageError, match="context staging"):
             kube.require_ours()
     assert [r.path for r in server.asked] == [NAMESPACE]
 
 
 def test_a_namespace_that_is_not_there_is_not_allowed(tmp_path: Path) -> None:
     with serving(lambda _: status(404)) as server:
-        kube = Kube(settings_for(tmp_path, server.url, context="production"))
+        kube = Kube(settings_for(tmp_path, server.url, context="staging"))
         with pytest.raises(UsageError, match="not labelled"):
             kube.ready_replicas("airflow")
 
@@ -85,7 +85,7 @@ def test_a_labelled_namespace_of_others_is_open_and_asked_about_once(tmp_path: P
         return labelled("true") if request.path == NAMESPACE else Reply(200, listing("Pod", []))
 
     with serving(answer) as server:
-        kube = Kube(settings_for(tmp_path, server.url, context="production"))
+        kube = Kube(settings_for(tmp_path, server.url, context="staging"))
         kube.pods("airflow")
         kube.pods("airflow")
     assert [r.path for r in server.asked] == [NAMESPACE, PODS, PODS]

@@ -1,0 +1,31 @@
+"""A run that was ended before its time, by the guard or the brake: whatever was measured, nothing can be concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.history import History
+from harness.outcome import Check, Verdict
+from harness.records import ABORTED
+
+
+def why(history: History) -> str | None:
+    """Who ended the run and why, or None where it was left to its end."""
+    for event in history.seen("probe"):
+        if event.what == ABORTED:
+            return f"the {event.object} ended the run: {event.value.get('because', 'it does not say why')}"
+    return None
+
+
+def undecided(history: History, checks: Iterable[Check]) -> list[Check]:
+    """A promise may seem broken only because the run was cut short: its checks are in doubt, and keep their measure."""
+    checks = list(checks)
+    if why(history) is None:
+        return checks
+    said = "This is in doubt, since the run was ended before its time."
+    return [
+        check.model_copy(update={"verdict": Verdict.INVALID, "because": f"{check.because} {said}"})
+        if check.verdict is Verdict.FAIL
+        else check
+        for check in checks
+    ]
