@@ -123,7 +123,7 @@ def read_bounds(path: Path) -> str:
 
 
 def read_experiment(path: Path) -> str:
-    experiment.load(path).selectors()
+    experiment.load(path).method()
     return "read"
 
 

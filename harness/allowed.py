@@ -17,8 +17,10 @@ from typing import Any, Literal, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from harness.chaos import actions, probes
+from harness.chaos.aims import least
 from harness.errors import UsageError
 from harness.experiment import CONTROL, Experiment
+from harness.safety import NOTHING, Blast
 
 Component = Literal[
     "scheduler",
@@ -41,6 +43,8 @@ def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
     """Raises `UsageError` with file and place of the first thing that may not be run, or that cannot be meant."""
     try:
         _File(experiment.raw, allowed).check(experiment.plan.component)
+        for where, blast in experiment.plan.blasts():
+            _blast(blast, experiment, f"extensions.airflow-chaos.{where}")
     except _RefusedError as why:
         raise UsageError(f"{experiment.name}.json: {why}") from why
 
@@ -197,6 +201,18 @@ def _component(component: str, method: list[dict[str, Any]]) -> None:
         )
     if component != "none" and not breaks:
         raise _RefusedError("method", f"nothing in it breaks anything of {component}; add an action, or say 'none'")
+
+
+def _blast(blast: Blast, experiment: Experiment, place: str) -> None:
+    """Nothing where nothing is broken, and else as much as the method's arguments alone ask for."""
+    if experiment.plan.component == "none" and blast != NOTHING:
+        raise _RefusedError(place, "the component is 'none', so nothing may be hit; leave it out")
+    for name, needed in least(experiment.method()).items():
+        if (declared := getattr(blast, name)) < needed:
+            why = (
+                f"the method needs {needed:g} at the least, and {declared:g} is declared; say the most that it may hit"
+            )
+            raise _RefusedError(f"{place}.{name}", why)
 
 
 def _pauses(found: Any, place: str) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from harness.experiment import Experiment
+from harness.experiment import Experiment, Plan
 from harness.judge.verdict import required
 from harness.settings import Settings
 from harness.slo import Bound, load
 from harness.timetables import table
+
+WAITED_FOR = ("tasks.run_duration", "recovery.dag_seen")
+
+
+def patience_s(plan: Plan, bounds: dict[str, Bound]) -> float:
+    """Seconds for which runs in flight are waited for in the end, at most: none is lost before it has had its time."""
+    return max(plan.phases.cooldown_s, *(bounds[name].limit for name in WAITED_FOR if name in bounds), 0)
 
 
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:

@@ -21,6 +21,7 @@ from harness.experiment import Experiment, Plan
 from harness.files import write
 from harness.judge.checks import amount
 from harness.outcome import Outcome, Verdict
+from harness.safety import NOTHING
 from harness.settings import Profile, Settings
 from harness.sight import smallest
 from harness.slo import CATALOGUE, Bound, stacks
@@ -139,11 +140,22 @@ def _section(one: Experiment, slo_file: Path, measured: Measured) -> list[str]:
     plan, raw = one.plan, one.raw
     lines = [f"## {one.name}", "", f"**{raw['title']}.** {raw['description']}", ""]
     lines += [f"- Breaks: {_step(step)}" for step in raw["method"]] or ["- Breaks: nothing"]
-    lines += [_lives(plan), *(f"{_lives(plan.at(name))}, on `{name}`" for name in plan.on), _sees(plan), ""]
+    lines += [f"- May hit: {_reach(plan)}"] if plan.blast != NOTHING else []
+    elsewhere = [(name, _lives(plan.at(name))) for name in plan.on]
+    lines += [_lives(plan), *(f"{lives}, on `{name}`" for name, lives in elsewhere if lives != _lives(plan))]
+    lines += [_sees(plan), ""]
     for profile in get_args(Profile):
         for stack in stacks(slo_file, profile, one.name):
             lines += _bounds(one, Settings(stack=stack, profile=profile, slo_file=slo_file), measured)
     return lines
+
+
+def _reach(plan: Plan) -> str:
+    """The blast radius, and those of stacks that have another."""
+    brake = [f"ended at {plan.brake}"] if plan.brake else []
+    return "; ".join(
+        [str(plan.blast), *brake, *(f"on `{name}` {on.blast}" for name, on in plan.on.items() if on.blast)]
+    )
 
 
 def _lives(plan: Plan) -> str:

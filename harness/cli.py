@@ -18,6 +18,7 @@ from harness import calibrate as calibrating
 from harness import repeat as repeating
 from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
+from harness.dryrun import dry_run
 from harness.errors import (
     EXIT_FAIL,
     EXIT_INTERNAL,
@@ -130,12 +131,17 @@ def run(
     allow_providers: Annotated[
         list[str] | None, typer.Option(help="let it run this too: process, http, or modules of this name")
     ] = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="say what would be hit, by name, and touch nothing")] = False,
 ) -> None:
     """Run one experiment on the standing stack and judge it."""
     settings = Settings.of(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if allow_providers:
         settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
+    if dry:
+        for line in dry_run(experiment, settings):
+            plainly(line)
+        return
     if repeat != 1:
         folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
         show_repeated(repeated, folder)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import UsageError
+from harness.safety import NOTHING, Blast, Brake
 from harness.settings import ROOT
 from harness.timetables import table
 
@@ -131,12 +132,13 @@ class Probe(Strict):
 
 
 class Elsewhere(Strict):
-    """What differs on a stack, or in a profile: the phases, the seconds between two runs of the workload, and which
-    DAGs run by themselves."""
+    """What differs on a stack, or in a profile: the phases, the seconds between two runs of the workload, which DAGs
+    run by themselves, and how far the faults reach."""
 
     phases: Phases | None = None
     every_s: float | None = Field(default=None, ge=0.2, le=60)
     schedules: tuple[Scheduled, ...] | None = None
+    blast: Blast | None = None
 
 
 class Plan(Strict):
@@ -145,12 +147,14 @@ class Plan(Strict):
 
     `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
     cut off for a while is not replaced. `schedules` are the DAGs that run by themselves meanwhile. `on` is what differs
-    on a stack, or in a profile, of this name.
+    on a stack, or in a profile, of this name. `blast` is the most that may be hit, and `brake` when the run is ended.
     """
 
     name: Literal["airflow-chaos"]
     component: str
     seed: int = 0
+    blast: Blast = NOTHING
+    brake: Brake | None = None
     phases: Phases
     recovery: tuple[Recovery, ...] | None = None
     workload: Workload
@@ -165,6 +169,10 @@ class Plan(Strict):
         """Whether anything is written whose answer is judged."""
         return self.writer is not None or bool(self.probe.writes)
 
+    def blasts(self) -> list[tuple[str, Blast]]:
+        """Every blast radius that is declared, with its place in the block."""
+        return [("blast", self.blast), *((f"on.{name}.blast", on.blast) for name, on in self.on.items() if on.blast)]
+
     def at(self, *names: str) -> Plan:
         """The plan on the stack, and in the profile, of these names."""
         found = self
@@ -174,6 +182,7 @@ class Plan(Strict):
                 "phases": there.phases or found.phases,
                 "workload": found.workload.model_copy(update=pace),
                 "schedules": found.schedules if there.schedules is None else there.schedules,
+                "blast": there.blast or found.blast,
             }
             found = found.model_copy(update=changed)
         return found
@@ -196,11 +205,9 @@ class Experiment(BaseModel):
         """The same with another seed, where one is given."""
         return self if seed is None else self.model_copy(update={"plan": self.plan.model_copy(update={"seed": seed})})
 
-    def selectors(self) -> list[tuple[str, str | None]]:
-        """(selector, namespace) of every activity of the method that aims at pods; None is Airflow's own namespace."""
-        providers = [_table(activity.get("provider")) for activity in _tables(self.raw.get("method"))]
-        aims = [_table(provider.get("arguments")) for provider in providers]
-        return [(str(aim["selector"]), aim.get("namespace") or None) for aim in aims if aim.get("selector") is not None]
+    def method(self) -> list[dict[str, Any]]:
+        """The activities of the method."""
+        return _tables(self.raw.get("method"))
 
 
 def load(path: Path) -> Experiment:

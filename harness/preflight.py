@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from harness import calibrate
+from harness.airflow import Airflow
 from harness.chaos import leftovers
-from harness.chaos.strike import choose
+from harness.chaos.aims import Aim, Aims
 from harness.errors import CommandFailed, HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
 from harness.judge.calibration import Calibration
-from harness.kube import TASK_PODS, Kube
+from harness.kube import Kube
+from harness.observe.owner import Owner
 from harness.process import run
 from harness.records import Schedule
 from harness.settings import ROOT, Settings
@@ -30,7 +34,8 @@ DECIDING = ("dags", "deploy", "experiments", "harness", "images", "slo.yaml", "u
 
 @dataclass(frozen=True)
 class Ground:
-    """The standing stack: its doors, and how many pods of each component it has in which namespaces."""
+    """The standing stack: its doors, how many pods of each component it has in which namespaces, what of them would be
+    hit now, and which DAGs of the load are paused."""
 
     kube: Kube
     access: Access
@@ -38,28 +43,41 @@ class Ground:
     namespaces: tuple[str, ...]
     versions: dict[str, str]
     calibration: Calibration
+    aims: tuple[Aim, ...]
+    paused: tuple[str, ...]
 
 
-def check_ground(experiment: Experiment, settings: Settings) -> Ground:
-    """Look at everything that the run stands on. Raises `UsageError` at the first thing that is not as it must be."""
+def look(experiment: Experiment, settings: Settings) -> Ground:
+    """Look at everything that the run stands on, and touch nothing. Raises `UsageError` at the first thing that is not
+    as it must be."""
     kube = Kube(settings)
     kube.confirm(settings.namespace)
+    if owner := Owner.of(settings):
+        owner.agree()
     _right_stack(kube, settings)
     namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
     replicas = _whole(kube, settings)
     if left := leftovers.find(kube, settings, namespaces):
         raise UsageError(f"an earlier fault is not undone: {left[0]}; run harness heal")
-    _selectors_match(experiment, kube, settings)
+    aims = Aims(experiment, kube, settings, namespaces).now()
     access = open_access(settings, kube)
-    versions = _dags_known(experiment, access)
+    versions, paused = _dags(experiment, access)
     calibration = calibrate.known(settings)
     if calibration is None:
         raise UsageError("the prober was not calibrated on this machine as it is now; run harness calibrate")
+    versions["kubernetes"] = kube.server_version()
+    return Ground(kube, access, replicas, namespaces, versions, calibration, tuple(aims), paused)
+
+
+def check_ground(experiment: Experiment, settings: Settings) -> Ground:
+    """As `look`, and make ready what the load needs. Raises `UsageError`, with nothing broken."""
+    ground = look(experiment, settings)
+    _prepare(experiment, ground)
     try:
         wait_quiet(print)
     except WaitTimeout as cause:
         raise UsageError(f"the machine is not quiet enough to measure on: {cause}; end what else runs on it") from cause
-    return Ground(kube, access, replicas, namespaces, {**versions, "kubernetes": kube.server_version()}, calibration)
+    return ground
 
 
 def describe(
@@ -146,34 +164,33 @@ def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
     return {name: r.desired for name, r in (*entry.items(), *found.items())}
 
 
-def _selectors_match(experiment: Experiment, kube: Kube, settings: Settings) -> None:
-    for selector, elsewhere in experiment.selectors():
-        if selector == TASK_PODS:  # they come with the load
-            continue
-        namespace = elsewhere or settings.namespace
-        kube.confirm(namespace)
-        if not choose(kube.pods(namespace, selector), "all", 0):
-            where = f"{experiment.name}: the selector {selector!r}"
-            raise UsageError(f"{where} matches no running pod in {namespace}; nothing was done")
-
-
-def _dags_known(experiment: Experiment, access: Access) -> dict[str, str]:
+def _dags(experiment: Experiment, access: Access) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Airflow's version, and which DAGs of the load are paused."""
     plan = experiment.plan
-    door = access.airflow(10)
-    try:
-        window.close(door)  # of a harness that was killed
+    with _airflow(access) as door:
         known = {dag.dag_id: dag for dag in door.dags()}
-        for load in (plan.workload, plan.writer, plan.surge):
-            if load is None:
-                continue
-            if load.dag not in known:
-                raise UsageError(f"Airflow knows no DAG {load.dag}; deploy dags/{load.dag}.py and run harness up")
-            if known[load.dag].is_paused:
-                door.unpause(load.dag)
-        for target in plan.probe.writes:
+        loads = [load.dag for load in (plan.workload, plan.writer, plan.surge) if load]
+        if strange := [dag for dag in loads if dag not in known]:
+            raise UsageError(f"Airflow knows no DAG {strange[0]}; deploy dags/{strange[0]}.py and run harness up")
+        return {"airflow": door.version()}, tuple(dag for dag in loads if known[dag].is_paused)
+
+
+def _prepare(experiment: Experiment, ground: Ground) -> None:
+    """Nothing runs by itself, the load's DAGs run, and what is to be written is there."""
+    with _airflow(ground.access) as door:
+        window.close(door)  # of a harness that was killed
+        for dag in ground.paused:
+            door.unpause(dag)
+        for target in experiment.plan.probe.writes:
             for conn in target.conn:
                 door.ensure(target.at(conn), target.variable(conn, ""))
-        return {"airflow": door.version()}
+
+
+@contextmanager
+def _airflow(access: Access) -> Iterator[Airflow]:
+    door = access.airflow(10)
+    try:
+        yield door
     except UsageError:
         raise
     except HarnessError as cause:

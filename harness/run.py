@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,8 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from harness import allowed, recorded
 from harness import experiment as experiments
 from harness.airflow import Airflow
-from harness.bounds import owed
+from harness.bounds import owed, patience_s
+from harness.braking import gauges
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
@@ -29,6 +31,7 @@ from harness.files import write
 from harness.foreign import visible
 from harness.history import End, Event, Phase, Recorder
 from harness.locking import only_one
+from harness.observe.brake import Brake
 from harness.outcome import Outcome
 from harness.preflight import Ground, check_ground, describe
 from harness.records import ABORTED
@@ -39,7 +42,6 @@ from harness.stack import window
 
 WINDOW_CALL_S = 10.0
 AT_WORK_S = 30.0
-WAITED_FOR = ("tasks.run_duration", "recovery.dag_seen")
 PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
 
@@ -71,6 +73,7 @@ class Run:
         self._door: Airflow | None = None
         self._phase: PhaseName | None = None
         self._context: fault_context.Context | None = None
+        self._brake = Brake((), print)
         self._problems: list[str] = []
         self._complete = False
 
@@ -78,8 +81,7 @@ class Run:
         """Raises `UsageError`, with nothing changed, where the run cannot be made."""
         plan, settings = self._experiment.plan, self._settings
         bounds = owed(self._experiment, settings)
-        waited_for = [bounds[name].limit for name in WAITED_FOR if name in bounds]
-        self._patience_s = max(plan.phases.cooldown_s, *waited_for)
+        self._patience_s = patience_s(plan, bounds)
         self._lock = only_one(settings)
         try:
             ground = check_ground(self._experiment, settings)
@@ -97,6 +99,7 @@ class Run:
         self._rig = Rig(plan, settings, ground.kube, ground.access, self._recorder, schedules)
         self._bind(ground, self._rig)
         self._rig.start()
+        self._brake.start()
 
     def _close_window(self) -> None:
         if self._door is None:
@@ -116,19 +119,23 @@ class Run:
             self._experiment.plan.seed,
             ground.replicas,
             ground.namespaces,
+            blast=self._experiment.plan.blast,
             surge=rig.surge if self._experiment.plan.surge else None,
             at_work=rig.at_work,
             struck=rig.struck,
             stop=self._stop,
         )
+        self._brake = Brake(gauges(self._experiment.plan, self._context), partial(self._stop, "brake"))
         self._unbind = fault_context.bind(self._context)
 
     def _stop(self, who: str, because: str) -> None:
         """Record who ends the run before its time, and why; end it as an interruption does, so that all is undone."""
-        if self._recorder:
-            value = {"because": because}
-            self._recorder.write(Event(t=self._recorder.now(), source="probe", object=who, what=ABORTED, value=value))
-        stop()
+        assert self._recorder is not None
+        t, said = self._recorder.now(), {"because": because}
+        try:
+            self._recorder.write(Event(t=t, source="probe", object=who, what=ABORTED, value=said))
+        finally:
+            stop()
 
     def baseline(self) -> None:
         """Live under load with nothing broken: the noise floor."""
@@ -142,6 +149,7 @@ class Run:
         that took.
         """
         phases = self._experiment.plan.phases
+        self._brake.release()
         self.enter("recovery")
         until_t = time.monotonic() + phases.recovery_s
         if self._context and undoing.undo_all(self._context):
@@ -180,6 +188,7 @@ class Run:
     def _wind_up(self, journal: dict[str, Any]) -> None:
         assert self._recorder is not None
         assert self._context is not None
+        self._brake.release()
         try:
             undoing.undo_all(self._context)
         except HarnessError as cause:

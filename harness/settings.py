@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     allow_providers: Words = ()
     production_words: Words = ("prod", "production", "live")
 
+    brake_url: str = ""
+    brake_query: str = ""
+    brake_limit: float | None = Field(default=None, allow_inf_nan=False)
+
     @field_validator("allow_providers", "production_words", mode="before")
     @classmethod
     def _by_commas(cls, said: object) -> object:

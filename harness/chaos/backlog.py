@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import Strike, chosen
 from harness.errors import FaultError
@@ -30,7 +31,7 @@ def overload(context: Context, namespace: str, selector: str, surge: Surge) -> l
     """
     load = _surge(context)
     pods = chosen(context, namespace, selector, "all")
-    strike = Strike.begin(context, "overload", namespace, selector)
+    strike = Strike.begin(context, "overload", namespace, selector, Blow(pods, seconds=surge.within_s))
     since = context.recorder.now()
     for pod in pods:
         strike.hit(pod, None, since, runs=surge.runs)

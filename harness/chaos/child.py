@@ -6,6 +6,7 @@ import random
 import time
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
 from harness.errors import FaultError
@@ -18,7 +19,7 @@ KILLED_WITHIN_S = 10.0
 def kill_child(context: Context, namespace: str, selector: str) -> list[dict[str, Any]]:
     """SIGKILL the process that looks after a task in one of the pods, while by the ledger that task is under way."""
     pods = chosen(context, namespace, selector, "all")
-    strike = Strike.begin(context, "kill_child", namespace, selector)
+    strike = Strike.begin(context, "kill_child", namespace, selector, Blow(pods[:1]))  # whichever is at work
     deadline = time.monotonic() + AT_WORK_WITHIN_S
     while not (busy := _busy(context, pods)) and time.monotonic() < deadline:
         time.sleep(EVERY_SECONDS)
@@ -26,6 +27,7 @@ def kill_child(context: Context, namespace: str, selector: str) -> list[dict[str
         strike.end()
         raise FaultError(f"no pod of {selector!r} had a process at work for {AT_WORK_WITHIN_S:g} s; nothing was killed")
     pod, process, task = random.Random(context.seed).choice(busy)  # noqa: S311
+    context.permit(namespace, Blow([pod]))
     t = context.recorder.now()
     if nodes.kill_one(pod.node, process):
         strike.hit(pod, [process], t, signal="SIGKILL")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from harness.chaos.blast import Blow, Reach, beyond
 from harness.errors import FaultError, FaultRefused, HarnessError
 from harness.history import Fault, Recorder
 from harness.kube import Kube, Pod
+from harness.safety import NOTHING, Blast
 from harness.settings import Settings
 
 
@@ -15,6 +18,7 @@ from harness.settings import Settings
 class Context:
     """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault.
 
+    Its faults may reach as far as `blast`, and have reached `reach`.
     `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
     DAG runs at once, and waits so many seconds at most until they are over. `at_work` says which
     pods hold which tasks. `struck` is called each time that something was hit. `stop` ends the run, and says who stops
@@ -27,6 +31,8 @@ class Context:
     seed: int
     expected: dict[str, int]
     namespaces: tuple[str, ...]
+    blast: Blast = NOTHING
+    reach: Reach = field(default_factory=Reach)
     begun: dict[str, str] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     alone: dict[str, str] = field(default_factory=dict)
@@ -35,12 +41,20 @@ class Context:
     struck: Callable[[], None] = lambda: None
     stop: Callable[[str, str], None] = lambda who, because: None
 
-    def permit(self, namespace: str) -> None:
-        """Raises `FaultRefused` unless the server says, now, that a fault may be injected there."""
+    def permit(self, namespace: str, blow: Blow) -> None:
+        """Raises `FaultRefused` unless the server says, now, that faults are allowed there, and it reaches no further
+        than the experiment declares."""
         try:
             self.kube.confirm(namespace)
+            there = [pod for name in {pod.namespace for pod in blow.pods} for pod in self.kube.pods(name)]
         except HarnessError as cause:
             raise FaultRefused(f"nothing more was broken: {cause}") from cause
+        elapsed_s = 0.0 if self.reach.since is None else time.monotonic() - self.reach.since
+        if more := beyond(self.blast, self.reach, blow, there, elapsed_s):
+            raise FaultRefused(f"nothing more was broken: it would be {more} (`blast` of the experiment)")
+        self.reach.nodes |= set(blow.nodes)
+        if self.reach.since is None:
+            self.reach.since = time.monotonic()
 
     def record(self, fault: str, action: str, phase: str, **fields: object) -> None:
         """Write one step of a fault's life."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import EVERY_SECONDS, Strike, Victim, chosen
 from harness.errors import FaultError
@@ -20,7 +21,7 @@ STOPPED_WITHIN_S = 10.0
 def hang(context: Context, namespace: str, selector: str, pick: str, hold_s: float) -> list[dict[str, Any]]:
     """Stop the pods' processes, prove it, and wait until they are gone, `hold_s` at most."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "hang_pods", namespace, selector, pods)
+    strike = Strike.begin(context, "hang_pods", namespace, selector, Blow(pods, seconds=hold_s), settled=True)
     t = context.recorder.now()
     held_until = time.monotonic() + hold_s
     hit = nodes.stop(containers_by_node(pods))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import Strike, chosen
 from harness.errors import FaultError
@@ -31,7 +32,7 @@ def load_at(context: Context, namespace: str, selector: str, level: Level) -> li
     if context.surge is None:
         raise FaultError("the experiment has no `surge`, so there is no load to ask for; add it to its extension block")
     pods = chosen(context, namespace, selector, "all")
-    strike = Strike.begin(context, "load_at", namespace, selector)
+    strike = Strike.begin(context, "load_at", namespace, selector, Blow(pods, seconds=level.within_s))
     found = nodes.find(containers_by_node(pods))
     t = context.recorder.now()
     context.kube.change.set_variable(namespace, pods[0].component, level.variable, str(level.value))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
-from harness.chaos.strike import EVERY_SECONDS, Strike, chosen
+from harness.chaos.strike import EVERY_SECONDS, Strike, chosen, on_node
 from harness.errors import FaultError
-from harness.kube import of_cluster, power
+from harness.kube import Kube, of_cluster, power
+from harness.settings import Settings
 
 OFF_WITHIN_S = 20.0
 
@@ -19,27 +21,36 @@ def switch_off(context: Context, namespace: str, selector: str, pick: str, hold_
     The node that holds the databases is spared.
     """
     context.kube.require_ours()
-    kept = {node.name for node in context.kube.nodes() if node.holds_data}
-    node = chosen(context, namespace, selector, pick, spared=kept)[0].node
-    return _switch_off(Strike.begin(context, "stop_node", namespace, selector), node, hold_s)
+    node = chosen(context, namespace, selector, pick, spared=with_data(context.kube))[0].node
+    return _switch_off(context, namespace, selector, node, hold_s)
 
 
 def switch_off_announcer(context: Context, namespace: str, service: str, hold_s: float) -> list[dict[str, Any]]:
     """As `switch_off`, for the node that answers for the address of a Service."""
     context.kube.require_ours()
-    address = context.kube.load_balancer(namespace, service) or ""
-    node = of_cluster(context.settings.cluster).node(address) or context.kube.announcer(namespace, service)
+    node = announcer(context.kube, context.settings, namespace, service)
+    if node in with_data(context.kube):
+        raise FaultError(f"{node} announces {namespace}/{service} and holds the databases; nothing was switched off")
+    return _switch_off(context, namespace, f"announces {service}", node, hold_s)
+
+
+def with_data(kube: Kube) -> set[str]:
+    """The nodes that hold databases."""
+    return {node.name for node in kube.nodes() if node.holds_data}
+
+
+def announcer(kube: Kube, settings: Settings, namespace: str, service: str) -> str:
+    """The node that answers for the address of a Service. Raises `FaultError` where none says so."""
+    address = kube.load_balancer(namespace, service) or ""
+    node = of_cluster(settings.cluster).node(address) or kube.announcer(namespace, service)
     if node is None:
         raise FaultError(f"no node says that it announces {namespace}/{service}; nothing was switched off")
-    if any(n.name == node and n.holds_data for n in context.kube.nodes()):
-        raise FaultError(f"{node} announces {namespace}/{service} and holds the databases; nothing was switched off")
-    return _switch_off(Strike.begin(context, "stop_node", namespace, f"announces {service}"), node, hold_s)
+    return node
 
 
-def _switch_off(strike: Strike, node: str, hold_s: float) -> list[dict[str, Any]]:
-    context = strike.context
-    everything = [p for name in context.namespaces for p in context.kube.pods(name)]
-    there = [p for p in everything if p.node == node and p.phase == "Running" and p.component and not p.deleting]
+def _switch_off(context: Context, namespace: str, aim: str, node: str, hold_s: float) -> list[dict[str, Any]]:
+    there = on_node(context.kube, context.namespaces, node)
+    strike = Strike.begin(context, "stop_node", namespace, aim, Blow(there, [node], hold_s))
     t = context.recorder.now()
     held_until = time.monotonic() + hold_s
     power.switch_off(node)

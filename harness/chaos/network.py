@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import Strike, chosen
 from harness.errors import FaultError
@@ -23,7 +24,7 @@ def cut_off(
     context.kube.require_ours()
     pods = chosen(context, namespace, selector, pick)
     others = chosen(context, namespace, peers, "all")
-    strike = Strike.begin(context, "cut_off", namespace, selector, pods)
+    strike = Strike.begin(context, "cut_off", namespace, selector, Blow(pods, seconds=hold_s), settled=True)
     t = context.recorder.now()
     held_until = time.monotonic() + hold_s
     for pod in pods:

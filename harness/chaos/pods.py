@@ -9,12 +9,14 @@ still reports the container's exit code before the object goes.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
-from harness.chaos.strike import Strike, chosen
+from harness.chaos.strike import Strike, chosen, on_node
 from harness.errors import FaultError
-from harness.kube import EVICTED, Pod, containers_by_node, nodes
+from harness.kube import EVICTED, Kube, Pod, containers_by_node, nodes
 
 KILLED_WITHIN_S = 30.0
 LEFT_WITHIN_S = 120.0  # the longest grace that is met here, 40 s and a preStop hook, and two cores that are busy
@@ -23,7 +25,7 @@ LEFT_WITHIN_S = 120.0  # the longest grace that is met here, 40 s and a preStop 
 def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """SIGKILL every process of the pods, and delete them so that others replace them."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "kill_pods", namespace, selector, pods)
+    strike = Strike.begin(context, "kill_pods", namespace, selector, Blow(pods), settled=True)
     _sigkill(strike, pods, delete=True)
     return strike.prove_gone(KILLED_WITHIN_S)
 
@@ -31,7 +33,7 @@ def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dic
 def crash(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """SIGKILL every process of the pods and leave the pods: the kubelet starts their containers again."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "crash_pods", namespace, selector, pods)
+    strike = Strike.begin(context, "crash_pods", namespace, selector, Blow(pods), settled=True)
     _sigkill(strike, pods, delete=False)
     return strike.prove_gone(KILLED_WITHIN_S, objects=False)
 
@@ -39,7 +41,7 @@ def crash(context: Context, namespace: str, selector: str, pick: str) -> list[di
 def leave(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """Delete the pods with the grace that they ask for: SIGTERM, and time to finish."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "delete_pods", namespace, selector, pods)
+    strike = Strike.begin(context, "delete_pods", namespace, selector, Blow(pods), settled=True)
     found = nodes.find(containers_by_node(pods))
     t = context.recorder.now()
     for pod in pods:
@@ -51,7 +53,7 @@ def leave(context: Context, namespace: str, selector: str, pick: str) -> list[di
 def evict(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
     """Ask to evict the pods one right after the other; what the disruption budget refuses is recorded as refused."""
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "evict_pods", namespace, selector, pods)
+    strike = Strike.begin(context, "evict_pods", namespace, selector, Blow(pods), settled=True)
     evict_each(strike, pods)
     if not strike.victims:
         strike.end()
@@ -78,16 +80,14 @@ def evict_each(strike: Strike, pods: list[Pod]) -> list[Pod]:
 
 
 def drain(context: Context, namespace: str, selector: str, within_s: float) -> list[dict[str, Any]]:
-    """Close the node of one of the pods, and evict all of the stack's pods from it; refused ones are asked again.
-
-    Those of a DaemonSet stay: they would come back to the closed node.
-    """
+    """Close the node of one of the pods, and evict all of the stack's pods from it; refused ones are asked again."""
     context.kube.require_ours()
     node = chosen(context, namespace, selector, "one")[0].node
-    strike = Strike.begin(context, "drain_node", namespace, selector)
+    blow = Blow(movable(context.kube, context.namespaces, node), [node], within_s)
+    strike = Strike.begin(context, "drain_node", namespace, selector, blow)
     context.kube.change.close(node)
-    there = [p for name in context.namespaces for p in context.kube.pods(name) if p.node == node and not p.daemon]
-    left = [p for p in there if p.phase == "Running" and p.component and not p.deleting]
+    left = movable(context.kube, context.namespaces, node)
+    context.permit(namespace, Blow(left, [node]))
     aimed = {"node": node, "aimed": [p.key for p in left]}
     context.record(strike.fault, strike.action, "begin", evidence=aimed)  # only now can no other pod come
     deadline = time.monotonic() + within_s
@@ -96,6 +96,11 @@ def drain(context: Context, namespace: str, selector: str, within_s: float) -> l
         strike.watch(1.0, objects=True)
     context.record(strike.fault, strike.action, "begin", evidence={"node": node, "left": [p.key for p in left]})
     return strike.prove_gone(max(1.0, deadline - time.monotonic()))
+
+
+def movable(kube: Kube, namespaces: Sequence[str], node: str) -> list[Pod]:
+    """What a drain moves from a node: all of the stack but DaemonSets' pods, which would come back to it."""
+    return [pod for pod in on_node(kube, namespaces, node) if not pod.daemon]
 
 
 def _sigkill(strike: Strike, pods: list[Pod], *, delete: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import Strike, chosen
 from harness.errors import FaultError
@@ -19,7 +20,7 @@ LEAVING_WITHIN_S = 20.0
 def renew(context: Context, namespace: str, selector: str) -> list[dict[str, Any]]:
     """Roll the Deployment of these pods, and wait until every old one is gone."""
     pods = chosen(context, namespace, selector, "all")
-    strike = Strike.begin(context, "renew_pods", namespace, selector)
+    strike = Strike.begin(context, "renew_pods", namespace, selector, Blow(pods))
     found = nodes.find(containers_by_node(pods))
     t = context.recorder.now()
     context.kube.change.renew(namespace, pods[0].component, datetime.now(UTC).isoformat())
@@ -31,7 +32,8 @@ def renew(context: Context, namespace: str, selector: str) -> list[dict[str, Any
 def scale(context: Context, namespace: str, selector: str, by: int) -> list[dict[str, Any]]:
     """Change the number of these pods. More: wait until all are Ready. Fewer: those that go are the fault's targets."""
     pods = chosen(context, namespace, selector, "all")
-    strike = Strike.begin(context, "scale_pods", namespace, selector)
+    going = pods[: max(0, -by)]  # as many; the cluster chooses which
+    strike = Strike.begin(context, "scale_pods", namespace, selector, Blow(going))
     component = pods[0].component
     found = nodes.find(containers_by_node(pods)) if by < 0 else {}
     t = context.recorder.now()

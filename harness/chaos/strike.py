@@ -8,9 +8,10 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.errors import FaultError
-from harness.kube import TASK_PODS, Pod, nodes
+from harness.kube import TASK_PODS, Kube, Pod, nodes
 
 EVERY_SECONDS = 0.2
 ARISES_WITHIN_S = 30.0
@@ -53,20 +54,23 @@ class Strike:
     victims: list[Victim] = field(default_factory=list)
 
     @staticmethod
-    def begin(context: Context, action: str, namespace: str, selector: str, aimed: Sequence[Pod] = ()) -> Strike:
-        """Record that a fault begins, and at which pods it is aimed where that is settled before the first is hit.
+    def begin(
+        context: Context, action: str, namespace: str, selector: str, blow: Blow, *, settled: bool = False
+    ) -> Strike:
+        """Record that a fault begins, and its pods where it is `settled` that these very ones are aimed at.
 
-        Raises `FaultRefused`, with nothing recorded, where it may not be.
+        Raises `FaultRefused`, with nothing recorded, where it may not be or would reach too far.
         """
-        context.permit(namespace)
+        context.permit(namespace, blow)
         target: dict[str, object] = {"kind": "Selector", "name": selector, "namespace": namespace}
-        evidence = {"aimed": [pod.key for pod in aimed]} if aimed else {}
+        evidence = {"aimed": [pod.key for pod in blow.pods]} if settled and blow.pods else {}
         return Strike(context, action, context.begin(action, target, evidence))
 
     def hit(self, pod: Pod, processes: Sequence[nodes.Process] | None, t: int, **evidence: object) -> Victim:
         """Record that this pod was hit at `t`; `processes` were found in it; None where nobody looked."""
         victim = Victim(pod, tuple(processes or ()))
         self.context.expect(pod)
+        self.context.reach.pods.add(pod.uid)
         self.victims.append(victim)
         pids = {} if processes is None else {"pids": [p.pid for p in processes]}
         self.context.record(
@@ -156,6 +160,12 @@ def chosen(
     if not found:
         raise FaultError(f"the selector {selector!r} with pick {pick} leaves no running pod in {namespace} to hit")
     return found
+
+
+def on_node(kube: Kube, namespaces: Sequence[str], node: str) -> list[Pod]:
+    """What of the stack runs on a node."""
+    there = [pod for name in namespaces for pod in kube.pods(name) if pod.node == node]
+    return [pod for pod in there if pod.phase == "Running" and pod.component and not pod.deleting]
 
 
 def _candidates(context: Context, namespace: str, selector: str, pick: str, spared: Container[str]) -> list[Pod]:

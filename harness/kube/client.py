@@ -63,11 +63,12 @@ class Kube:
     def _namespace(self, name: str) -> Namespace | None:
         try:
             with reaching():
-                meta = self._core.read_namespace(name, _request_timeout=CALL_TIMEOUT_S).metadata
+                found = self._core.read_namespace(name, _request_timeout=CALL_TIMEOUT_S)
         except KubeError as refused:
             if refused.status == 404:
                 return None
             raise
+        meta = found.metadata or client.V1ObjectMeta()
         return Namespace(meta.uid or "", meta.labels or {})
 
     def pods(self, namespace: str, selector: str = "") -> list[Pod]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 PHASES = {"baseline_s": 5, "recovery_s": 5, "cooldown_s": 5}
+BLAST = {"pods": 100, "share": 1.0, "nodes": 10, "seconds": 3600}
 SELECTOR = "tier=airflow,component=scheduler"
 
 
@@ -18,6 +19,7 @@ def experiment(selector: str = SELECTOR, pick: str = "all", **block: Any) -> dic
     entries = {
         "name": "airflow-chaos",
         "component": "scheduler",
+        "blast": dict(BLAST),
         "phases": dict(PHASES),
         "workload": {"dag": "chaos_workload", "every_s": 1, "accept_within_s": 5, "tasks": [["extract", -1]]},
         "probe": {"timeout_s": 2, "targets": [{"name": "version", "path": "/api/v2/version", "rate_hz": 5}]},

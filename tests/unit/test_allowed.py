@@ -22,7 +22,7 @@ from harness.experiment import check, load
 from harness.settings import ROOT, Settings
 from tests.chaos import test_experiments as by_pytest
 from tests.chaos.selection import Case
-from tests.unit.plans import activity, experiment
+from tests.unit.plans import BLAST, activity, experiment
 
 Raw = dict[str, Any]
 SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
@@ -42,6 +42,12 @@ def with_(**entries: Any) -> Raw:
 
 def acting(func: str, **arguments: Any) -> Raw:
     return with_(method=[activity("action", ACTIONS, func, **arguments)])
+
+
+def reaching(raw: Raw, **blast: float) -> Raw:
+    """The same with another blast radius."""
+    (block,) = raw["extensions"]
+    return raw | {"extensions": [block | {"blast": BLAST | blast}]}
 
 
 def varied(**entries: Any) -> Raw:
@@ -116,6 +122,15 @@ PLACES = [
     (acting("drain_node", selector="a=b", within_s=-1), "arguments.within_s: "),
     (acting("overload", selector="a=b", runs=-1, queue_time_s=1, within_s=1), "arguments.runs: "),
     (acting("scale_pods", selector="a=b", by=0), "arguments.by: "),
+    (experiment(blast=None), "extensions.airflow-chaos.blast.pods: the method needs 1 at the least, and 0 is declared"),
+    (experiment(blast=BLAST | {"share": 0.0}), "blast.share: the method needs 0.01 at the least"),
+    (experiment(blast=BLAST | {"seconds": 0.0}), "blast.seconds: the method needs 1 at the least"),
+    (experiment(on={"local": {"blast": {"pods": 0}}}), "on.local.blast.pods: "),
+    (experiment(component="none") | {"method": []}, "extensions.airflow-chaos.blast: the component is 'none'"),
+    (reaching(acting("hang_pods", selector="a=b", hold_s=60), seconds=59), "blast.seconds: the method needs 60 at"),
+    (reaching(acting("stop_node", selector="a=b", hold_s=60), nodes=0), "blast.nodes: the method needs 1 at the"),
+    (reaching(acting("scale_pods", selector="a=b", by=-3), pods=2), "blast.pods: the method needs 3 at the least"),
+    (reaching(varied(pauses={"before": 9, "after": 40}), seconds=39), "blast.seconds: the method needs 40 at the"),
 ]
 
 

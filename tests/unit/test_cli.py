@@ -123,6 +123,7 @@ def test_a_wrong_unit(call: Call, tmp_path: Path) -> None:
 def test_a_stack_that_is_not_up(call: Call, tmp_path: Path) -> None:
     slo(tmp_path)
     refused(call("run", small(tmp_path)), "the stack is not up", "run `harness up`")
+    refused(call("run", small(tmp_path), "--dry-run"), "the stack is not up", "run `harness up`")
     assert not (tmp_path / "reports").exists()
 
 

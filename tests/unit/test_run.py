@@ -13,6 +13,7 @@ from harness import run as running
 from harness.chaos import undoing
 from harness.errors import EXIT_INTERNAL, HarnessError, UsageError
 from harness.experiment import load
+from harness.history import History, Recorder
 from harness.judge.verdict import required
 from harness.locking import only_one
 from harness.outcome import Outcome, Verdict
@@ -115,6 +116,7 @@ def test_what_is_whole_again_has_time_to_be_seen_at_work(
     clock = Clock()
 
     def undo(_: object) -> list[str]:
+        assert one._brake._released.is_set()  # nothing may cut the undo short
         clock.sleep(undoing_s)
         return undone
 
@@ -126,3 +128,19 @@ def test_what_is_whole_again_has_time_to_be_seen_at_work(
     one._context = object()  # type: ignore[assignment]
     one.recover()
     assert clock.now == lasts
+
+
+def test_who_ends_a_run_and_why_is_recorded(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(running, "stop", lambda: stopped.append("now"))
+    one = Run(load(write(tmp_path, experiment(), LIMITS)), settings)
+    one._recorder = Recorder.create(tmp_path / "history.jsonl")
+    one._stop("brake", "too much")
+    one._recorder.close()
+    (event,) = History.read(tmp_path / "history.jsonl").seen("probe")
+    assert (event.object, event.what, event.value) == ("brake", "aborted", {"because": "too much"})
+    with pytest.raises(OSError, match="Bad file descriptor"):  # as where the disk is full
+        one._stop("brake", "too much")
+    assert stopped == ["now", "now"]

@@ -29,7 +29,7 @@ def test_the_defaults_are_those_of_this_project() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_can_be_set_by_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     default = getattr(Settings(), name)
-    chosen = {"images": "build", "seed": "7", "profile": "defaults"}
+    chosen = {"images": "build", "seed": "7", "profile": "defaults", "brake_limit": "0.5"}
     value = chosen.get(name, "12345" if isinstance(default, int) else "somewhere-else")
     monkeypatch.setenv(f"AIRFLOW_CHAOS_{name.upper()}", value)
     found = getattr(Settings(), name)

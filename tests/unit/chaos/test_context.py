@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.chaos import actions, probes
+from harness.chaos.blast import Blow
 from harness.chaos.context import Context, bind, current
 from harness.chaos.strike import Strike
 from harness.errors import FaultError
@@ -80,7 +81,7 @@ def test_every_fault_gets_an_id_of_its_own(context: Context) -> None:
 def test_whoever_waits_for_the_first_hit_is_told_once_it_is_recorded(context: Context) -> None:
     told: list[int] = []
     context.struck = lambda: told.append(context.recorder.now())
-    strike = Strike.begin(context, "kill_pods", "x", "component=worker")
+    strike = Strike.begin(context, "kill_pods", "x", "component=worker", Blow())
     assert not told
     strike.hit(pod("worker-1", "worker"), None, context.recorder.now())
     context.recorder.close()

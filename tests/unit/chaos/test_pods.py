@@ -12,11 +12,13 @@ from harness.chaos import pods
 from harness.chaos.context import Context
 from harness.history import Fault, History, Recorder
 from harness.kube import Kube, nodes
+from harness.safety import Blast
 from tests.unit.kube.cluster import Json, listing, namespace, pod, settings_for
 from tests.unit.kube.test_client import NAMESPACE, PODS, status
 from tests.unit.loopback import Reply, Request, serving
 
 AIMED = ["airflow/scheduler-1", "airflow/scheduler-2"]
+WIDE = Blast(pods=2, share=1.0, nodes=1, seconds=150)
 Act = Callable[[Context], Any]
 
 
@@ -52,7 +54,7 @@ def test_all_that_it_is_aimed_at_is_recorded(act: Act, tmp_path: Path, monkeypat
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with serving(answer) as server:
         settings = settings_for(tmp_path, server.url)
-        act(Context(settings, Kube(settings), recorder, 0, {"scheduler": 2}, ("airflow",)))
+        act(Context(settings, Kube(settings), recorder, 0, {"scheduler": 2}, ("airflow",), WIDE))
     recorder.close()
     faults: tuple[Fault, ...] = History.read(recorder.path).faults
     (aimed,) = [f for f in faults if "aimed" in f.evidence]

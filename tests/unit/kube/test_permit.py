@@ -94,7 +94,7 @@ def test_a_kubeconfig_that_leads_elsewhere_in_mid_run_is_noticed_before_anything
         config = yaml.safe_load(settings.kubeconfig.read_text(encoding="utf-8"))
         change(config)
         settings.kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
-        with pytest.raises(UsageError, match="the kubeconfig led to context kind-airflow-chaos .* and leads to"):
+        with pytest.raises(UsageError, match=r"the kubeconfig led to context kind-airflow-chaos .* and leads to"):
             kube.confirm("airflow")
     assert len(server.asked) == 1
 

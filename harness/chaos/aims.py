@@ -1,0 +1,147 @@
+"""What the actions of an experiment would hit now, by name: chosen in the same way, and from the same seed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.chaos import actions, machines, pods, room
+from harness.chaos.blast import Blow, Reach, beyond
+from harness.chaos.strike import AT_WORK, choose, on_node
+from harness.errors import FaultError, UsageError
+from harness.experiment import Experiment
+from harness.kube import TASK_PODS, Kube, Pod
+from harness.settings import Settings
+
+HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__})
+NODE_OFF, DRAIN = actions.stop_node.__name__, actions.drain_node.__name__
+ANNOUNCER, CLOSED = actions.stop_announcing_node.__name__, actions.close_nodes.__name__
+ON_NODES = frozenset({NODE_OFF, DRAIN, ANNOUNCER, CLOSED})
+ALONE = {DRAIN: "one", actions.kill_child.__name__: AT_WORK}  # what those pick that let nobody choose
+TASK = "the pod of a task, once there is one"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One action and what it would hit now. Where only the moment decides which pods, the blow has as many as it will
+    be, `of` has all that it may be, and `when` says what decides."""
+
+    action: str
+    blow: Blow
+    of: Sequence[Pod] = ()
+    when: str = ""
+
+    def __str__(self) -> str:
+        count, some = len(self.blow.pods), self.of or self.blow.pods
+        names = ", ".join(pod.key for pod in some)
+        pods = f"{count} of {names}" if self.of else names
+        nodes = "".join(f"; node {name}" for name in self.blow.nodes)
+        hits = f"{pods}{nodes}".removeprefix("; ") or ("" if self.when else "nothing")
+        return f"{self.action}: {', '.join(part for part in (hits, self.when) if part)}"
+
+
+class Aims:
+    """Where the actions of one experiment would land in a cluster."""
+
+    def __init__(self, experiment: Experiment, kube: Kube, settings: Settings, namespaces: Sequence[str]) -> None:
+        self._experiment = experiment
+        self._kube = kube
+        self._settings = settings
+        self._namespaces = namespaces
+
+    def now(self) -> list[Aim]:
+        """One for each action that breaks something. Raises `UsageError` where one would find nothing, or hit more than
+        is declared."""
+        blast, reach = self._experiment.plan.blast, Reach()
+        found = []
+        for func, arguments in faults(self._experiment.method()):
+            aim = self._aim(func, arguments)
+            there = [pod for name in {p.namespace for p in aim.blow.pods} for pod in self._kube.pods(name)]
+            if more := beyond(blast, reach, aim.blow, there):
+                raise UsageError(f"{self._experiment.name}: {aim.action} would hit {more} (`blast`); nothing was done")
+            reach.pods |= {pod.uid for pod in aim.blow.pods}
+            reach.nodes |= set(aim.blow.nodes)
+            found.append(aim)
+        return found
+
+    def _aim(self, func: str, arguments: dict[str, Any]) -> Aim:
+        namespace = arguments.get("namespace") or self._settings.namespace
+        self._kube.confirm(namespace)
+        if func == ANNOUNCER:
+            return self._announcer(namespace, arguments["service"])
+        if func == CLOSED:
+            return Aim(func, Blow(nodes=room.open_nodes(self._kube)), when="and each new pod that finds no node")
+        selector, pick = arguments["selector"], arguments.get("pick", _usual(func))
+        if selector == TASK_PODS:
+            return Aim(func, Blow(), when=f"the node of {TASK}" if func in ON_NODES else TASK)
+        running = self._running(namespace, selector, func)
+        if func in ON_NODES:
+            return self._on_node(func, running, pick)
+        peers = self._running(namespace, arguments["peers"], func) if "peers" in arguments else []
+        return self._on_pods(func, running, pick, arguments.get("by"), peers)
+
+    def _announcer(self, namespace: str, service: str) -> Aim:
+        when = f"whichever node announces {service} then"
+        try:
+            node = machines.announcer(self._kube, self._settings, namespace, service)
+        except FaultError:  # while nobody asks for the address, it may not be known
+            return Aim(ANNOUNCER, Blow(), when=when)
+        return Aim(ANNOUNCER, Blow(on_node(self._kube, self._namespaces, node), [node]), when=when)
+
+    def _running(self, namespace: str, selector: str, func: str) -> list[Pod]:
+        spared = machines.with_data(self._kube) if func == NODE_OFF else set()
+        found = [p for p in choose(self._kube.pods(namespace, selector), "all", 0) if p.node not in spared]
+        if not found:
+            where = f"{self._experiment.name}: the selector {selector!r}"
+            raise UsageError(f"{where} matches no running pod in {namespace} that may be hit; nothing was done")
+        return found
+
+    def _on_node(self, func: str, running: list[Pod], pick: str) -> Aim:
+        node = choose(running, pick, self._experiment.plan.seed)[0].node
+        there = pods.movable if func == DRAIN else on_node
+        blow = Blow(there(self._kube, self._namespaces, node), [node])
+        when = f"or the node of whichever of {_names(running)} holds a task then" if pick == AT_WORK else ""
+        return Aim(func, blow, when=when)
+
+    def _on_pods(self, func: str, running: list[Pod], pick: str, by: int | None, peers: list[Pod]) -> Aim:
+        if by is not None:
+            going = running[: max(0, -by)]
+            return Aim(func, Blow(going), running if going else (), "as the cluster chooses" if going else "")
+        at_work = pick == AT_WORK
+        when = ["whichever holds a task then"] if at_work else []
+        when += [f"cut off from {_names(peers)}"] if peers else []
+        blow = Blow(choose(running, pick, self._experiment.plan.seed))
+        return Aim(func, blow, running if at_work else (), ", ".join(when))
+
+
+def faults(method: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The actions of ours that break something, with their arguments, in their order."""
+    providers = [activity["provider"] for activity in method if activity["provider"].get("module") == actions.__name__]
+    return [(p["func"], p.get("arguments", {})) for p in providers if p["func"] not in HARMLESS]
+
+
+def least(method: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """What `Blast` must declare at the least, by what the arguments of a method say of pods, nodes and time."""
+    pods, nodes, seconds, begun = 0, 0, 0.0, False
+    for activity in method:
+        pauses = activity.get("pauses", {})
+        seconds += pauses.get("before", 0) if begun else 0
+        for func, said in faults([activity]):
+            begun = True
+            pods = max(pods, 0 if func == CLOSED else max(0, -said["by"]) if "by" in said else 1)
+            nodes = max(nodes, int(func in ON_NODES))
+            seconds += said.get("hold_s", said.get("within_s", 0))
+        seconds += pauses.get("after", 0) if begun else 0
+    return {"pods": pods, "share": 0.01 if pods else 0, "nodes": nodes, "seconds": max(seconds, 1) if begun else 0}
+
+
+def _usual(func: str) -> str:
+    """What a `pick` is where none is given."""
+    pick = inspect.signature(getattr(actions, func)).parameters.get("pick")
+    return str(pick.default) if pick else ALONE.get(func, "all")
+
+
+def _names(some: Sequence[Pod]) -> str:
+    return ", ".join(pod.key for pod in some)

@@ -1,0 +1,175 @@
+"""What would be hit is said by name before anything is: the same pods that the actions themselves choose."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import experiment as experiments
+from harness.chaos import actions, machines
+from harness.chaos.aims import HARMLESS, Aim, Aims, faults, least
+from harness.chaos.strike import chosen
+from harness.errors import FaultError, UsageError
+from harness.experiment import Experiment, check
+from harness.kube import Kube
+from harness.safety import Blast
+from harness.settings import ROOT, Settings
+from tests.unit.kube.cluster import Json, listing, namespace, pod, settings_for
+from tests.unit.loopback import Reply, Request, Server, serving
+from tests.unit.plans import BLAST, activity, experiment
+
+ACTIONS = "harness.chaos.actions"
+SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
+NODES = {"control": True, "worker": False, "worker2": False}
+
+
+def node(name: str, data: bool) -> Json:
+    return {"kind": "Node", "metadata": {"name": name, "labels": {"airflow-chaos/data": "true"} if data else {}}}
+
+
+def cluster(request: Request) -> Reply:
+    """Two pods of whatever is asked for, on two nodes; nobody of `nobody`."""
+    if request.path == "/api/v1/nodes":
+        return Reply(200, listing("Node", [node(name, data) for name, data in NODES.items()]))
+    if not request.path.endswith("/pods"):
+        return Reply(200, namespace(request.path.split("/")[4]))
+    if "component=nobody" in request.query.get("labelSelector", [""])[0]:
+        return Reply(200, listing("Pod", []))
+    second = pod("p-2")
+    second["spec"]["nodeName"] = "worker2"
+    return Reply(200, listing("Pod", [pod("p-1"), second]))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, Settings]]:
+    def unknown(*_: object) -> str:
+        raise FaultError("no node says so")
+
+    monkeypatch.setattr(machines, "announcer", unknown)
+    with serving(cluster) as server:
+        yield server, settings_for(tmp_path, server.url)
+
+
+def acting(func: str, **arguments: Any) -> Experiment:
+    return check("x", experiment() | {"method": [activity("action", ACTIONS, func, **arguments)]})
+
+
+def aims(settings: Settings, one: Experiment) -> list[Aim]:
+    return Aims(one, Kube(settings), settings, ("airflow",)).now()
+
+
+@pytest.mark.parametrize(
+    ("func", "arguments", "said"),
+    [
+        ("kill_pods", {"pick": "all"}, "kill_pods: airflow/p-1, airflow/p-2"),
+        ("renew_pods", {}, "renew_pods: airflow/p-1, airflow/p-2"),
+        (
+            "delete_pods",
+            {"pick": "one-at-work"},
+            "delete_pods: 1 of airflow/p-1, airflow/p-2, whichever holds a task then",
+        ),
+        ("kill_child", {}, "kill_child: 1 of airflow/p-1, airflow/p-2, whichever holds a task then"),
+        ("scale_pods", {"by": -1}, "scale_pods: 1 of airflow/p-1, airflow/p-2, as the cluster chooses"),
+        ("scale_pods", {"by": 1}, "scale_pods: nothing"),
+        ("close_nodes", {"hold_s": 9}, "close_nodes: node worker; node worker2, and each new pod that finds no node"),
+        (
+            "cut_off",
+            {"peers": "component=redis", "pick": "all", "hold_s": 9},
+            "cut_off: airflow/p-1, airflow/p-2, cut off from airflow/p-1, airflow/p-2",
+        ),
+    ],
+)
+def test_every_kind_of_fault_is_said_by_name(
+    here: tuple[Server, Settings], func: str, arguments: dict[str, Any], said: str
+) -> None:
+    server, settings = here
+    (aim,) = aims(settings, acting(func, selector="component=x", **arguments))
+    assert str(aim) == said
+    assert {r.method for r in server.asked} == {"GET"}
+
+
+def test_the_pods_of_tasks_come_with_the_load(here: tuple[Server, Settings]) -> None:
+    for func, said in (("kill_pods", "the pod of a task"), ("stop_node", "the node of the pod of a task")):
+        more = {"hold_s": 9} if func == "stop_node" else {}
+        (aim,) = aims(here[1], acting(func, selector="kubernetes_executor=True", pick="one-at-work", **more))
+        assert str(aim) == f"{func}: {said}, once there is one"
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("pick", ["one", "all", "all-but-one"])
+def test_the_very_pods_that_an_action_chooses_from_the_same_seed(
+    here: tuple[Server, Settings], seed: int, pick: str
+) -> None:
+    _, settings = here
+    one = acting("kill_pods", selector="component=x", pick=pick).seeded(seed)
+    (aim,) = aims(settings, one)
+    context = SimpleNamespace(kube=Kube(settings), seed=seed, at_work=dict)
+    assert list(aim.blow.pods) == chosen(context, "airflow", "component=x", pick)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_node_is_that_of_the_chosen_pod_with_all_that_is_on_it(here: tuple[Server, Settings], seed: int) -> None:
+    _, settings = here
+    one, node_off = (
+        aims(settings, acting(func, selector="component=x", pick="one", **more).seeded(seed))[0]
+        for func, more in (("kill_pods", {}), ("stop_node", {"hold_s": 9}))
+    )
+    assert node_off.blow.nodes == [one.blow.pods[0].node]
+    assert list(node_off.blow.pods) == list(one.blow.pods)
+
+
+def test_a_selector_that_finds_nothing_is_refused(here: tuple[Server, Settings]) -> None:
+    for selector, more in (("component=nobody", {}), ("component=x", {"peers": "component=nobody", "hold_s": 9})):
+        func = "cut_off" if more else "kill_pods"
+        with pytest.raises(UsageError, match="'component=nobody' matches no running pod in airflow that may be hit"):
+            aims(here[1], acting(func, selector=selector, **more))
+
+
+def test_what_would_reach_too_far_is_refused_before_anything_is_done(here: tuple[Server, Settings]) -> None:
+    raw = experiment(pick="all", blast=BLAST | {"pods": 1})
+    with pytest.raises(
+        UsageError, match=r"x: kill_pods would hit 2 pods, and at most 1 may be hit \(`blast`\); nothing"
+    ):
+        aims(here[1], check("x", raw))
+
+
+def test_two_faults_count_together(here: tuple[Server, Settings]) -> None:
+    twice = [activity("action", ACTIONS, "kill_pods", selector="component=x", pick=p) for p in ("one", "all-but-one")]
+    raw = experiment(blast=BLAST | {"pods": 1}) | {"method": twice}
+    with pytest.raises(UsageError, match="would hit 2 pods"):
+        aims(here[1], check("x", raw))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_fault_of_every_shipped_experiment_has_an_aim(here: tuple[Server, Settings], path: Path) -> None:
+    one = experiments.load(path)
+    wide = one.plan.model_copy(update={"blast": Blast(pods=99, share=1.0, nodes=9, seconds=7200)})
+    found = aims(here[1], one.model_copy(update={"plan": wide}))
+    assert [aim.action for aim in found] == [func for func, _ in faults(one.method())]
+
+
+def test_every_action_has_an_aim(here: tuple[Server, Settings]) -> None:
+    values = {"selector": "component=x", "peers": "component=y", "by": -1, "service": "s", "variable": "V", "value": 1}
+    own = [f for f in vars(actions).values() if inspect.isfunction(f) and f.__module__ == ACTIONS]
+    for func in (f for f in own if not f.__name__.startswith("_") and f.__name__ not in HARMLESS):
+        needed = [p.name for p in inspect.signature(func).parameters.values() if p.default is p.empty]
+        (aim,) = aims(here[1], acting(func.__name__, **{name: values.get(name, 9) for name in needed}))
+        assert aim.action == func.__name__
+
+
+@given(st.lists(st.tuples(st.integers(1, 100), st.integers(0, 50), st.integers(0, 50)), max_size=5))
+def test_the_time_of_a_method_is_that_of_its_faults_and_the_pauses_between(steps: list[tuple[int, int, int]]) -> None:
+    method = [
+        activity("action", ACTIONS, "hang_pods", selector="a=b", hold_s=hold) | {"pauses": {"before": b, "after": a}}
+        for hold, b, a in steps
+    ]
+    before = sum(b for _, b, _ in steps[1:])
+    assert least(method)["seconds"] == sum(hold + a for hold, _, a in steps) + before
+    assert least(method)["pods"] == min(1, len(steps))
