@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 from typing import Any
 
 from chaoslib.exceptions import InterruptExecution
+from chaoslib.run import RunEventHandler
 
 from harness import allowed
 from harness import experiment as experiments
@@ -20,6 +22,23 @@ from harness.foreign import one_line, visible
 from harness.outcome import Verdict
 from harness.run import Result, Run, desk
 from harness.settings import Settings
+from harness.signals import stop
+
+
+class _Interruptions(RunEventHandler):  # type: ignore[misc]
+    """Chaos Toolkit pauses after an activity however it ended. One that was interrupted has to be undone at once."""
+
+    def activity_completed(self, activity: Any, run: Any) -> None:
+        cause = sys.exception()
+        if isinstance(cause, KeyboardInterrupt | SystemExit):
+            raise cause
+
+
+def configure_control(event_registry: Any) -> None:
+    """Have every interruption end the experiment at once. For SIGTERM Chaos Toolkit raises what it then takes for a
+    failure of the action that is under way, and the method would go on."""
+    event_registry.register(_Interruptions())
+    signal.signal(signal.SIGTERM, lambda *_: stop())
 
 
 def before_experiment_control(context: dict[str, Any]) -> None:
@@ -36,7 +55,7 @@ def before_experiment_control(context: dict[str, Any]) -> None:
     except HarnessError as cause:
         context["rollbacks"] = []  # Chaos Toolkit would still run them with --rollback-strategy=always
         _refuse(cause)
-    except InterruptExecution:  # SIGTERM, as Chaos Toolkit passes it on: no refusal, the run is wound up
+    except InterruptExecution:  # by somebody else's control: no refusal, the run is wound up
         raise
     except Exception as cause:
         _refuse(HarnessError(f"the run could not be opened: {cause!r}; this is a defect of the harness"))

@@ -1,20 +1,14 @@
-"""The brake: pulls once, with the first reason, and never once it is released; the experiment ends and is undone."""
+"""The brake: it pulls once, with the first reason, and never once it is released."""
 
 from __future__ import annotations
 
-import signal
 import threading
-import time
-from typing import Any
 
 import pytest
-from chaoslib.experiment import run_experiment
 
-from harness import signals
 from harness.observe import brake
 from harness.observe.brake import Brake
 
-NAPPING_S = 60.0
 Pulled = tuple[list[str], threading.Event]
 
 
@@ -82,50 +76,3 @@ def test_once_released_it_never_pulls(pulled: Pulled) -> None:
 
 def test_one_that_was_never_started_can_be_released() -> None:
     Brake([lambda: "no"], pytest.fail).release()
-
-
-def nap() -> None:
-    """An action: it lasts until something ends it."""
-    made = Brake([lambda: "enough"], lambda _: signals.stop())
-    made.start()
-    time.sleep(NAPPING_S)
-
-
-seen: list[str] = []
-
-
-def note(what: str) -> None:
-    seen.append(what)
-
-
-def after_method_control(context: Any) -> None:
-    note("method")
-
-
-def after_experiment_control(context: Any, state: dict[str, Any]) -> None:
-    note(state["status"])
-
-
-def act(func: str, **arguments: str) -> dict[str, Any]:
-    provider = {"type": "python", "module": __name__, "func": func, "arguments": arguments}
-    return {"type": "action", "name": func, "provider": provider}
-
-
-def test_chaos_toolkit_ends_the_action_and_the_experiment() -> None:
-    """As by an interruption: no action follows, and the control, which undoes, is told."""
-    seen.clear()
-    before = signal.getsignal(signals.STOP)
-    began = time.monotonic()
-    journal = run_experiment(
-        {
-            "title": "t",
-            "description": "d",
-            "controls": [{"name": "c", "provider": {"type": "python", "module": __name__}}],
-            "method": [act("nap"), act("note", what="went on")],
-            "rollbacks": [],
-        }
-    )
-    assert time.monotonic() - began < NAPPING_S
-    assert journal["status"] == "interrupted"
-    assert seen == ["method", "interrupted"]
-    assert signal.getsignal(signals.STOP) == before
