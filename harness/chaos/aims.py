@@ -53,18 +53,22 @@ class Aims:
 
     def now(self) -> list[Aim]:
         """One for each action that breaks something. Raises `UsageError` where one would find nothing, or hit more than
-        is declared."""
-        blast, reach = self._experiment.plan.blast, Reach()
-        found = []
+        is declared; what follows upon more pods is compared only when they are there."""
+        reach, grown, found = Reach(), False, []
         for func, arguments in faults(self._experiment.method()):
             aim = self._aim(func, arguments)
-            there = [pod for name in {p.namespace for p in aim.blow.pods} for pod in self._kube.pods(name)]
-            if more := beyond(blast, reach, aim.blow, there):
-                raise UsageError(f"{self._experiment.name}: {aim.action} would hit {more} (`blast`); nothing was done")
-            reach.pods |= {pod.uid for pod in aim.blow.pods}
-            reach.nodes |= set(aim.blow.nodes)
+            grown |= arguments.get("by", 0) > 0
+            if not grown:
+                self._refuse_beyond(reach, aim)
             found.append(aim)
         return found
+
+    def _refuse_beyond(self, reach: Reach, aim: Aim) -> None:
+        there = [pod for name in {p.namespace for p in aim.blow.pods} for pod in self._kube.pods(name)]
+        if more := beyond(self._experiment.plan.blast, reach, aim.blow, there):
+            raise UsageError(f"{self._experiment.name}: {aim.action} would hit {more} (`blast`); nothing was done")
+        reach.pods |= {pod.uid for pod in aim.blow.pods}
+        reach.nodes |= set(aim.blow.nodes)
 
     def _aim(self, func: str, arguments: dict[str, Any]) -> Aim:
         namespace = arguments.get("namespace") or self._settings.namespace

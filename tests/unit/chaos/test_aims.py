@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,6 @@ from harness.chaos.strike import chosen
 from harness.errors import FaultError, UsageError
 from harness.experiment import Experiment, check
 from harness.kube import Kube
-from harness.safety import Blast
 from harness.settings import ROOT, Settings
 from tests.unit.kube.cluster import Json, listing, namespace, pod, settings_for
 from tests.unit.loopback import Reply, Request, Server, serving
@@ -27,6 +27,9 @@ from tests.unit.plans import BLAST, activity, experiment
 
 ACTIONS = "harness.chaos.actions"
 SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
+CONTROL = ("postgres", "redis", "kube-apiserver")
+ALONE = ("dag-processor", *CONTROL)
+EVERY = (*ALONE, "scheduler", "api-server", "worker", "triggerer", "ingress", "x")
 NODES = {"control": True, "worker": False, "worker2": False}
 
 
@@ -34,17 +37,23 @@ def node(name: str, data: bool) -> Json:
     return {"kind": "Node", "metadata": {"name": name, "labels": {"airflow-chaos/data": "true"} if data else {}}}
 
 
+def standing(component: str) -> list[Json]:
+    """Its pods: two on two nodes, one of what the stack has one of, nobody of `nobody`."""
+    count = 0 if component == "nobody" else 1 if component in ALONE else 2
+    found = [pod(f"{component}-{n}", component=component) for n in range(1, count + 1)]
+    for one, name in zip(found, ("control",) if component in CONTROL else ("worker", "worker2"), strict=False):
+        one["spec"]["nodeName"] = name
+    return found
+
+
 def cluster(request: Request) -> Reply:
-    """Two pods of whatever is asked for, on two nodes; nobody of `nobody`."""
+    """What stands of the component that is asked for, or all that stands."""
     if request.path == "/api/v1/nodes":
         return Reply(200, listing("Node", [node(name, data) for name, data in NODES.items()]))
     if not request.path.endswith("/pods"):
         return Reply(200, namespace(request.path.split("/")[4]))
-    if "component=nobody" in request.query.get("labelSelector", [""])[0]:
-        return Reply(200, listing("Pod", []))
-    second = pod("p-2")
-    second["spec"]["nodeName"] = "worker2"
-    return Reply(200, listing("Pod", [pod("p-1"), second]))
+    asked = re.findall(r"component=([a-z-]+)", request.query.get("labelSelector", [""])[0])
+    return Reply(200, listing("Pod", [one for component in asked or EVERY for one in standing(component)]))
 
 
 @pytest.fixture
@@ -68,21 +77,21 @@ def aims(settings: Settings, one: Experiment) -> list[Aim]:
 @pytest.mark.parametrize(
     ("func", "arguments", "said"),
     [
-        ("kill_pods", {"pick": "all"}, "kill_pods: airflow/p-1, airflow/p-2"),
-        ("renew_pods", {}, "renew_pods: airflow/p-1, airflow/p-2"),
+        ("kill_pods", {"pick": "all"}, "kill_pods: airflow/x-1, airflow/x-2"),
+        ("renew_pods", {}, "renew_pods: airflow/x-1, airflow/x-2"),
         (
             "delete_pods",
             {"pick": "one-at-work"},
-            "delete_pods: 1 of airflow/p-1, airflow/p-2, whichever holds a task then",
+            "delete_pods: 1 of airflow/x-1, airflow/x-2, whichever holds a task then",
         ),
-        ("kill_child", {}, "kill_child: 1 of airflow/p-1, airflow/p-2, whichever holds a task then"),
-        ("scale_pods", {"by": -1}, "scale_pods: 1 of airflow/p-1, airflow/p-2, as the cluster chooses"),
+        ("kill_child", {}, "kill_child: 1 of airflow/x-1, airflow/x-2, whichever holds a task then"),
+        ("scale_pods", {"by": -1}, "scale_pods: 1 of airflow/x-1, airflow/x-2, as the cluster chooses"),
         ("scale_pods", {"by": 1}, "scale_pods: nothing"),
         ("close_nodes", {"hold_s": 9}, "close_nodes: node worker; node worker2, and each new pod that finds no node"),
         (
             "cut_off",
             {"peers": "component=redis", "pick": "all", "hold_s": 9},
-            "cut_off: airflow/p-1, airflow/p-2, cut off from airflow/p-1, airflow/p-2",
+            "cut_off: airflow/x-1, airflow/x-2, cut off from airflow/redis-1",
         ),
     ],
 )
@@ -122,7 +131,8 @@ def test_a_node_is_that_of_the_chosen_pod_with_all_that_is_on_it(here: tuple[Ser
         for func, more in (("kill_pods", {}), ("stop_node", {"hold_s": 9}))
     )
     assert node_off.blow.nodes == [one.blow.pods[0].node]
-    assert list(node_off.blow.pods) == list(one.blow.pods)
+    assert {p.node for p in node_off.blow.pods} == set(node_off.blow.nodes)
+    assert set(one.blow.pods) < set(node_off.blow.pods)
 
 
 def test_a_selector_that_finds_nothing_is_refused(here: tuple[Server, Settings]) -> None:
@@ -147,11 +157,21 @@ def test_two_faults_count_together(here: tuple[Server, Settings]) -> None:
         aims(here[1], check("x", raw))
 
 
+def test_what_follows_upon_more_pods_is_compared_when_they_are_there(here: tuple[Server, Settings]) -> None:
+    """Of two, one is half; of the three that there will be, a third."""
+    steps = [activity("action", ACTIONS, "scale_pods", selector="component=x", by=by) for by in (1, -1)]
+    raw = experiment(blast=BLAST | {"share": 0.34})
+    assert [aim.action for aim in aims(here[1], check("x", raw | {"method": steps}))] == ["scale_pods", "scale_pods"]
+    with pytest.raises(UsageError, match="1 of 2 x pods at once, and at most 34 %"):
+        aims(here[1], check("x", raw | {"method": steps[1:]}))
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_fault_of_every_shipped_experiment_has_an_aim(here: tuple[Server, Settings], path: Path) -> None:
+def test_every_fault_of_every_shipped_experiment_is_within_what_it_declares(
+    here: tuple[Server, Settings], path: Path
+) -> None:
     one = experiments.load(path)
-    wide = one.plan.model_copy(update={"blast": Blast(pods=99, share=1.0, nodes=9, seconds=7200)})
-    found = aims(here[1], one.model_copy(update={"plan": wide}))
+    found = aims(here[1], one)
     assert [aim.action for aim in found] == [func for func, _ in faults(one.method())]
 
 
