@@ -15,12 +15,15 @@ from typing import Any
 from airflow.sdk import (
     DAG,
     Asset,
+    AsyncCallback,
     CronDataIntervalTimetable,
     CronTriggerTimetable,
+    DeadlineAlert,
+    DeadlineReference,
     DeltaDataIntervalTimetable,
     DeltaTriggerTimetable,
 )
-from ledger_marks import caller, window
+from ledger_marks import caller, overdue, window
 from scheduled_tasks import SHAPES
 
 TABLE: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("schedules.json").read_text(encoding="utf-8"))[
@@ -47,8 +50,19 @@ def moment(name: str) -> datetime | None:
 
 def callbacks(dag_id: str, said: dict[str, Any], of: str) -> dict[str, Any]:
     """What the DAG, or one of its tasks, has to do when told of a run's end."""
-    kinds = [kind for kind, task in said.get("callbacks", ()) if task == of]
+    kinds = [kind for kind, task in said.get("callbacks", ()) if task == of and kind != "deadline"]
     return {f"on_{kind}_callback": caller(dag_id, of, kind, RUN) for kind in kinds}
+
+
+def deadline(dag_id: str, said: dict[str, Any]) -> DeadlineAlert | None:
+    """Told in a triggerer, so by name; shorter than any run of the DAG, which are all late for it."""
+    if "deadline_s" not in said:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(seconds=said["deadline_s"]),
+        callback=AsyncCallback(overdue, kwargs={"dag": dag_id, "scheduled": RUN}),
+    )
 
 
 def make(dag_id: str, said: dict[str, Any]) -> None:
@@ -66,6 +80,7 @@ def make(dag_id: str, said: dict[str, Any]) -> None:
         is_paused_upon_creation=True,
         max_active_runs=said.get("max_active_runs", 16),
         max_active_tasks=64,
+        deadline=deadline(dag_id, said),
         default_args=about,
         tags=["airflow-chaos", "scheduled"],
         **callbacks(dag_id, said, ""),

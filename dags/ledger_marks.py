@@ -7,6 +7,7 @@ reader counts it once.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -79,13 +80,18 @@ def told(context: Any) -> None:
 
 def caller(dag: str, task: str, kind: str, scheduled: str) -> Callable[[Any], None]:
     """What says in the ledger that the DAG, or one of its tasks, was told of a run's end."""
+    return lambda context: called(context["run_id"], dag, task, kind, scheduled)
 
-    def called(context: Any) -> None:
-        fields = {"dag_run": context["run_id"], "mark": "called", "executor_host": socket.gethostname()}
-        about = {"dag": dag, "task": task, "kind": kind, "window": scheduled, "mark_id": uuid.uuid4().hex}
-        write({**fields, **about}, os.environ[URL_VARIABLE])
 
-    return called
+async def overdue(dag: str, scheduled: str, context: Any) -> None:
+    """Say that a run was not over by its deadline. Triggerers find it by its name, and await it beside all else."""
+    await asyncio.to_thread(called, context["dag_run"]["dag_run_id"], dag, "", "deadline", scheduled)
+
+
+def called(run: str, dag: str, task: str, kind: str, scheduled: str) -> None:
+    fields = {"dag_run": run, "mark": "called", "executor_host": socket.gethostname()}
+    about = {"dag": dag, "task": task, "kind": kind, "window": scheduled, "mark_id": uuid.uuid4().hex}
+    write({**fields, **about}, os.environ[URL_VARIABLE])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 
 from harness.answers import (
     OVER,
+    Backfill,
     Dag,
     DagDetails,
     DeferredTask,
@@ -99,6 +100,24 @@ class Airflow(Calls):
             done = self._body(reply).get("delete") if reply.status_code == 200 else None
             if not isinstance(done, dict) or done.get("errors"):
                 raise self._unexpected(f"PATCH runs of {dag}", reply)
+
+    def backfill(self, dag: str, from_date: str, to_date: str, at_once: int) -> TriggerReply:
+        """Ask once for a DAG's runs of the logical dates from one moment to another, so many at work at a time. Any
+        HTTP answer is a reply; all runs are made before it is 200."""
+        path = "/api/v2/backfills"
+        said: Json = {"dag_id": dag, "from_date": from_date, "to_date": to_date, "max_active_runs": at_once}
+        reply = self._send_as_user("POST", path, json=said)
+        if reply.status_code == 200 and self._body(reply).get("dag_id") != dag:
+            raise self._unexpected(f"POST {path}", reply)
+        return TriggerReply(reply.status_code, reply.text[:200])
+
+    def cancel_backfills(self, dag: str) -> None:
+        """End each backfill of a DAG that is not over, so that another one can be asked for: one may go at a time."""
+        for one in self._every("/api/v2/backfills", "backfills", Backfill, {"dag_id": dag, "order_by": "id"}):
+            if one.completed_at is None:
+                reply = self._send_as_user("PUT", f"/api/v2/backfills/{one.id}/cancel")
+                if reply.status_code not in (200, 409):
+                    raise self._unexpected(f"PUT backfill {one.id} of {dag}", reply)
 
     def drop(self, dag: str) -> None:
         """Delete a DAG with all of its runs, where there is one."""

@@ -43,6 +43,13 @@ class ListedRun(Answer):
         return self.state in OVER
 
 
+class Backfill(Answer):
+    """A backfill of a DAG; `completed_at` is None while any of its runs is not over."""
+
+    id: int
+    completed_at: str | None
+
+
 class Update(Answer):
     """An update of an asset, and who made it."""
 
@@ -95,7 +102,8 @@ class DeferredTask(Answer):
 
 @dataclass(frozen=True)
 class TriggerReply:
-    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already.
+    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already. Of a
+    backfill, 200 made all runs.
 
     `made_at` is when it was made by the clock of the api-server that made it.
     """

@@ -30,6 +30,7 @@ class Schedule(BaseModel):
     `interval`, a run for [a, b) is due at b, else at its tick. Of the kind `asset` are runs that updates of what it
     `consumes` ask for. `pools` is task → pool, `produces` asset → task, `deferred` task → seconds that it waits,
     `callbacks` the kinds (success, failure, deadline) that a run owes, with the task that is told, or "" for the DAG.
+    What was due in the `backfill_s` before its start is asked for as a backfill.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -50,6 +51,7 @@ class Schedule(BaseModel):
     produces: dict[str, str] = {}
     callbacks: tuple[tuple[str, str], ...] = ()
     deferred: dict[str, float] = {}
+    backfill_s: float = Field(default=0, exclude_if=lambda seconds: not seconds)
 
 
 class Meta(Record):
@@ -103,8 +105,9 @@ class Op(Record):
     tries and, of several, which began. Of the process `prober`, kept: the `value` that is left at a `path` once nobody
     writes it any more, which was `asked` for at that time (fail: there is none; info: nobody knows). Of the process
     `schedule`, listed: Airflow was asked for all runs of a `dag`, and how many `runs` it knew (info: it could not be
-    asked); and scheduled: one of these runs. Of the process `late`, put: a file has a new `dag` from then on; and seen:
-    a run of it was made.
+    asked); scheduled: one of these runs; and backfill: runs of the logical dates from `from_date` to `to_date` were
+    asked for (fail: it was refused; info: nobody knows). Of the process `late`, put: a file has a new `dag` from then
+    on; and seen: a run of it was made.
     """
 
     kind: Literal["op"] = "op"

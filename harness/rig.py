@@ -13,6 +13,7 @@ from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube, of_cluster
 from harness.observe import kept
+from harness.observe.backfill import Backfills
 from harness.observe.late import Late
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
@@ -35,6 +36,7 @@ JSON = {"Content-Type": "application/json"}
 LATE = "dag_seen"
 QUICK_S = 2.0
 CALL_S = 5.0
+BACKFILL_S = 20.0  # all of its runs are made before it is answered
 
 
 class Rig:
@@ -72,6 +74,7 @@ class Rig:
         self._written = [t.at(conn) for t in plan.probe.writes if access.url(t.entry) for conn in t.conn]
         self._access = access
         self._schedules = Schedules(access.airflow(CALL_S), recorder, scheduled)
+        self._backfills = Backfills(access.airflow(BACKFILL_S), recorder, scheduled)
         put = partial(window.put, settings)
         late = Late(access.airflow(CALL_S), recorder, f"late_{run_id}", put) if LATE in (plan.recovery or ()) else None
         self._late = [late] if late else []
@@ -102,6 +105,7 @@ class Rig:
             *(p.start for p in self._probers),
             *(late.start for late in self._late),
             *(partial(load.start, readers=readers.get(load.process, ())) for load in self._loads),
+            self._backfills.ask,
         ]
         for start in starts:
             start()
@@ -133,6 +137,7 @@ class Rig:
             load.stop(seconds)
         for late in self._late:
             late.wait(seconds)
+        self._backfills.wait(seconds)
         self._schedules.record()
 
     def stop(self) -> list[str]:
@@ -145,6 +150,7 @@ class Rig:
             *(p.stop for p in self._probers),
             *([self._read_back] if probed else []),
             self._schedules.close,
+            self._backfills.close,
             *(late.stop for late in self._late),
             self._ledger.stop,
             self._logs.stop,

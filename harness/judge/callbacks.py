@@ -2,7 +2,8 @@
 
 Schedulers that do not keep off each other's rows see the same run end, and each has its DAG told: no task shows it.
 Airflow promises neither once nor at all. What is to be told to a DAG is taken out of its table before it is told
-(Airflow 3.3.2, `_fetch_callbacks_from_db` in `dag_processing/manager.py`): a DAG processor that dies then loses it.
+(Airflow 3.3.2, `_fetch_callbacks_from_db` in `dag_processing/manager.py`): a DAG processor that dies then loses it. A
+missed deadline is told by a trigger, and so at least once.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from harness.history import NS
 from harness.judge.scheduled import Book
-from harness.schedule.listed import Clock, Listing, Made, paired
+from harness.schedule.listed import BACKFILL, Clock, Listing, Made, backfilled, paired
 from harness.schedule.ticks import Tick, moment
 
 ACTIVE_RUNS = 16  # Airflow's own `max_active_runs_per_dag`
@@ -74,6 +74,15 @@ def match(book: Book, listing: Listing, clock: Clock) -> Owed:
     return Owed(listing.dag, tuple(pairs), tuple(walk.missed), tuple(walk.after), tuple(extra))
 
 
+def match_backfill(listing: Listing) -> Owed:
+    """Each run that a backfill was asked for is owed once it was accepted, for all are made before that is said. Raises
+    `HistoryError` where the timetable is none."""
+    came, extra = backfilled(listing)
+    accepted = listing.backfill is not None and listing.backfill.problem is None
+    missed = tuple(tick for tick, run in came if run is None and accepted)
+    return Owed(listing.dag, tuple((tick, run) for tick, run in came if run), missed, (), tuple(extra))
+
+
 class _Walk:
     """Through the ticks of a DAG, in order."""
 
@@ -81,7 +90,8 @@ class _Walk:
         self._listing, self._last, self._unpaused = listing, last, unpaused
         self._due_by = clock.wall(listing.asked) - book.grace
         self._slack = SLACK + 2 * clock.error
-        self._made = [run.made for one in book.known for run in one.runs if run.made is not None]
+        runs = (run for one in book.known for run in one.runs if run.run_type != BACKFILL)  # schedulers make no such
+        self._made = [run.made for run in runs if run.made is not None]
         self._away = [(clock.wall(a), self._back(None if b is None else clock.wall(b))) for a, b in book.faults]
         self._room = room(listing)
         self._before = unpaused  # when the run before was made

@@ -10,20 +10,20 @@ from functools import cached_property
 from harness.history import NS, History
 from harness.judge import crowds, punctual
 from harness.judge.checks import measured, some, unknown
-from harness.judge.owed import Owed, match
+from harness.judge.owed import Owed, match, match_backfill
 from harness.judge.scheduled import Book, read
 from harness.outcome import Check, Verdict, Window
-from harness.schedule.listed import Clock, Listing, Made
+from harness.schedule.listed import BACKFILL, Clock, Listing, Made
 from harness.schedule.ticks import Tick, named, shown
 from harness.slo import Bound
 
 DURATION = "tasks.run_duration"
-BACKFILL = "backfill"  # counted by itself
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What was owed beside what came. `clock` is Airflow's; `lasting_ns` how long a run may take."""
+    """What was owed beside what came: by timetables, and by backfills. `clock` is Airflow's; `lasting_ns` how long a
+    run may take."""
 
     book: Book
     clock: Clock
@@ -33,9 +33,29 @@ class Scene:
     def owed(self) -> list[Owed]:
         return [match(self.book, listing, self.clock) for listing in self.book.timed]
 
+    @cached_property
+    def backfilled(self) -> list[Owed]:
+        return [match_backfill(listing) for listing in self.book.timed if listing.backfill]
+
+    @cached_property
+    def undone(self) -> list[tuple[Tick, Made, str]]:
+        every = (pair for owed in (*self.owed, *self.backfilled) for pair in owed.pairs)
+        return [(tick, run, why) for tick, run in every if (why := _undone(self, run))]
+
+    @property
+    def unfilled(self) -> str | None:
+        """Why not all of a backfill is known to be owed, or to be done."""
+        problems = [one.backfill.problem for one in self.book.timed if one.backfill and one.backfill.problem]
+        undone = {run.key for _, run, _ in self.undone}
+        going = [run for owed in self.backfilled for _, run in owed.pairs if not run.over and run.key not in undone]
+        problems += [f"{run} was not over when Airflow was asked, and may be still to come" for run in going]
+        return problems[0] if problems else None
+
     def window(self, dag: str, tick: Tick, what: str) -> Window:
+        listing, last = self.book.listings[dag], self.book.history.last_t
         start, end = (max(0, self.clock.here(t)) for t in (tick.due, tick.superseded))
-        last = self.book.history.last_t
+        if listing.backfill and listing.backfill.has(tick):
+            start, end = listing.backfill.asked, listing.asked
         return Window(start=min(start, last), end=min(end, last), what=f"{named(dag, tick)}: {what}")
 
 
@@ -54,15 +74,15 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _missed(scene: Scene, bound: Bound) -> Check:
-    never = [(owed.dag, tick) for owed in scene.owed for tick in owed.missed]
-    undone = [(tick, run, why) for owed in scene.owed for tick, run in owed.pairs if (why := _undone(scene, run))]
-    due = len(never) + sum(len(owed.pairs) for owed in scene.owed)
+    every, undone = [*scene.owed, *scene.backfilled], scene.undone
+    never = [(owed.dag, tick) for owed in every for tick in owed.missed]
+    due = len(never) + sum(len(owed.pairs) for owed in every)
     names = some([*(f"{dag} {shown(tick.due)}" for dag, tick in never), *(f"{run} {why}" for _, run, why in undone)])
     windows = [scene.window(dag, tick, "never made") for dag, tick in never]
     windows += [scene.window(run.dag, tick, why) for tick, run, why in undone]
     before = f"Of {due} runs that were due, never made {len(never)}, made and never done {len(undone)}:"
     found = measured(bound, len(never) + len(undone), before, f" ({names})" if names else "", windows=windows)
-    return _sure(found, bound, [scene.book.unasked, scene.book.unread, _nothing(due)])
+    return _sure(found, bound, [scene.book.unasked, scene.book.unread, scene.unfilled, _nothing(due)])
 
 
 def _undone(scene: Scene, run: Made) -> str | None:
@@ -82,10 +102,15 @@ def _undone(scene: Scene, run: Made) -> str | None:
 
 
 def _stuck(scene: Scene, listing: Listing, run: Made) -> bool:
-    """Whether it is at work for longer than a run may take, or any other of its DAG took, and may be late."""
-    took = [r.ended - r.made for r in listing.runs if r.over and r.ended is not None and r.made is not None]
+    """Whether it is at work for longer than a run may take, or any other of its DAG took, and may be late. Those of a
+    backfill are made at once, and each can begin when the one before it is over."""
+    over = [
+        (r.run_type, r.made, r.ended) for r in listing.runs if r.over and r.ended is not None and r.made is not None
+    ]
+    took = [ended - made for kind, made, ended in over if kind != BACKFILL]
     most = max([*took, scene.lasting_ns]) + scene.book.grace
-    return run.made is not None and scene.clock.wall(listing.asked) - run.made > most
+    before = [ended for kind, _, ended in over if kind == run.run_type == BACKFILL]
+    return run.made is not None and scene.clock.wall(listing.asked) - max([run.made, *before]) > most
 
 
 def _nothing(count: int) -> str | None:
@@ -93,11 +118,12 @@ def _nothing(count: int) -> str | None:
 
 
 def _extra(scene: Scene, bound: Bound) -> Check:
-    extra = [(str(run), why) for owed in scene.owed for run, why in owed.extra]
+    every = [*scene.owed, *scene.backfilled]
+    extra = [(str(run), why) for owed in every for run, why in owed.extra]
     behind = [f"{dag}/{run}" for dag, run in sorted(_behind(scene.book))]
     names = some([*(f"{name}, {why}" for name, why in extra), *(f"{name}, unknown to Airflow" for name in behind)])
-    made = sum(len(owed.pairs) for owed in scene.owed) + len(extra) + len(behind)
-    windows = [_at_work(scene.book, run, why) for owed in scene.owed for run, why in owed.extra]
+    made = sum(len(owed.pairs) for owed in every) + len(extra) + len(behind)
+    windows = [_at_work(scene.book, run, why) for owed in every for run, why in owed.extra]
     before = f"Of {made} runs that came by themselves, those that nothing called for:"
     found = measured(bound, len(extra) + len(behind), before, f" ({names})" if names else "", windows=windows)
     strange = sorted({mark.dag for mark in scene.book.history.scheduled_marks} - scene.book.listings.keys())

@@ -16,7 +16,7 @@ from harness.outcome import Check, Outcome, Verdict
 from harness.report.facts import lasting
 from harness.report.lanes import AMBER, BLUE, GREY, RED, Band, Bar, Lane, Look, Point
 from harness.report.thin import groups, rows
-from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings, marks_of, paired
+from harness.schedule.listed import Clock, Key, Listing, Made, backfilled, clock_of, listings, marks_of, paired
 from harness.schedule.ticks import Tick, moment, named
 
 MOST = 1200  # of ordinary runs, and of ticks, for all DAGs together
@@ -75,7 +75,10 @@ class Scene:
         return sorted(found, key=lambda pair: -pair[0].verdict.rank)
 
     def due(self, listing: Listing, tick: Tick) -> int:
+        """Of a backfill, when it was asked for."""
         assert self.clock is not None
+        if listing.backfill and listing.backfill.has(tick):
+            return listing.backfill.asked
         return max(0, self.clock.here(max(tick.due, moment(listing.schedule.unpaused))))
 
 
@@ -111,15 +114,16 @@ def _lane(scene: Scene, listing: Listing, most: int) -> Lane:
 def _drawn(scene: Scene, listing: Listing, most: int) -> Lane:
     timed = scene.clock if listing.schedule.kind != "asset" else None
     pairs, extra = paired(listing, timed.wall(listing.asked)) if timed else ([], [])
+    asked_for, unasked = backfilled(listing) if timed else ([], [])
     ticks = [(tick, run) for tick, run in pairs if run or _shown(scene, listing, tick)]
-    placed = {run.key: tick for tick, run in ticks if run}
-    why = {run.key: reason for run, reason in extra}
+    placed = {run.key: tick for tick, run in (*ticks, *asked_for) if run}
+    why = {run.key: reason for run, reason in (*extra, *unasked)}
     came = [_came(scene, listing, run, placed.get(run.key), why.get(run.key, "")) for run in listing.runs]
     unlisted = {key for key in scene.marks if key[0] == listing.dag} - {run.key for run in listing.runs}
     came += [_unlisted(scene, listing, key) for key in unlisted]
     due_bars, due_points = _dues(listing.dag, sorted(scene.due(listing, tick) for tick, _ in ticks), most)
     run_bars, run_points = _runs(sorted((one for one in came if one), key=lambda one: one.start), most)
-    absent = [_absent(scene, listing, tick) for tick, run in ticks if not run]
+    absent = [_absent(scene, listing, tick) for tick, run in (*ticks, *asked_for) if not run]
     return Lane(listing.dag, (*due_bars, *run_bars), (*due_points, *run_points, *absent))
 
 

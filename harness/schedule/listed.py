@@ -8,14 +8,14 @@ from typing import Any
 
 from harness.errors import HistoryError
 from harness.history import NS, History, Mark, Op, grouped
-from harness.records import Schedule
+from harness.records import MOST_T, Schedule
 from harness.schedule.ticks import Tick, moment, ticks
 
 CLOCK, LISTER = "clock", "schedule"
 MOST_APART_NS = NS  # two clocks that drift further apart than this within a run tell nothing
 AHEAD = 30 * NS  # while Airflow is asked, more becomes due
 OVER = frozenset({"success", "failed"})
-SCHEDULED = "scheduled"
+SCHEDULED, BACKFILL = "scheduled", "backfill"
 Key = tuple[str, str]  # a DAG and the id of one of its runs
 
 
@@ -64,6 +64,20 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Backfill:
+    """The logical dates of the first and the last run that a backfill was asked for at `asked`; `problem` says why they
+    may not be owed."""
+
+    first: str
+    last: str
+    asked: int
+    problem: str | None
+
+    def has(self, tick: Tick) -> bool:
+        return bool(self.first) and moment(self.first) <= tick.logical <= moment(self.last)
+
+
+@dataclass(frozen=True)
 class Listing:
     """All runs of one DAG, as Airflow listed them when asked at `asked`; `problem` says why not all are there."""
 
@@ -72,6 +86,7 @@ class Listing:
     asked: int
     runs: tuple[Made, ...]
     problem: str | None
+    backfill: Backfill | None = None
 
 
 def clock_of(history: History) -> tuple[Clock | None, str]:
@@ -107,15 +122,30 @@ def marks_of(history: History) -> dict[Key, tuple[Mark, ...]]:
     return grouped(history.scheduled_marks, lambda mark: (mark.dag, mark.dag_run))
 
 
-def paired(listing: Listing, asked: int) -> tuple[list[tuple[Tick, Made | None]], list[tuple[Made, str]]]:
+Pairs = tuple[list[tuple[Tick, Made | None]], list[tuple[Made, str]]]
+
+
+def paired(listing: Listing, asked: int) -> Pairs:
     """Each tick with its run, the first that was made where there are several; and all runs of none, and why.
 
     Raises `HistoryError` where the timetable is none."""
-    every = ticks(listing.schedule, asked + AHEAD)
+    return _paired(listing, SCHEDULED, ticks(listing.schedule, asked + AHEAD))
+
+
+def backfilled(listing: Listing) -> Pairs:
+    """The same of what a backfill was asked for; nothing where there was none. Raises `HistoryError` as `paired`."""
+    asked = listing.backfill
+    if asked is None or not asked.first:
+        return [], []
+    within = listing.schedule.model_copy(update={"start": asked.first, "end": asked.last, "catchup": True})
+    return _paired(listing, BACKFILL, ticks(within, MOST_T))
+
+
+def _paired(listing: Listing, kind: str, every: list[Tick]) -> Pairs:
     places = {tick.logical: tick for tick in every}
     found: dict[Tick, Made] = {}
     extra = []
-    for run in sorted((run for run in listing.runs if run.run_type == SCHEDULED), key=lambda run: run.made or 0):
+    for run in sorted((run for run in listing.runs if run.run_type == kind), key=lambda run: run.made or 0):
         tick = places.get((run.logical if listing.schedule.interval else run.run_after) or 0)
         if tick is None:
             extra.append((run, "of no tick"))
@@ -135,7 +165,21 @@ def _listing(mine: list[Op], dag: str, schedule: Schedule) -> Listing:
         problem = f"Airflow could not be asked in the end which runs {dag} has"
     elif (there := said[-1].value.get("runs")) != len(runs):
         problem = f"Of the {there} runs that Airflow knows of {dag}, {len(runs)} were recorded"
-    return Listing(dag, schedule, min(asked, default=0), runs, problem)
+    return Listing(dag, schedule, min(asked, default=0), runs, problem, _backfill(mine, dag, schedule))
+
+
+def _backfill(mine: list[Op], dag: str, schedule: Schedule) -> Backfill | None:
+    said = {op.type: op for op in mine if op.f == BACKFILL}
+    if not said:
+        return Backfill("", "", 0, f"No backfill of {dag} was asked for") if schedule.backfill_s else None
+    asked = said.pop("invoke", None)
+    if asked is None:
+        raise HistoryError(f"a backfill of {dag} was answered and never asked for; the history is damaged")
+    problem = f"It is not known whether Airflow took the backfill of {dag}"
+    if len(said) == 1:
+        problem = {"ok": "", "fail": f"The backfill of {dag} was refused"}.get(next(iter(said)), problem)
+    first, last = (str(asked.value.get(edge)) for edge in ("from_date", "to_date"))
+    return Backfill(first, last, asked.t, problem or None)
 
 
 def _made(op: Op, dag: str) -> Made:

@@ -59,6 +59,8 @@ def _open(settings: Settings, door: Airflow, names: Collection[str], run_id: str
     if missing:
         raise UsageError(f"Airflow knows no DAG {missing[0]}; deploy dags/chaos_scheduled.py and run harness up")
     for name in names:
+        if table().dags[name].backfill_s:
+            door.cancel_backfills(name)
         door.forget(name, door.listed(name))
     for pool, slots in table().pools_of(names).items():
         door.pool(pool, slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import socket
 from types import ModuleType, SimpleNamespace
@@ -66,6 +67,19 @@ def test_a_run_whose_success_is_told_says_so_each_time(monkeypatch: pytest.Monke
     assert first[b"mark"] == second[b"mark"] == b"told"
     assert first[b"dag_run"] == b"p-0001"
     assert first[b"mark_id"] != second[b"mark_id"]
+
+
+def test_a_run_that_is_late_says_so_as_any_callback_of_a_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    with streaming() as stream:
+        monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", f"redis://127.0.0.1:{stream.port}/0")
+        context = {"dag_run": {"dag_run_id": "scheduled__1"}, "deadline": {"id": "7"}}
+        asyncio.run(marks.overdue(dag="d", scheduled="run-1", context=context))
+        marks.caller("d", "work", "success", "run-1")({"run_id": "scheduled__1"})
+        late, told = (fields for _, fields in stream.entries)
+    names = (b"mark", b"dag_run", b"dag", b"window", b"task", b"kind")
+    assert [late[name] for name in names] == [b"called", b"scheduled__1", b"d", b"run-1", b"", b"deadline"]
+    assert [told[name] for name in names] == [b"called", b"scheduled__1", b"d", b"run-1", b"work", b"success"]
+    assert late[b"mark_id"] != told[b"mark_id"]
 
 
 def test_work_that_raised_leaves_no_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
+from harness.observe.backfill import before
 from harness.records import NS, Schedule
 from harness.schedule.ticks import moment, ticks
 from harness.stack.window import GRID_S
-from harness.timetables import table
+from harness.timetables import PATH, table
 
 TABLE = table()
 START = datetime(2026, 6, 1, 12, 0, 20, tzinfo=UTC)
@@ -39,6 +41,28 @@ def test_what_a_dag_is_made_of_is_there(name: str) -> None:
     assert set(one.pools.values()) <= TABLE.pools.keys()
     assert set(one.consumes) <= {asset for other in TABLE.dags.values() for asset in other.produces}
     assert one.catchup or not one.every_s or GRID_S % one.every_s == 0
+
+
+def test_what_is_told_when_a_run_is_late_is_told_of_every_run() -> None:
+    """Each is at work for longer than its deadline, so that all are late for it."""
+    said = json.loads(PATH.read_text(encoding="utf-8"))["dags"]
+    late = {name for name, one in TABLE.dags.items() if ("deadline", "") in one.callbacks}
+    assert late == {name for name, one in said.items() if "deadline_s" in one}
+    assert all(said[name]["deadline_s"] < said[name]["work_s"] for name in late)
+    assert late
+
+
+def test_a_backfill_is_of_several_runs_that_the_timetable_itself_never_makes() -> None:
+    (name,) = (name for name, one in TABLE.dags.items() if one.backfill_s)
+    one = owed(name)
+    first, last = (moment(edge) for edge in before(one))
+    within = one.model_copy(update={"start": before(one)[0], "end": before(one)[1], "catchup": True})
+    count = len(ticks(within, moment(START.isoformat())))
+    assert 4 <= count <= 6
+    assert first < last < min(tick.logical for tick in ticks(one, moment(START.isoformat()) + 600 * NS))
+    # After one before its start, a trigger's timetable would go on from there (`timetables/trigger.py`, Airflow 3.3.2).
+    assert one.interval
+    assert one.catchup
 
 
 def test_only_the_pools_that_are_used_are_made() -> None:

@@ -20,12 +20,14 @@ WALL = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ASKED, END = 200.0, 205.0
 STEP = 0.5
 READ_EVERY = 30.0  # the DAG's file
+FILLED = 1.0  # when a backfill is asked for
 ASSET, POOL = "file", "narrow"
 
 
 @dataclass(frozen=True)
 class Dag:
-    """A DAG with a run every `period` s, of which one task lasts `length` s. One of period 0 waits for the asset."""
+    """A DAG with a run every `period` s, of which one task lasts `length` s. One of period 0 waits for the asset. The
+    last `backfill` runs before its start are asked for as a backfill."""
 
     name: str
     period: int = 10
@@ -39,6 +41,7 @@ class Dag:
     deferred: bool = False
     callbacks: bool = False
     unpaused: float = 0.0
+    backfill: int = 0
 
     @property
     def task(self) -> str:
@@ -60,6 +63,7 @@ class Dag:
             produces={ASSET: self.task} if self.produces else {},
             callbacks=(("success", ""), ("success", "first")) if self.callbacks else (),
             deferred={self.task: self.length} if self.deferred else {},
+            backfill_s=float(self.backfill * self.period),
         )
 
 
@@ -74,10 +78,15 @@ class Run:
     worked: float | None = None
     done: float | None = None
     ended: float | None = None
+    filled: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "backfill" if self.filled else "asset_triggered" if self.tick is None else "scheduled"
 
     @property
     def name(self) -> str:
-        return f"{'asset_triggered' if self.tick is None else 'scheduled'}__{wall(self.due)}"
+        return f"{self.kind}__{wall(self.due)}"
 
 
 class Life:
@@ -93,6 +102,7 @@ class Life:
 
     def live(self) -> Life:
         pending = {dag.name: _following(dag, None, 0.0) for dag in self.dags if dag.kind != "asset"}
+        self.runs += [_filled(dag, number) for dag in self.dags for number in range(dag.backfill, 0, -1)]
         now = 0.0
         while now < END:
             self._work(now)
@@ -120,7 +130,7 @@ class Life:
                 self.runs.append(Run(dag, pending[dag.name], due, now))
                 pending[dag.name] = _following(dag, pending[dag.name], now)
         for run in self.runs:
-            if run.began is None and run.made < now:
+            if run.began is None and run.made < now and not (run.filled and self._fills(run.dag)):
                 run.began = now
 
     def _consume(self, dag: Dag, now: float) -> None:
@@ -142,14 +152,19 @@ class Life:
                 run.worked = max(now, run.began + STEP / 2)
 
     def _full(self, dag: Dag) -> bool:
-        return sum(r.ended is None and r.dag == dag for r in self.runs) >= (dag.most or 16)
+        return sum(r.ended is None and r.dag == dag and not r.filled for r in self.runs) >= (dag.most or 16)
+
+    def _fills(self, dag: Dag) -> bool:
+        return any(r.filled and r.dag == dag and r.began is not None and r.ended is None for r in self.runs)
 
     def _last(self, dag: Dag) -> float | None:
-        return max((r.tick for r in self.runs if r.dag == dag and r.tick is not None), default=None)
+        ticks = (r.tick for r in self.runs if r.dag == dag and not r.filled and r.tick is not None)
+        return max(ticks, default=None)
 
     def records(self) -> list[Record]:
         """All but the end."""
         listed = [record for dag in self.dags for record in self._listed(dag)]
+        listed += [record for dag in self.dags if dag.backfill for record in asked_for(dag)]
         marks = [record for run in self.runs for record in _marks(run)]
         ledger = {"marks": sum(isinstance(record, Mark) for record in marks), "complete": True}
         rest = [*_clock(), *marks, *self._faults(), probe(0.0, "ledger", "started"), *listed]
@@ -185,6 +200,15 @@ def listed(type_: Literal["invoke", "ok", "info"], dag: str, later: float, **val
     return Op(t=at(ASKED + later), process="schedule", f="listed", type=type_, value={"dag": dag, **value})
 
 
+def asked_for(dag: Dag, answer: Literal["ok", "fail", "info"] = "ok") -> list[Record]:
+    first, last = wall(-dag.backfill * dag.period), wall(-dag.period)
+    asked = {"dag": dag.name, "from_date": first, "to_date": last}
+    steps: tuple[tuple[float, Literal["invoke", "ok", "fail", "info"], dict[str, str]], ...] = (
+        (FILLED - STEP, "invoke", asked), (FILLED, answer, {"dag": dag.name}),
+    )  # fmt: skip
+    return [Op(t=at(t), process="schedule", f="backfill", type=type_, value=value) for t, type_, value in steps]
+
+
 def scheduled(run: Run) -> Op:
     over = run.ended is not None and run.ended < ASKED
     value: dict[str, Any] = {
@@ -194,7 +218,7 @@ def scheduled(run: Run) -> Op:
         "run_after": wall(run.due),
         "queued_at": wall(run.made),
         "state": "success" if over else "running",
-        "run_type": "asset_triggered" if run.tick is None else "scheduled",
+        "run_type": run.kind,
         "end_date": wall(run.ended) if over and run.ended is not None else None,
     }
     if run.dag.kind == "asset":
@@ -220,6 +244,11 @@ def _marks(run: Run) -> Iterable[Record]:
 
 def _clock() -> list[Record]:
     return [probe(t, "clock", "offset", wall=wall(t), error_ns=at(0.01)) for t in (1.0, 80.0, 190.0)]
+
+
+def _filled(dag: Dag, number: int) -> Run:
+    tick = float(-number * dag.period)
+    return Run(dag, tick, tick + dag.period * dag.interval, FILLED, filled=True)
 
 
 def _following(dag: Dag, last: float | None, now: float) -> float:

@@ -74,6 +74,7 @@ def lives(draw: st.DrawFn) -> Life:
         Dag("maker", period=draw(periods), length=1.0, produces=True),
         Dag("reader", period=0, kind="asset"),
         Dag("patient", period=20, deferred=True, length=5.0),
+        Dag("filled", period=30, backfill=draw(st.integers(3, 8)), length=draw(st.sampled_from([2.0, 7.0]))),
         away=[away],
     )
 

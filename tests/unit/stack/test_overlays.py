@@ -62,6 +62,15 @@ def test_every_dag_is_where_tasks_run() -> None:
     assert sorted(mount["subPath"] for mount in container["volumeMounts"] if mount["name"] == "dags") == DAGS
 
 
+def test_triggerers_find_what_a_missed_deadline_calls() -> None:
+    patches = read(DEPLOY / "components" / "dags" / "kustomization.yaml")["patches"]
+    paths = [patch["path"] for patch in patches if patch["target"].get("name") == "triggerer"]
+    assert paths == ["volume.yaml", "deadline.yaml"]
+    (mount,) = (step["value"] for step in read(DEPLOY / "components" / "dags" / "deadline.yaml"))
+    assert mount["subPath"] == "ledger_marks.py"
+    assert mount["mountPath"] == f"/opt/airflow/config/{mount['subPath']}"
+
+
 def test_what_task_pods_are_told_is_what_all_others_are_told() -> None:
     everywhere = environment(DEPLOY / "base" / "airflow" / "airflow.env")
     for name, value in environment(TASKS / "task.env").items():

@@ -39,6 +39,7 @@ class Little:
         self.asked_to_read = 0
         self.told: list[str] = []
         self.reads = True
+        self.filling: dict[int, str | None] = {1: "2026-01-01T00:00:00Z", 2: None}  # backfills, and when each was over
 
     @property
     def begins(self) -> str:
@@ -48,6 +49,8 @@ class Little:
     def __call__(self, request: Request) -> Reply:
         if request.path == "/auth/token":
             return Reply(201, {"access_token": "T"})
+        if request.path.startswith("/api/v2/backfills"):
+            return self._backfills(request)
         if request.method == "PUT":
             self.asked_to_read += 1
             return Reply(201, None)
@@ -64,6 +67,13 @@ class Little:
             return Reply(200, {"dag_id": dag, "is_paused": True, "start_date": self.begins, "file_token": "f"})
         self.paused[dag] = request.body["is_paused"]
         self.told.append(f"{'pause' if request.body['is_paused'] else 'unpause'} {dag}")
+        return Reply(200, {})
+
+    def _backfills(self, request: Request) -> Reply:
+        if request.method == "GET":
+            every = [{"id": number, "completed_at": over} for number, over in self.filling.items()]
+            return Reply(200, {"backfills": every, "total_entries": len(every)})
+        self.told.append(f"cancel {request.path.split('/')[-2]}")
         return Reply(200, {})
 
     def _runs(self, request: Request, dag: str) -> Reply:
@@ -117,6 +127,17 @@ def test_pools_are_made_as_wide_as_the_table_says(tmp_path: Path) -> None:
             open_for(Settings(cache=tmp_path, ledger_port=ledger.port), door, [name], "run-1")
             made = [request.body for request in server.asked_for("POST", "/api/v2/pools")]
     assert made == [{"name": pool, "slots": slots} for pool, slots in table().pools_of([name]).items()]
+
+
+def test_a_backfill_that_an_earlier_run_left_is_ended_before_its_runs_are_gone(tmp_path: Path) -> None:
+    (name,) = (name for name, one in table().dags.items() if one.backfill_s)
+    with streaming() as ledger:
+        airflow = Little(ledger, known=[name])
+        with serving(airflow) as server:
+            door = Airflow(server.url, "admin", "pw")
+            open_for(Settings(cache=tmp_path, ledger_port=ledger.port), door, [name], "run-1")
+            assert [r.query["dag_id"] for r in server.asked_for("GET", "/api/v2/backfills")] == [[name]]
+    assert airflow.told == ["cancel 2", "update 1", "delete 1", f"unpause {name}"]
 
 
 def test_a_window_that_nobody_reads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
