@@ -117,6 +117,16 @@ class History:
         """What was seen of one pod."""
         return self._by_pod.get(uid, ())
 
+    def once(self, work: Callable[[History], T]) -> T:
+        """What a function makes of this history, worked out once for all checkers that ask. Nobody may change it."""
+        if work not in self._kept:
+            self._kept[work] = work(self)
+        return cast("T", self._kept[work])
+
+    @cached_property
+    def _kept(self) -> dict[Callable[[History], object], object]:
+        return {}
+
     @cached_property
     def _by_source(self) -> dict[str, tuple[Event, ...]]:
         return grouped(self.events, lambda event: event.source)

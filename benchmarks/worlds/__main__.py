@@ -8,6 +8,7 @@ are any.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import multiprocessing
 import os
@@ -36,7 +37,8 @@ def tallied(seeds: range) -> Tally:
 
 def run(seeds: range, workers: int) -> Tally:
     total, begun, shown = Tally(), time.monotonic(), time.monotonic()
-    with multiprocessing.Pool(workers) as pool:
+    # What was imported is no garbage, and to look for some in it takes a tenth of the time.
+    with multiprocessing.Pool(workers, initializer=gc.freeze) as pool:
         for tally in pool.imap_unordered(tallied, _shares(seeds)):
             total.merge(tally)
             if time.monotonic() - shown > 60:

@@ -25,7 +25,7 @@ NEWS = {"trigger": "was answered", "run": "ended"}
 
 def contradictions(history: History) -> list[str]:
     """Each in a few words. Raises `HistoryError` as `runs` does."""
-    asked, done = runs(history), work(history.marks)
+    asked, done = history.once(runs), work(history.marks)
     return [
         *_samples(history),
         *_after_the_end(history),
