@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -42,6 +43,7 @@ MENDED = {
     "107,celery,api-server,ledger-unread=0,proof=6,schedules=0": "what was not read may have begun in time",
     "131,celery,worker,odd=8": "nobody knows which pod was hit",
     "0,celery,scheduler,kind=3,unstable=1": "a node that is back excuses nobody",
+    "0,celery,scheduler,cut-short=3,odd-timetable=0,schedules=2": "what is owed is named, though its checker failed",
     "0,celery,scheduler,cut-short=0,kind=1,leave=0": "its job may have been ended after the history",
 }
 
@@ -64,7 +66,8 @@ def written(share: int) -> list[tuple[World, Truth, History]]:
 @pytest.mark.parametrize("share", range(SHARES))
 def test_the_judge_agrees_with_the_truth(share: int) -> None:
     for world, true, record in written(share):
-        wrong = disagreements(true, judge(record))
+        # A copy: what was worked out of it once says nothing of a judge that was changed since.
+        wrong = disagreements(true, judge(replace(record)))
         assert not wrong, f"python -m benchmarks.worlds --world {world}\n" + "\n".join(wrong)
 
 
