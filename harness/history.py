@@ -94,7 +94,8 @@ class Recorder:
 class History:
     """A run as checkers read it. `problem` says why it is not whole, or is None.
 
-    `marks` are of runs that were asked for, `scheduled_marks` of those that came by themselves.
+    `marks` are of runs that were asked for, `scheduled_marks` of those that came by themselves. `last_t` is until when
+    it tells: its end, whatever claims to be later, or its last record where it has none.
     """
 
     meta: Meta | None
@@ -172,7 +173,7 @@ class History:
             phases=only(Phase),
             problem=problem,
             ended=pile.end.t if pile.end else None,
-            last_t=max(ordered[-1].t if ordered else 0, pile.intake.last_t),
+            last_t=pile.end.t if pile.end else max(ordered[-1].t if ordered else 0, pile.intake.last_t),
         )
 
     @classmethod

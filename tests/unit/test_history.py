@@ -221,6 +221,13 @@ def test_records_come_in_order_of_time_and_samples_in_order_of_due() -> None:
     assert history.last_t == at(99)
 
 
+def test_a_history_tells_until_its_end_whatever_claims_to_be_later() -> None:
+    late = mark(99.5, "end")
+    assert History.of([meta(), late, END]).last_t == at(99)
+    assert History.of([meta(), late]).last_t == late.t
+    assert History.of([meta(), sample(3), End(t=at(4), complete=False)]).last_t == at(4)
+
+
 def test_a_history_is_never_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path / "run" / "history.jsonl", meta())
     with pytest.raises(FileExistsError):
