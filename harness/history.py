@@ -94,7 +94,8 @@ class Recorder:
 class History:
     """A run as checkers read it. `problem` says why it is not whole, or is None.
 
-    `marks` are of runs that were asked for, `scheduled_marks` of those that came by themselves.
+    `marks` are of runs that were asked for, `scheduled_marks` of those that came by themselves. `last_t` is until when
+    it tells: its end, whatever claims to be later, or its last record where it has none.
     """
 
     meta: Meta | None
@@ -116,6 +117,16 @@ class History:
     def of_pod(self, uid: str | None) -> tuple[Event, ...]:
         """What was seen of one pod."""
         return self._by_pod.get(uid, ())
+
+    def once(self, work: Callable[[History], T]) -> T:
+        """What a function makes of this history, worked out once for all checkers that ask. Nobody may change it."""
+        if work not in self._kept:
+            self._kept[work] = work(self)
+        return cast("T", self._kept[work])
+
+    @cached_property
+    def _kept(self) -> dict[Callable[[History], object], object]:
+        return {}
 
     @cached_property
     def _by_source(self) -> dict[str, tuple[Event, ...]]:
@@ -162,7 +173,7 @@ class History:
             phases=only(Phase),
             problem=problem,
             ended=pile.end.t if pile.end else None,
-            last_t=max(ordered[-1].t if ordered else 0, pile.intake.last_t),
+            last_t=pile.end.t if pile.end else max(ordered[-1].t if ordered else 0, pile.intake.last_t),
         )
 
     @classmethod

@@ -8,7 +8,7 @@ are any.
 from __future__ import annotations
 
 import argparse
-import json
+import gc
 import multiprocessing
 import os
 import sys
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.compare import compare, live, of_seed, smallest
+from benchmarks.worlds.counted import Counted, judge_id
 from benchmarks.worlds.lines import lines
 from benchmarks.worlds.tally import Tally
 from benchmarks.worlds.written import history
@@ -34,20 +35,33 @@ def tallied(seeds: range) -> Tally:
     return tally
 
 
-def run(seeds: range, workers: int) -> Tally:
-    total, begun, shown = Tally(), time.monotonic(), time.monotonic()
-    with multiprocessing.Pool(workers) as pool:
-        for tally in pool.imap_unordered(tallied, _shares(seeds)):
-            total.merge(tally)
-            if time.monotonic() - shown > 60:
-                shown = time.monotonic()
-                print(f"{total.worlds} worlds, {total.disagreeing} disagree", file=sys.stderr, flush=True)
-    total.seconds = time.monotonic() - begun
+def run(seeds: range, workers: int) -> Iterator[tuple[range, Tally]]:
+    """Shares of the seeds, in order, with what came of each."""
+    # What was imported is no garbage, and to look for some in it takes a tenth of the time.
+    with multiprocessing.Pool(workers, initializer=gc.freeze) as pool:
+        shares = [seeds[i : i + SHARE] for i in range(0, len(seeds), SHARE)]
+        yield from zip(shares, pool.imap(tallied, shares), strict=True)
+
+
+def count(seeds: range, workers: int, into: Path | None) -> Tally:
+    """Judge the worlds of these seeds; with a file, go on with the count in it, and keep there what came of each share.
+
+    Raises `UsageError` and `StorageError`.
+    """
+    total, begun, judge = Tally(), time.monotonic(), judge_id()
+    counted = Counted.read(into) if into else Counted()
+    for share, tally in run(counted.left(judge, seeds), workers):
+        total.merge(tally)
+        counted.add(judge, share, tally)
+        if into:
+            counted.write(into)
+        rate = total.worlds / (time.monotonic() - begun)
+        print(f"{total.worlds} worlds, {total.disagreeing} disagree, {rate:.1f} a second", file=sys.stderr, flush=True)
     return total
 
 
-def _shares(seeds: range) -> Iterator[range]:
-    return (seeds[i : i + SHARE] for i in range(0, len(seeds), SHARE))
+def part_of(seeds: range, number: int, parts: int) -> range:
+    return seeds[len(seeds) * (number - 1) // parts : len(seeds) * number // parts]
 
 
 def part(text: str) -> tuple[int, int]:
@@ -79,28 +93,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first world")
     parser.add_argument("--part", type=part, default=(1, 1), help="K/N: the K-th of N parts of them")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path, help="write what was found here")
-    parser.add_argument("--table", type=Path, help="write the table in Markdown here")
-    parser.add_argument("--merge", type=Path, nargs="+", help="add up the JSON of parts instead of running")
+    parser.add_argument("--into", type=Path, help="a count, in CSV, to go on with; a part has its own")
+    parser.add_argument("--merge", type=Path, nargs="+", help="add up the counts of today's judge instead of running")
     parser.add_argument("--world", help="replay one world by its name")
     parser.add_argument("--record", type=Path, help="with --world: write its history here")
     given = parser.parse_args()
     if given.world:
         return replay(given.world, given.record)
-    number, parts = given.part
     if given.merge:
-        total = Tally.merged(json.loads(path.read_text(encoding="utf-8")) for path in given.merge)
+        total = Tally()
+        for path in given.merge:
+            total.merge(Counted.read(path).of(judge_id()))
     else:
-        total = run(range(given.seed, given.seed + given.count)[number - 1 :: parts], given.workers)
-    print(total.table())
+        total = count(part_of(range(given.seed, given.seed + given.count), *given.part), given.workers, given.into)
+    print(f"judge {judge_id()}: {total.table()}")
     for found in total.examples():
         small = smallest(found)
         print(f"\n{small.world} is {small.label}, judged {small.verdict}")
         print(*(f"  {words}" for words in small.wrong), f"  {CALL} {small.world}", sep="\n")
-    if given.json:
-        given.json.write_text(json.dumps(total.to_json(), indent=2) + "\n", encoding="utf-8")
-    if given.table:
-        given.table.write_text(total.table(), encoding="utf-8")
     return 1 if total.disagreeing else 0
 
 

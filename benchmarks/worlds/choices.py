@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import cycle
 
 from harness.errors import UsageError
@@ -115,7 +116,11 @@ class World:
     twists: tuple[Twist, ...] = ()
 
     def way(self, what: str) -> int | None:
-        return next((t.number for t in self.twists if t.what == what), None)
+        return self._ways.get(what)
+
+    @cached_property
+    def _ways(self) -> dict[str, int]:
+        return {t.what: t.number for t in reversed(self.twists) if t.what != TIGHT}
 
     @property
     def tight(self) -> frozenset[str]:

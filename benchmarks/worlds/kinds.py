@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import END, HIT, Life, Pod
 from benchmarks.worlds.sampled import MS
+from benchmarks.worlds.unchecked import unchecked
 from harness.history import Event, Fault, Record
 from harness.outcome import Verdict
 
@@ -85,7 +86,7 @@ def changed(records: list[Record], life: Life, world: World) -> Iterator[Record]
     if made and made.node_away:
         for node in sorted({pod.node for pod in life.dead}):
             for t, what in ((HIT + 1_200, "not-ready"), (HIT + 9_000, "ready")):
-                yield Event.model_construct(t=t * MS, source="node", object=node, what=what, value={})
+                yield unchecked(Event, t=t * MS, source="node", object=node, what=what, value={})
     if made and made.action in ("evict_pods", "drain_node") and (way := world.way("refused")) is not None:
         for number in range(1 + way):
             yield _refusal(made.action, f"airflow/{life.dead[0].name}" if number == 0 else "airflow/stays")
@@ -93,8 +94,8 @@ def changed(records: list[Record], life: Life, world: World) -> Iterator[Record]
 
 def _refusal(action: str, name: str) -> Fault:
     target = {"kind": "Pod", "name": name}
-    return Fault.model_construct(
-        t=(HIT - 50) * MS, id="kill-1", action=action, phase="begin", target=target, evidence={"eviction": 429}
+    return unchecked(
+        Fault, t=(HIT - 50) * MS, id="kill-1", action=action, phase="begin", target=target, evidence={"eviction": 429}
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import END, HIT
 from benchmarks.worlds.sampled import MS
+from benchmarks.worlds.unchecked import unchecked
 from harness.history import Event, Fault, Mark, Op, Record
 
 COMPLETE, SCHEDULE, FAULT = "evidence.complete", "evidence.schedule", "evidence.fault"
@@ -46,7 +47,7 @@ def _early(records: list[Record]) -> Iterator[Record]:
 
 def _after_the_end(records: list[Record]) -> Iterator[Record]:
     yield from records
-    yield Event.model_construct(t=(END + 500) * MS, source="endpoint", object="x", what="announced", value={})
+    yield unchecked(Event, t=(END + 500) * MS, source="endpoint", object="x", what="announced", value={})
 
 
 def _ahead(records: list[Record]) -> Iterator[Record]:
@@ -87,7 +88,7 @@ def _nameless(records: list[Record]) -> Iterator[Record]:
 def _unplanned(records: list[Record]) -> Iterator[Record]:
     """Something was at work where nothing was to be broken."""
     yield from records
-    yield Fault.model_construct(t=HIT * MS, id="x", action="kill_pods", phase="begin", target={}, evidence={})
+    yield unchecked(Fault, t=HIT * MS, id="x", action="kill_pods", phase="begin", target={}, evidence={})
 
 
 def _unwatched(records: list[Record]) -> Iterator[Record]:

@@ -11,6 +11,7 @@ from benchmarks.worlds.life import END, Attempt, Job, Life, Pod, Run
 from benchmarks.worlds.measures import by_task
 from benchmarks.worlds.sampled import MS
 from benchmarks.worlds.stack import TASKS
+from benchmarks.worlds.unchecked import unchecked
 from harness.history import Event, Mark, Op, Record
 
 BLIND = ((22_000, 34_000), (28_000, 40_000), (48_000, 60_000), (22_000, END), (35_000, END), (60_000, END))
@@ -42,7 +43,7 @@ class Blind:
 
 
 def probe(t: int, who: str, what: str, **value: Any) -> Event:
-    return Event.model_construct(t=t * MS, source="probe", object=who, what=what, value=value)
+    return unchecked(Event, t=t * MS, source="probe", object=who, what=what, value=value)
 
 
 def watched(life: Life, world: World) -> Iterator[Record]:
@@ -106,8 +107,8 @@ def _pod(pod: Pod, t: int, seen: int) -> Event:
         run, task, try_ = pod.task
         value["attempt"] = [run, task, -1, try_]
     what = "deleted" if gone else "added" if t == max(pod.born, 10) else "modified"
-    return Event.model_construct(
-        t=seen * MS, source="pod", object=f"airflow/{pod.name}", uid=pod.uid, what=what, value=value
+    return unchecked(
+        Event, t=seen * MS, source="pod", object=f"airflow/{pod.name}", uid=pod.uid, what=what, value=value
     )
 
 
@@ -128,12 +129,12 @@ def _job(job: Job, t: int, what: str, seen: int) -> Event:
     state = next((s for at, s in reversed(job.states) if at <= seen), "running")
     beat = max((at for at in job.beats if at <= seen), default=0)
     value = {"id": job.number, "hostname": job.host, "state": state, "latest_heartbeat": f"{beat} ms"}
-    return Event.model_construct(t=seen * MS, source="job", object=f"SchedulerJob/{job.number}", what=what, value=value)
+    return unchecked(Event, t=seen * MS, source="job", object=f"SchedulerJob/{job.number}", what=what, value=value)
 
 
 def _op(t: int, f: str, type_: Type, run: Run, **value: Any) -> Op:
     every = {"dag_run": run.name, **value}
-    return Op.model_construct(t=t * MS, process="workload", f=f, type=type_, value=every)
+    return unchecked(Op, t=t * MS, process="workload", f=f, type=type_, value=every)
 
 
 def _runs(life: Life, world: World, blind: Blind, rng: random.Random) -> Iterator[Record]:
@@ -183,8 +184,14 @@ def _logs(life: Life, blind: Blind) -> Iterator[Record]:
         for t in pod.worked:
             if t not in blind:
                 value = {"component": pod.component, "lines": 3}
-                yield Event.model_construct(
-                    t=t * MS, source="endpoint", object=f"airflow/{pod.name}", uid=pod.uid, what="worked", value=value
+                yield unchecked(
+                    Event,
+                    t=t * MS,
+                    source="endpoint",
+                    object=f"airflow/{pod.name}",
+                    uid=pod.uid,
+                    what="worked",
+                    value=value,
                 )
 
 
@@ -205,7 +212,8 @@ def _mark(
     run: Run, attempt: Attempt, number: int, mark: Literal["start", "end"], t: int, unread: int, host: str
 ) -> Iterator[Record]:
     if t < min(unread, CLOSED):
-        yield Mark.model_construct(
+        yield unchecked(
+            Mark,
             t=t * MS,
             dag_run=run.name,
             task=attempt.task,

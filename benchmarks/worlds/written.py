@@ -16,6 +16,7 @@ from benchmarks.worlds.limits import owed
 from benchmarks.worlds.sampled import MS, OK, sampled
 from benchmarks.worlds.stack import SERIES, replicas
 from benchmarks.worlds.timed.recorded import pools, recorded, schedules
+from benchmarks.worlds.unchecked import unchecked
 from harness.history import End, Event, Fault, History, Mark, Meta, Op, Phase, Record
 from harness.samples import Samples
 from harness.slo import CATALOGUE
@@ -47,7 +48,7 @@ def history(life: Life, world: World, limits: Mapping[str, float]) -> History:
         end = CUTS[cut] * MS
         whole = [record for record in whole if record.t <= end]
         samples.columns = {k: kept for k, c in samples.columns.items() if len(kept := c.where(c.end <= end))}
-    ended = [] if cut is not None else [End.model_construct(t=end, complete=True)]
+    ended = [] if cut is not None else [unchecked(End, t=end, complete=True)]
     found = History.of([meta(life, world, limits), *whole, *ended])
     last = max((int(column.t.max()) for column in samples.columns.values()), default=0)
     return replace(found, samples=samples, last_t=max(found.last_t, last))
@@ -66,7 +67,8 @@ def meta(life: Life, world: World, limits: Mapping[str, float]) -> Meta:
         wall = "2026-01-01T00:00:00.000Z"
         said = {"wall": wall, "machine": "a world", "interval_ms": 20.0, "stated_ms": 25.0, "rows": rows}
         probe["calibration"] = said
-    return Meta.model_construct(
+    return unchecked(
+        Meta,
         t=0,
         format=1,
         run_id=f"world-{world.seed}",
@@ -93,7 +95,7 @@ def _phases(world: World) -> Iterator[Record]:
         edges: tuple[tuple[Edge, int], ...] = ("begin", span[0]), ("end", span[1])
         for edge, t in edges:
             if world.way("phase-missing") is None or (name, edge) != left_out:
-                yield Phase.model_construct(t=t * MS, name=name, edge=edge)
+                yield unchecked(Phase, t=t * MS, name=name, edge=edge)
 
 
 def _faults(life: Life, world: World) -> Iterator[Record]:
@@ -128,7 +130,7 @@ def _hit(life: Life, world: World, pod: Pod, t: int) -> Iterator[Record]:
 
 
 def _step(t: int, phase: Step, target: dict[str, Any], **evidence: Any) -> Fault:
-    return Fault.model_construct(t=t * MS, id="kill-1", action=ACTION, phase=phase, target=target, evidence=evidence)
+    return unchecked(Fault, t=t * MS, id="kill-1", action=ACTION, phase=phase, target=target, evidence=evidence)
 
 
 def _machine(world: World) -> Iterator[Record]:
@@ -136,8 +138,8 @@ def _machine(world: World) -> Iterator[Record]:
     rng = random.Random(world.seed)  # noqa: S311
     for t in range(1_000, END, 4_000) if way is not None else ():
         busy = 60.0 if way == 0 and t > HIT else rng.uniform(0, 12)
-        yield Event.model_construct(
-            t=t * MS, source="node", object="this", what="load", value={"others": busy, "steal": 1.0}
+        yield unchecked(
+            Event, t=t * MS, source="node", object="this", what="load", value={"others": busy, "steal": 1.0}
         )
 
 
@@ -153,7 +155,7 @@ def _left(life: Life, world: World, samples: Samples) -> Iterator[Record]:
     asked = END - 1_000
     value = {"path": column.path, "asked": asked * MS, **({} if way == 1 else {"value": held})}
     kind: Literal["ok", "info"] = "info" if way == 1 else "ok"
-    yield Op.model_construct(t=(asked + 20) * MS, process="prober", f="kept", type=kind, value=value)
+    yield unchecked(Op, t=(asked + 20) * MS, process="prober", f="kept", type=kind, value=value)
 
 
 def _observers(world: World, recorded: int, marks: int) -> Iterator[Record]:

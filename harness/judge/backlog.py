@@ -39,7 +39,9 @@ def backlog(history: History, target: Target) -> Backlog:
         since, until = int(target.said["since"]), int(target.said["until"])
     except (KeyError, TypeError, ValueError) as cause:
         raise HistoryError(f"an overload must say since and until; it is {target.said!r}") from cause
-    asked = {n: r for n, r in runs(history).items() if since <= r.invoked < until and r.tasks and r.answer != "fail"}
+    asked = {
+        n: r for n, r in history.once(runs).items() if since <= r.invoked < until and r.tasks and r.answer != "fail"
+    }
     began = first_starts((mark for mark in history.marks if mark.dag_run in asked), lambda mark: mark.dag_run)
     return Backlog(since, asked, began)
 

@@ -50,7 +50,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 def _again(history: History, bound: Bound) -> Check:
     """Of runs that were asked for, it takes many to see two schedulers at it; a schedule's calls are what there is."""
-    accepted = {name for name, run in runs(history).items() if run.accepted}
+    accepted = {name for name, run in history.once(runs).items() if run.accepted}
     told = Counter(e.object.removeprefix(PLACE) for e in history.seen("job") if e.what == "told")
     known = {run: times for run, times in told.items() if run in accepted}
     called = Counter(map(str, _calls(history)))

@@ -25,7 +25,7 @@ NEWS = {"trigger": "was answered", "run": "ended"}
 
 def contradictions(history: History) -> list[str]:
     """Each in a few words. Raises `HistoryError` as `runs` does."""
-    asked, done = runs(history), work(history.marks)
+    asked, done = history.once(runs), work(history.marks)
     return [
         *_samples(history),
         *_after_the_end(history),
@@ -72,8 +72,10 @@ def _after_the_end(history: History) -> list[str]:
     """The end is written last; and a record tells of what was, never of what will be."""
     found = []
     if history.ended is not None:
-        last = max((int(c.end.max()) for c in history.samples.columns.values() if len(c)), default=0)
-        if (after := max(last, history.last_t) - history.ended) > CLOCK_NS:
+        records = (*history.ops, *history.marks, *history.scheduled_marks, *history.faults, *history.events)
+        told = [record.t for record in (*records, *history.phases)]
+        told += [int(c.end.max()) for c in history.samples.columns.values() if len(c)]
+        if (after := max(told, default=0) - history.ended) > CLOCK_NS:
             found.append(f"it goes on for {after / NS:.1f} s after its end")
     for fault in history.faults:
         for name, t in fault.evidence.items():

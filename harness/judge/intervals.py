@@ -50,7 +50,7 @@ def outages(column: Column, most: int | None = None) -> tuple[Outage, ...]:
     # The last window may be open: its end is then the last bad sample that there is.
     ends = column.due[np.where(closed, after, after - 1)]
     chosen = np.arange(len(first))
-    if most is not None:
+    if most is not None and len(first) > most:
         longest = np.argsort(column.due[first] - ends, kind="stable")[:most]
         chosen = np.union1d(longest, np.flatnonzero(~closed))
     return tuple(

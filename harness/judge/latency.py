@@ -15,7 +15,7 @@ from harness.history import NS, History
 from harness.judge.checks import amount, broken, measured, unknown
 from harness.judge.faults import fault_time
 from harness.judge.intervals import interval
-from harness.outcome import Check
+from harness.outcome import Check, Verdict
 from harness.samples import Column, Ints, Series
 from harness.slo import Bound
 
@@ -70,11 +70,14 @@ def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> 
     if math.isinf(kept):
         gone = amount(int(judged[samples.bad].sum()) / NS, "s")
         return broken(bound, f"{series} did not answer at all for {gone}, and may be slow or silent for {but}")
+    found = measured(bound, kept / NS, f"But for {but}, {series} answered within")
+    if found.verdict is Verdict.PASS:
+        return found
     served = quantile(samples, usual, free, samples.t)
-    if not bound.holds(kept / NS) and served is not None and bound.holds(served / NS):
+    if served is not None and bound.holds(served / NS):
         late = f"{amount(kept / NS, 's')} of when it was due, and {amount(served / NS, 's')} of when it was asked"
         return unknown(bound, f"But for {but}, {series} answered within {late}: it was the prober that came late")
-    return measured(bound, kept / NS, f"But for {but}, {series} answered within")
+    return found
 
 
 def stands_for(samples: Column, usual: int) -> Ints:

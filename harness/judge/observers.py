@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.history import NS, Event, History
@@ -26,7 +26,9 @@ def unheard(history: History) -> list[str]:
         if event.what == "stopped":
             reasons += _partial(event)
     reasons += [
-        f"the {gap.who} could not follow {gap.part} to the end: {gap.why}" for gap in _gaps(events) if gap.until is None
+        f"the {gap.who} could not follow {gap.part} to the end: {gap.why}"
+        for gap in history.once(_gaps)
+        if gap.until is None
     ]
     return reasons + _marks(history, events)
 
@@ -64,7 +66,7 @@ def unsampled(history: History) -> list[str]:
 
 def blind(history: History, part: str, since: int) -> tuple[int, int] | None:
     """The longest stretch from `since` on in which an observer could not follow a part (all whose names begin so)."""
-    gaps = [gap for gap in _gaps(history.seen("probe")) if gap.part.startswith(part)]
+    gaps = [gap for gap in history.once(_gaps) if gap.part.startswith(part)]
     spans = [(gap.since, history.last_t if gap.until is None else gap.until) for gap in gaps]
     return max((span for span in spans if span[1] > since), key=lambda span: span[1] - span[0], default=None)
 
@@ -76,7 +78,7 @@ def unseen(history: History, observer: tuple[str, str], since: int, until: int) 
     """
     who, part = observer
     events = history.seen("probe")
-    gaps = [gap for gap in _gaps(events) if gap.who.startswith(who) and gap.part.startswith(part)]
+    gaps = [gap for gap in history.once(_gaps) if gap.who.startswith(who) and gap.part.startswith(part)]
     spans = [(gap.since - TOLD_WITHIN, history.last_t if gap.until is None else gap.until) for gap in gaps]
     if observer == MARKS:
         spans += _unread_spans(history, events)
@@ -110,11 +112,11 @@ class _Gap:
     why: str
 
 
-def _gaps(events: Iterable[Event]) -> list[_Gap]:
-    """Of the probe's events: from an error to what recovered from it. The last error of several tells why."""
+def _gaps(history: History) -> list[_Gap]:
+    """From an error to what recovered from it. The last error of several tells why."""
     begun: dict[tuple[str, str], _Gap] = {}
     over: list[_Gap] = []
-    for event in events:
+    for event in history.seen("probe"):
         key = (event.object, str(event.value.get("of", "something")))
         if event.what == "error":
             why = str(event.value.get("error", "it does not say what"))

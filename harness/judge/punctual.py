@@ -43,9 +43,8 @@ class Start:
         return self.due if kept_up else self.ready
 
 
-def late(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
+def late(book: Book, starts: list[Start], clock: Clock, bound: Bound) -> Check:
     """The worst of all, and what is usual. What has not begun when it may still be late is nothing yet."""
-    starts = _starts(book, owed, clock)
     asked = {listing.dag: listing.asked for listing in book.known}
     begun = sorted((one for one in starts if one.began is not None), key=lambda one: -one.took)
     waiting = [one for one in starts if one.began is None and one.ready + book.grace < asked[one.dag]]
@@ -65,13 +64,13 @@ def late(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
     return worst
 
 
-def caught_up(book: Book, owed: list[Owed], clock: Clock, bound: Bound) -> Check:
+def caught_up(book: Book, owed: list[Owed], begun: list[Start], clock: Clock, bound: Bound) -> Check:
     """From the fault until nothing that is due waits for longer than usual, nor what is due within a period after that:
     the longest between two runs."""
     fault = fault_time(book.history)
     if fault is None:
         return unknown(bound, "Nothing was broken, so there was nothing to catch up with")
-    starts = [*_starts(book, owed, clock), *_unmade(book, owed, clock)]
+    starts = [*begun, *_unmade(book, owed, clock)]
     if not any(one.due > fault for one in starts):
         return unknown(bound, "No run was due after the fault, so nothing was at stake")
     most, last = _until(book, owed, starts, fault, _seen)
@@ -153,7 +152,8 @@ def _period(owed: list[Owed]) -> int:
     return max((tick.superseded - tick.due for one in owed for tick, _ in one.pairs), default=0)
 
 
-def _starts(book: Book, owed: list[Owed], clock: Clock) -> list[Start]:
+def starts_of(book: Book, owed: list[Owed], clock: Clock) -> list[Start]:
+    """When each run that is owed, and came, could begin and began."""
     return [start for one in owed for start in _of_dag(book, book.listings[one.dag], one, clock)]
 
 

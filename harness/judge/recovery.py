@@ -175,7 +175,9 @@ def _workers_consume(scene: _Scene) -> int | None:
 def _new_tasks(scene: _Scene) -> list[Mark]:
     """The starts of tasks of runs that were triggered after the fault."""
     late = [
-        r for r in runs(scene.history).values() if r.invoked > scene.t and r.answer != "fail" and r.tasks != frozenset()
+        r
+        for r in scene.history.once(runs).values()
+        if r.invoked > scene.t and r.answer != "fail" and r.tasks != frozenset()
     ]
     if not late:
         raise UnknowableError("no run with tasks was triggered after the fault")
@@ -188,7 +190,9 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
 def _waiting_begun(scene: _Scene) -> int | None:
     """What had been accepted some time before the fault and not begun waited in the queue: it is begun all the same."""
     first = first_starts(scene.history.marks, lambda mark: mark.dag_run)
-    early = [r for r in runs(scene.history).values() if r.tasks and r.answered and r.answered <= scene.t - WAITED_NS]
+    early = [
+        r for r in scene.history.once(runs).values() if r.tasks and r.answered and r.answered <= scene.t - WAITED_NS
+    ]
     waiting = [r.dag_run for r in early if r.accepted and first.get(r.dag_run, scene.t + 1) > scene.t]
     if len(waiting) < FEWEST_WAITING:
         raise UnknowableError(f"{len(waiting)} runs waited in the queue, of {FEWEST_WAITING} at least")
@@ -224,7 +228,7 @@ def _dead(scene: _Scene) -> list[str]:
 
 
 def _last_delayed_run(scene: _Scene) -> int | None:
-    asked = [r for r in runs(scene.history).values() if r.accepted and r.invoked <= scene.t]
+    asked = [r for r in scene.history.once(runs).values() if r.accepted and r.invoked <= scene.t]
     marks = scene.history.marks
     done = {Task(m.dag_run, m.task, m.map_index) for m in marks if m.mark == "end" and m.t <= scene.t}
     flying = [r for r in asked if _in_flight(r, scene.t, done)]

@@ -40,7 +40,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 def levels(history: History) -> tuple[Level, ...]:
     """The levels at which the load came to its end, the least first; one at which it did not is left out."""
-    found = runs(history)
+    found = history.once(runs)
     each = [_level(history, fault, found) for fault in history.faults if _is_level(fault)]
     return tuple(sorted((level for level in each if level), key=lambda level: level.level))
 

@@ -51,6 +51,10 @@ class Scene:
         problems += [f"{run} was not over when Airflow was asked, and may be still to come" for run in going]
         return problems[0] if problems else None
 
+    @cached_property
+    def starts(self) -> list[punctual.Start]:
+        return punctual.starts_of(self.book, self.owed, self.clock)
+
     def window(self, dag: str, tick: Tick, what: str) -> Window:
         listing, last = self.book.listings[dag], self.book.history.last_t
         start, end = (max(0, self.clock.here(t)) for t in (tick.due, tick.superseded))
@@ -133,11 +137,11 @@ def _extra(scene: Scene, bound: Bound) -> Check:
 
 def _behind(book: Book) -> Iterator[tuple[str, str]]:
     """Runs that the ledger shows before Airflow was asked, and that it does not know."""
-    for (dag, name), marks in book.marks.items():
-        listing = book.listings.get(dag)
-        known = listing is None or listing.problem is not None or name in {run.dag_run for run in listing.runs}
-        if listing and not known and marks[0].t < listing.asked:
-            yield dag, name
+    known = {run.key for listing in book.known for run in listing.runs}
+    for key, marks in book.marks.items():
+        listing = book.listings.get(key[0])
+        if listing and listing.problem is None and key not in known and marks[0].t < listing.asked:
+            yield key
 
 
 def _at_work(book: Book, run: Made, why: str) -> Window:
@@ -163,7 +167,7 @@ def _single(book: Book) -> list[Listing]:
 def _order(scene: Scene, bound: Bound) -> Check:
     """Where only one run may be at work at a time, each begins after those that were due before it."""
     single = {listing.dag for listing in _single(scene.book)}
-    places = {key: span.first for key, span in crowds.runs(scene.book.history).items()}
+    places = {key: span.first for key, span in scene.book.history.once(crowds.runs).items()}
     ahead, count = [], 0
     for owed in (owed for owed in scene.owed if owed.dag in single):
         begun = [run for _, run in owed.pairs if run.key in places]
@@ -180,7 +184,9 @@ def _overlap(scene: Scene, bound: Bound) -> Check:
     """By the ledger alone: what Airflow says of how many are at work is what is doubted."""
     single = {dag for dag, one in scene.book.listings.items() if one.schedule.max_active_runs == 1}
     apart = {run.key for one in scene.book.listings.values() for run in one.runs if run.run_type == BACKFILL}
-    spans = [span for key, span in crowds.runs(scene.book.history).items() if key[0] in single and key not in apart]
+    spans = [
+        span for key, span in scene.book.history.once(crowds.runs).items() if key[0] in single and key not in apart
+    ]
     crowd = [one for dag in sorted(single) for one in crowds.crowded([s for s in spans if s.of == dag], 1)]
     names = f" ({some(f'{one.of}: {one.names}' for one in crowd)})" if crowd else ""
     windows = [Window(start=one.start, end=one.end, what=f"{one.of}: {one.names} at once") for one in crowd]
@@ -190,12 +196,12 @@ def _overlap(scene: Scene, bound: Bound) -> Check:
 
 
 def _late(scene: Scene, bound: Bound) -> Check:
-    found = punctual.late(scene.book, scene.owed, scene.clock, bound)
+    found = punctual.late(scene.book, scene.starts, scene.clock, bound)
     return _sure(found, bound, [scene.book.unasked])
 
 
 def _caught_up(scene: Scene, bound: Bound) -> Check:
-    found = punctual.caught_up(scene.book, scene.owed, scene.clock, bound)
+    found = punctual.caught_up(scene.book, scene.owed, scene.starts, scene.clock, bound)
     return _sure(found, bound, [scene.book.unasked])
 
 

@@ -27,7 +27,7 @@ class Book:
 
     @cached_property
     def marks(self) -> dict[Key, tuple[Mark, ...]]:
-        return marks_of(self.history)
+        return self.history.once(marks_of)
 
     @cached_property
     def _ledger_from(self) -> int:
@@ -39,7 +39,7 @@ class Book:
         """Whether it was made while the ledger was read, so that all marks of it should be there."""
         return bool(self.clock and run.made is not None and self.clock.here(run.made) >= self._ledger_from)
 
-    @property
+    @cached_property
     def known(self) -> list[Listing]:
         return [listing for listing in self.listings.values() if listing.problem is None]
 
@@ -53,7 +53,7 @@ class Book:
         """When each target was hit, and when that began to be undone."""
         return [(target.injected, target.over) for target in targets(self.history)]
 
-    @property
+    @cached_property
     def unasked(self) -> str | None:
         """Why not all is known of what Airflow knows, or of when it was; None where all is."""
         if self.history.problem is not None:
@@ -63,7 +63,7 @@ class Book:
         problems += [f"It is not known when these runs were made: {some(undated)}"] if undated else []
         return problems[0] if problems else self.unclear or None
 
-    @property
+    @cached_property
     def unread(self) -> str | None:
         """Why marks may be missing."""
         if self.history.problem is not None:
@@ -74,6 +74,6 @@ class Book:
 
 def read(history: History, bounds: dict[str, Bound]) -> Book:
     """Raises `HistoryError` where what is recorded of a run is not what it must be."""
-    clock, unclear = clock_of(history)
+    clock, unclear = history.once(clock_of)
     grace = round(bounds[LATE].limit * NS) if LATE in bounds else 0
-    return Book(history, listings(history), clock, unclear, grace)
+    return Book(history, history.once(listings), clock, unclear, grace)

@@ -31,7 +31,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _stale(history: History, bound: Bound) -> Check:
-    asked = runs(history)
+    asked = history.once(runs)
     looks = _looks(history)
     late = {
         name: [look for look in found if look.asked >= run.answered + SEEN_WITHIN_NS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.history import NS, History
 from harness.judge.came import Coming
@@ -27,12 +28,12 @@ class _Book:
     known: dict[str, dict[Task, int]]
     begun: dict[Task, frozenset[int]]
 
-    @property
+    @cached_property
     def tried(self) -> dict[Task, int]:
         """By Airflow's own record, how often each task was tried."""
         return {task: tries for every in self.known.values() for task, tries in every.items()}
 
-    @property
+    @cached_property
     def accepted(self) -> list[Run]:
         return [r for r in self.runs.values() if r.accepted]
 
@@ -40,7 +41,7 @@ class _Book:
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """Raises `HistoryError` where operations contradict each other."""
     marks = work(history.marks, signs_of_life(history))
-    book = _Book(history, fault_time(history), runs(history), marks, known(history), begun(history))
+    book = _Book(history, fault_time(history), history.once(runs), marks, known(history), begun(history))
     return tuple(_judge(book, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
 
 

@@ -32,7 +32,7 @@ from harness.judge import (
     task_pods,
     tasks,
 )
-from harness.judge.checks import plain
+from harness.judge.checks import plain, some
 from harness.judge.faults import NULL, PER_TASK, SCHEDULER, targets
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.records import Schedule
@@ -227,15 +227,13 @@ def _bounds(history: History) -> tuple[dict[str, Bound], list[Check]]:
 
 
 def _unjudged(judged: set[str], bounds: dict[str, Bound], needed: frozenset[str], crashed: set[str]) -> list[Check]:
-    """Bounds that must be there and are not, and bounds that no checker spoke of."""
-    missing = sorted(needed - bounds.keys() - judged)
-    ignored = sorted(n for n in bounds.keys() - judged if n.split(".")[0] not in crashed)
+    """Bounds that must be there and are not, and bounds that no checker spoke of, be it that it crashed."""
+    missing, ignored = sorted(needed - bounds.keys() - judged), sorted(bounds.keys() - judged)
+    absent = "The history holds no bound of this name, so nothing was judged."
+    raised = f"; these raised an error: {some(sorted(crashed))}" if crashed else ""
     return [
-        *(
-            plain(n, Verdict.INVALID, "The history holds no bound of this name, so nothing was judged.")
-            for n in missing
-        ),
-        *(plain(n, Verdict.INVALID, "No checker judged this bound.") for n in ignored),
+        *(plain(name, Verdict.INVALID, absent) for name in missing),
+        *(plain(name, Verdict.INVALID, f"No checker judged this bound{raised}.") for name in ignored),
     ]
 
 

@@ -3,6 +3,7 @@ that of the record, and which run goes with which tick."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,9 +113,8 @@ def listings(history: History) -> dict[str, Listing]:
     """By DAG. Raises `HistoryError` where what is recorded of a run is not what it must be."""
     schedules = history.meta.schedules if history.meta else {}
     said = [op for op in history.ops if op.process == LISTER]
-    return {
-        dag: _listing([op for op in said if op.value.get("dag") == dag], dag, one) for dag, one in schedules.items()
-    }
+    mine = grouped((op for op in said if isinstance(op.value.get("dag"), str)), lambda op: op.value["dag"])
+    return {dag: _listing(mine.get(dag, ()), dag, one) for dag, one in schedules.items()}
 
 
 def marks_of(history: History) -> dict[Key, tuple[Mark, ...]]:
@@ -156,7 +156,7 @@ def _paired(listing: Listing, kind: str, every: list[Tick]) -> Pairs:
     return [(tick, found.get(tick)) for tick in every], extra
 
 
-def _listing(mine: list[Op], dag: str, schedule: Schedule) -> Listing:
+def _listing(mine: Sequence[Op], dag: str, schedule: Schedule) -> Listing:
     asked = [op.t for op in mine if (op.f, op.type) == ("listed", "invoke")]
     said = [op for op in mine if op.f == "listed" and op.type != "invoke"]
     runs = tuple(_made(op, dag) for op in mine if (op.f, op.type) == ("scheduled", "ok"))

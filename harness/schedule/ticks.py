@@ -7,6 +7,7 @@ comes in both of the same name, anything else in the second; what falls into an 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -21,6 +22,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST = 100_000
 # A DAG that does not catch up may begin with a tick from before it was unpaused: the newest when its file was read.
 LOOK_BACK = 600 * NS
+EACH = "*"
 Next = Callable[[int], int]
 
 
@@ -121,7 +123,10 @@ def _cron(expression: str, timezone: str) -> Next:
     except (CroniterError, ValueError, OSError, KeyError) as cause:
         raise HistoryError(f"{expression!r} in {timezone!r} is no cron timetable: {cause}") from cause
 
-    hourly = cron.expanded[1] == ["*"]
+    fields: list[list[int | str]] = [*cron.expanded, [0]]
+    hourly = fields[1] == [EACH]
+    if all(field == [EACH] for field in fields[:5]) and len(cron.expanded) < 7:
+        return _every_minute(fields[5])
 
     def after(t: int) -> int:
         local = (EPOCH + timedelta(seconds=t // NS)).astimezone(zone).replace(tzinfo=None)
@@ -134,6 +139,18 @@ def _cron(expression: str, timezone: str) -> Next:
             return found
         except CroniterError as cause:
             raise HistoryError(f"{expression!r} never comes again after {local}: {cause}") from cause
+
+    return after
+
+
+def _every_minute(seconds: list[int | str]) -> Next:
+    """Whatever the day and the hour are: no change of clocks moves it, and to count is quicker than to ask for each."""
+    places = sorted(range(60) if seconds == [EACH] else map(int, seconds))
+    places.append(places[0] + 60)
+
+    def after(t: int) -> int:
+        minute, second = divmod(t // NS, 60)
+        return (60 * minute + places[bisect_right(places, second)]) * NS
 
     return after
 

@@ -216,3 +216,12 @@ def test_the_block_that_the_readme_shows_is_one_that_is_taken() -> None:
     (block,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
     plan = check("x", json.loads(f"{{{block}}}")).plan
     assert (plan.component, plan.probe.targets[0].name) == ("scheduler", "version")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_where_there_is_one_scheduler_the_blast_may_take_it(path: Path) -> None:
+    """Half of one is none: such a run would be refused wherever one scheduler is all that there is."""
+    found = load(path)
+    for stack in {"celery-single", "local"} & set(stacks(ROOT / "slo.yaml", "tuned", found.name)):
+        if found.plan.component == "scheduler":
+            assert found.at(stack, "tuned").plan.blast.share == 1

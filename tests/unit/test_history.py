@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,13 @@ def test_records_come_in_order_of_time_and_samples_in_order_of_due() -> None:
     assert history.last_t == at(99)
 
 
+def test_a_history_tells_until_its_end_whatever_claims_to_be_later() -> None:
+    late = mark(99.5, "end")
+    assert History.of([meta(), late, END]).last_t == at(99)
+    assert History.of([meta(), late]).last_t == late.t
+    assert History.of([meta(), sample(3), End(t=at(4), complete=False)]).last_t == at(4)
+
+
 def test_a_history_is_never_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path / "run" / "history.jsonl", meta())
     with pytest.raises(FileExistsError):
@@ -265,3 +273,16 @@ def test_the_time_for_people_is_rfc_3339_in_utc() -> None:
     assert wall_now().endswith("Z")
     assert wall_now()[10] == "T"
     assert Meta.model_validate_json(FIRST).wall == "2026-01-01T00:00:00.000Z"
+
+
+def test_what_is_worked_out_of_a_history_is_worked_out_once_and_of_a_copy_anew() -> None:
+    asked: list[History] = []
+
+    def ops(history: History) -> int:
+        asked.append(history)
+        return len(history.ops)
+
+    history = History.of([meta()])
+    assert [history.once(ops), history.once(ops), replace(history).once(ops)] == [0, 0, 0]
+    assert len(asked) == 2
+    assert history.once(lambda h: len(h.marks)) == 0

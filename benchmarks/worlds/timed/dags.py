@@ -10,7 +10,7 @@ import itertools
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from benchmarks.worlds.choices import World
@@ -68,6 +68,10 @@ class Dag:
     calls: tuple[tuple[str, str], ...] = ()
     produces: dict[str, str] = field(default_factory=dict)
     consumes: tuple[str, ...] = ()
+
+    @cached_property
+    def dues(self) -> list[int]:
+        return [tick.due for tick in self.ticks]
 
     @property
     def fails(self) -> bool:

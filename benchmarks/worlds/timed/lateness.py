@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks.worlds.life import END, HIT
 from benchmarks.worlds.timed.dags import Dag
 from benchmarks.worlds.timed.promises import Range
-from benchmarks.worlds.timed.seen import ASKED, Sight, began, could, free, left, witnessed
+from benchmarks.worlds.timed.seen import ASKED, Sight, began, free, left, witnessed
 
 USUAL = 5_000  # nobody calls it waiting
 SEEN_LATE = 0.03
@@ -36,14 +36,14 @@ def told(dag: Dag) -> bool:
 
 def _begun(sight: Sight) -> Iterator[tuple[Dag, float, float]]:
     for dag in filter(told, sight.timed):
-        for _, run, ready in could(dag, sight.pairs(dag)):
+        for _, run, ready in sight.could(dag):
             if witnessed(run) and (start := began(run, dag.pools)) is not None:
                 yield dag, start - ready, ready
 
 
 def _not_begun(sight: Sight) -> Iterator[tuple[Dag, None, float]]:
     for dag in filter(told, sight.timed):
-        for _, run, ready in could(dag, sight.pairs(dag)):
+        for _, run, ready in sight.could(dag):
             if witnessed(run) and began(run, dag.pools) is None:
                 yield dag, None, ready
 
@@ -85,7 +85,7 @@ def _waits(sight: Sight, dag: Dag) -> Iterator[tuple[tuple[float, float], float,
         return
     every = [
         (tick, run, max(tick.due, dag.unpaused), ready, began(run, dag.pools))
-        for tick, run, ready in could(dag, sight.pairs(dag))
+        for tick, run, ready in sight.could(dag)
         if witnessed(run)
     ]
     before = [one for one in every if one[4] is not None and one[4] <= HIT]

@@ -87,16 +87,18 @@ def _missed(sight: Sight, grace: int, lasting: int) -> Range:
 def _never(sight: Sight, dag: Dag, tick: Tick, pairs: list[tuple[Tick, Made]], grace: int) -> Range:
     """One that no run was made for. Without catch-up, Airflow leaves out all but the newest that is due when it makes
     a run; so one is missed where that was planted, or where none was ever made again."""
+    later = bool(pairs) and pairs[-1][0].due > tick.due
+    planted = not dag.catchup and tick in sight.life.skipped
+    if later and not planted:
+        return exactly(int(dag.catchup))
     before = [run for other, run in pairs if other.due < tick.due]
-    later = any(other.due > tick.due for other, _ in pairs)
-    since = max(tick.due, dag.unpaused, free(before, dag.room, called_over))
-    waited = ASKED - grace - since
-    if dag.catchup:
-        return exactly(1) if later else surely(waited, sight.eps)
-    if tick in sight.life.skipped:
+    if planted:
         sure = all(left(run) < tick.due for run in before)
         return Range(int(sure and later), 1)
-    if later or tick.following <= max([dag.unpaused, *(run.made for run in before)]):
+    waited = ASKED - grace - max(tick.due, dag.unpaused, free(before, dag.room, called_over))
+    if dag.catchup:
+        return surely(waited, sight.eps)
+    if tick.following <= max([dag.unpaused, *(run.made for run in before)]):
         return exactly(0)
     newest = tick.following - (ASKED - grace)
     unsure = Range(0, int(waited > -sight.eps and newest > -APART - sight.eps))

@@ -15,6 +15,7 @@ from benchmarks.worlds.sampled import MS
 from benchmarks.worlds.timed.dags import POOL, Dag, Plan, plan
 from benchmarks.worlds.timed.scheduler import Made
 from benchmarks.worlds.timed.seen import ASKED, MARKED, READ_FROM, READ_TO, ended, marked, over
+from benchmarks.worlds.unchecked import unchecked
 from harness.history import Event, Mark, Op, Record
 from harness.records import Schedule
 
@@ -98,7 +99,7 @@ def _marks(run: Made, until: int) -> Iterator[Record]:
 def _mark(
     run: Made, task: str, try_: int, mark: Literal["start", "end"], t: int, host: str, *, resumed: object
 ) -> Mark:
-    return Mark.model_construct(
+    return unchecked(Mark,
         t=(t + MARKED) * MS, dag=run.dag.name, dag_run=run.name, task=task, try_=try_, mark=mark, executor_host=host,
         resumed=bool(resumed), ti=f"{run.dag.name}-{run.name}-{task}-{try_}",
     )  # fmt: skip
@@ -108,7 +109,7 @@ def _calls(run: Made, until: int) -> Iterator[Record]:
     for kind, task, t in run.calls:
         if READ_FROM <= t < min(until, ASKED + 300):
             value = {"dag": run.dag.name, "dag_run": run.name, "task": task, "kind": kind}
-            yield Event.model_construct(t=t * MS, source="job", object="callback", what="called", value=value)
+            yield unchecked(Event, t=t * MS, source="job", object="callback", what="called", value=value)
 
 
 def _listed(life: Life, world: World, dag: Dag) -> Iterator[Record]:
@@ -148,4 +149,4 @@ def _value(run: Made, made: Plan) -> dict[str, Any]:
 
 
 def _op(t: int, f: str, type_: Literal["invoke", "ok", "info"], value: dict[str, Any]) -> Op:
-    return Op.model_construct(t=t * MS, process="schedule", f=f, type=type_, value=value)
+    return unchecked(Op, t=t * MS, process="schedule", f=f, type=type_, value=value)

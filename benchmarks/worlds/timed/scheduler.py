@@ -8,7 +8,8 @@ of assets ask for takes every update since the one before, once there is one of 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from benchmarks.worlds.choices import World
@@ -70,6 +71,7 @@ class Scheduler:
         self._life, self._world, self._plan = life, world, plan
         self._runs: list[Made] = []
         self._going: list[_Going] = []
+        self._at_work: Counter[str] = Counter()  # how many of a DAG are
         self._next: dict[str, int | None] = {}
         self._last: dict[str, int] = {}
         self._updates: dict[str, list[Update]] = defaultdict(list)  # consumer → those it has not had
@@ -100,21 +102,21 @@ class Scheduler:
         """Work out what comes next."""
         place = self._last.get(dag.name, -1) + 1
         if not dag.catchup and not (dag.name == self._blunt and now > HIT):
-            newest = max((n for n, tick in enumerate(dag.ticks) if tick.due <= now), default=0)
-            place = max(place, newest)
+            place = max(place, bisect_right(dag.dues, now) - 1)  # the newest that is due
         self._next[dag.name] = place if place < len(dag.ticks) else None
 
     def _end(self, now: int) -> None:
         for going in [g for g in self._going if g.place == len(g.run.dag.tasks) and g.since + HEARD <= now]:
             self._going.remove(going)
             run = going.run
+            self._at_work[run.dag.name] -= 1
             run.ended, run.state = now, "failed" if run.dag.fails else "success"
             for kind, task in run.dag.calls:
                 run.calls.append((kind, task, (run.made + DEADLINE if kind == "deadline" else now) + self._soon(900)))
 
     def _make(self, now: int) -> None:
         for dag in self._plan.dags:
-            if dag.unpaused > now or sum(g.run.dag is dag for g in self._going) >= dag.room:
+            if dag.unpaused > now or self._at_work[dag.name] >= dag.room:
                 continue
             if dag.consumes:
                 self._consume(dag, now)
@@ -133,6 +135,7 @@ class Scheduler:
     def _begin(self, run: Made, now: int) -> None:
         self._runs.append(run)
         self._going.append(_Going(run, now))
+        self._at_work[run.dag.name] += 1
 
     def _work(self, now: int) -> None:
         self._held = [until for until in self._held if until > now]

@@ -4,8 +4,10 @@ its runs go with which tick. Milliseconds."""
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import END, Attempt, Life
@@ -35,15 +37,50 @@ class Sight:
 
     def runs(self, dag: Dag) -> list[Made]:
         """Those that were there when Airflow was asked."""
-        return [run for run in self.life.timed if run.dag is dag and run.known and run.made < ASKED]
+        return self._runs[dag.name]
 
     def pairs(self, dag: Dag) -> list[tuple[Tick, Made]]:
         """The first run of each tick, in their order."""
-        first: dict[Tick, Made] = {}
-        for run in sorted(self.runs(dag), key=lambda run: run.made):
-            if run.tick and run.logical is None:
-                first.setdefault(run.tick, run)
-        return sorted(first.items(), key=lambda pair: pair[0].due)
+        return self._pairs[dag.name]
+
+    def could(self, dag: Dag) -> list[tuple[Tick, Made, float]]:
+        """When each run could have begun: due, its DAG not paused, and room for it."""
+        return self._could[dag.name]
+
+    @cached_property
+    def _runs(self) -> dict[str, list[Made]]:
+        found: dict[str, list[Made]] = {dag.name: [] for dag in self.plan.dags}
+        for run in self.life.timed:
+            if run.known and run.made < ASKED:
+                found[run.dag.name].append(run)
+        return found
+
+    @cached_property
+    def _pairs(self) -> dict[str, list[tuple[Tick, Made]]]:
+        return {name: _firsts(runs) for name, runs in self._runs.items()}
+
+    @cached_property
+    def _could(self) -> dict[str, list[tuple[Tick, Made, float]]]:
+        return {dag.name: list(_ready(dag, self.pairs(dag))) for dag in self.timed}
+
+
+def _firsts(runs: list[Made]) -> list[tuple[Tick, Made]]:
+    first: dict[Tick, Made] = {}
+    for run in sorted(runs, key=lambda run: run.made):
+        if run.tick and run.logical is None:
+            first.setdefault(run.tick, run)
+    return sorted(first.items(), key=lambda pair: pair[0].due)
+
+
+def _ready(dag: Dag, pairs: list[tuple[Tick, Made]]) -> Iterator[tuple[Tick, Made, float]]:
+    ends: list[float] = []  # of those before it, in order
+    for tick, run in pairs:
+        room = ends[-dag.room] if len(ends) >= dag.room else -math.inf
+        first = began(run, dag.pools)
+        if first is not None and first < room:
+            room = -math.inf  # it began beside those that it was to wait for
+        yield tick, run, max(tick.due, dag.unpaused, room)
+        insort(ends, left(run))
 
 
 def marked(run: Made) -> list[Attempt]:
@@ -88,13 +125,3 @@ def free(before: list[Made], most: int, end: Callable[[Made], float] = left) -> 
     """From when on one more may be at work beside those before it."""
     ends = sorted(map(end, before))
     return ends[len(ends) - most] if len(ends) >= most else -math.inf
-
-
-def could(dag: Dag, pairs: list[tuple[Tick, Made]]) -> Iterator[tuple[Tick, Made, float]]:
-    """When each run could have begun: due, its DAG not paused, and room for it."""
-    for number, (tick, run) in enumerate(pairs):
-        room = free([other for _, other in pairs[:number]], dag.room)
-        first = began(run, dag.pools)
-        if first is not None and first < room:
-            room = -math.inf  # it began beside those that it was to wait for
-        yield tick, run, max(tick.due, dag.unpaused, room)

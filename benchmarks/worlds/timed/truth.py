@@ -31,6 +31,7 @@ ASKED = frozenset(NAMES) - {
     "deferred.lost",
     "callbacks.doubled",
 }
+ONLY_THE_END = 3  # the way of a history that was cut short in which all that was listed is there
 UNTIMED = frozenset({"pools.exceeded", "deferred.lost", "callbacks.doubled"})
 ASSETS = frozenset({"assets.unconsumed", "assets.consumed_twice"})
 
@@ -60,7 +61,7 @@ def timed(life: Life, world: World, run_duration: float) -> Timed:
         checks[CAUGHT_UP] = checks[CAUGHT_UP] | {PASS, FAIL}
     near = {n: Measure((f.low + f.high) / 2, (f.high - f.low) / 2) for n, f in found.items() if len(checks[n]) == 1}
     checks = {name: _seen(name, verdicts, sight) for name, verdicts in checks.items()}
-    if world.way("odd-timetable") is not None and sight.plan.dags and world.way("cut-short") is None:
+    if world.way("odd-timetable") is not None and sight.plan.dags and world.way("cut-short") in (None, ONLY_THE_END):
         checks = _odd(checks, world)
     return Timed(limits, checks, {n: m for n, m in near.items() if sure or n != CAUGHT_UP} if _whole(world) else {})
 
@@ -89,7 +90,7 @@ def _odd(checks: dict[str, frozenset[Verdict]], world: World) -> dict[str, froze
     """Nothing can be said of schedules of which one is none; where none is looked at, all is unknown anyway."""
     if world.way("clock") in (0, 1) or world.way("unlisted") in (0, 1):
         return checks
-    return {name: found for name, found in checks.items() if name not in SCHEDULE} | {"schedule": frozenset({INVALID})}
+    return checks | dict.fromkeys(("schedule", *SCHEDULE), frozenset({INVALID}))
 
 
 def _whole(world: World) -> bool:

@@ -240,6 +240,8 @@ def test_a_verdict_never_raises_for_a_schedule_that_is_none() -> None:
     (crashed,) = [check for check in outcome.checks if check.name == "schedule"]
     assert crashed.verdict is Verdict.INVALID
     assert "'never' in 'UTC' is no cron timetable" in crashed.because
+    unjudged = {check.name for check in outcome.checks if check.verdict is Verdict.INVALID}
+    assert {name for name in BOUNDS if name.startswith("schedule.")} <= unjudged
 
 
 def test_what_nobody_asked_for_contradicts_nothing_and_is_no_task_of_a_run() -> None:

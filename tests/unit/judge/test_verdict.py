@@ -188,6 +188,21 @@ def test_a_checker_that_raises_is_invalid() -> None:
     assert "ZeroDivisionError: by chance" in check.because
 
 
+def test_each_bound_of_a_checker_that_raises_is_named() -> None:
+    """What is owed is never missing from a verdict."""
+
+    def crash(_: History, __: dict[str, Bound]) -> tuple[Check, ...]:
+        raise ZeroDivisionError("by chance")
+
+    sound = judge(whole(healthy()))
+    for crashed in judging.CHECKERS:
+        outcome = judge(whole(healthy()), {**judging.CHECKERS, crashed: crash})
+        bounds = {check.name for check in sound.checks if check.limit is not None}
+        assert bounds <= {check.name for check in outcome.checks}
+        unjudged = [check for check in outcome.checks if check.because.startswith("No checker")]
+        assert all(c.verdict is Verdict.INVALID and crashed in c.because for c in unjudged)
+
+
 def test_a_checker_that_says_nothing_is_invalid() -> None:
     outcome = judge(whole(healthy()), {**judging.CHECKERS, "recovery": lambda _, __: ()})
     assert outcome.verdict is Verdict.INVALID

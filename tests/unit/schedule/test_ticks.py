@@ -113,3 +113,8 @@ def test_without_catching_up_it_begins_a_little_before_it_was_unpaused() -> None
 def test_what_is_no_timetable_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(HistoryError):
         ticks(schedule(**{"kind": "cron", **fields}), moment("2026-12-01T00:00:00Z"))
+
+
+def test_a_year_is_kept_to_though_every_minute_is_named() -> None:
+    owed = schedule(expression="* * * * * 30 2027")
+    assert dues(owed, "2027-01-01T00:01:00Z") == ["2027-01-01T00:00:30Z"]
