@@ -8,6 +8,7 @@ def plant(module):
 
     def update_orm_from_pydantic(variable_key, patch_body, update_mask, session):
         changed = whole(variable_key, patch_body, update_mask, session)
+        session.expunge(changed)  # it stays readable for the answer, whatever becomes of its session
         session.commit = session.rollback
         return changed
 
