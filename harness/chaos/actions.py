@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from chaoslib.exceptions import ActivityFailed
 
 from harness.chaos import backlog, child, hang, levels, machines, network, pods, room, scale, undoing
-from harness.chaos.arguments import Change, Count, Name, Namespace, Seconds, Selector, Setting, Variable
+from harness.chaos.arguments import Change, Count, Delay, Name, Namespace, Seconds, Selector, Setting, Variable
 from harness.chaos.context import Context, current
 from harness.errors import FaultRefused, HarnessError
 
@@ -22,9 +22,10 @@ Hits = list[dict[str, Any]]
 T = TypeVar("T")
 
 
-def kill_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:
-    """SIGKILL every process of the pods at once, and delete the pods so that others replace them."""
-    return _act(namespace, lambda context, where: pods.kill(context, where, selector, pick))
+def kill_pods(selector: Selector, pick: Pick = "all", away_s: Delay = 0.0, namespace: Namespace = "") -> Hits:
+    """SIGKILL every process of the pods at once, and delete the pods so that others replace them: not on the same nodes
+    before `away_s` are over."""
+    return _act(namespace, lambda context, where: pods.kill(context, where, selector, pick, away_s))
 
 
 def crash_pods(selector: Selector, pick: Pick = "all", namespace: Namespace = "") -> Hits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.chaos import actions, machines, pods, room
@@ -84,7 +84,8 @@ class Aims:
         if func in ON_NODES:
             return self._on_node(func, running, pick)
         peers = self._running(namespace, arguments["peers"], func) if "peers" in arguments else []
-        return self._on_pods(func, running, pick, arguments.get("by"), peers)
+        aim = self._on_pods(func, running, pick, arguments.get("by"), peers)
+        return _away(aim) if arguments.get("away_s") else aim
 
     def _announcer(self, namespace: str, service: str) -> Aim:
         when = f"whichever node announces {service} then"
@@ -135,10 +136,15 @@ def least(method: Sequence[dict[str, Any]]) -> dict[str, float]:
         for func, said in faults([activity]):
             begun = True
             pods = max(pods, 0 if func == CLOSED else max(0, -said["by"]) if "by" in said else 1)
-            nodes = max(nodes, int(func in ON_NODES))
-            seconds += said.get("hold_s", said.get("within_s", 0))
+            nodes = max(nodes, int(func in ON_NODES or bool(said.get("away_s"))))
+            seconds += said.get("hold_s", said.get("within_s", said.get("away_s", 0)))
         seconds += pauses.get("after", 0) if begun else 0
     return {"pods": pods, "share": 0.01 if pods else 0, "nodes": nodes, "seconds": max(seconds, 1) if begun else 0}
+
+
+def _away(aim: Aim) -> Aim:
+    """The same, with the nodes that are closed for as long as the pods are to stay away."""
+    return replace(aim, blow=replace(aim.blow, nodes=sorted({pod.node for pod in aim.of or aim.blow.pods})))
 
 
 def _usual(func: str) -> str:

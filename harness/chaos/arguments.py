@@ -36,6 +36,7 @@ def _changes_something(by: int) -> int:
 
 Selector = Annotated[str, AfterValidator(_chooses_some)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Delay = Annotated[float, Field(ge=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Change = Annotated[int, Field(ge=-100, le=100), AfterValidator(_changes_something)]
 Setting = Annotated[int, Field(ge=0, le=1_000_000)]

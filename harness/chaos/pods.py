@@ -22,12 +22,21 @@ KILLED_WITHIN_S = 30.0
 LEFT_WITHIN_S = 120.0  # the longest grace that is met here, 40 s and a preStop hook, and two cores that are busy
 
 
-def kill(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:
-    """SIGKILL every process of the pods, and delete them so that others replace them."""
+def kill(context: Context, namespace: str, selector: str, pick: str, away_s: float = 0.0) -> list[dict[str, Any]]:
+    """SIGKILL every process of the pods, and delete them so that others replace them.
+
+    For `away_s` their nodes take no pod, so that what can run nowhere else stays away; the undo opens the nodes.
+    """
     pods = chosen(context, namespace, selector, pick)
-    strike = Strike.begin(context, "kill_pods", namespace, selector, Blow(pods), settled=True)
+    closed = sorted({pod.node for pod in pods}) if away_s else []
+    strike = Strike.begin(context, "kill_pods", namespace, selector, Blow(pods, closed, away_s), settled=True)
+    for node in closed:
+        context.kube.change.close(node)
+    until = time.monotonic() + away_s
     _sigkill(strike, pods, delete=True)
-    return strike.prove_gone(KILLED_WITHIN_S)
+    strike.watch(KILLED_WITHIN_S, objects=True)
+    time.sleep(max(0.0, until - time.monotonic()))
+    return strike.prove_gone(KILLED_WITHIN_S, **({"away_s": away_s} if away_s else {}))
 
 
 def crash(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:

@@ -78,6 +78,7 @@ def aims(settings: Settings, one: Experiment) -> list[Aim]:
     ("func", "arguments", "said"),
     [
         ("kill_pods", {"pick": "all"}, "kill_pods: airflow/x-1, airflow/x-2"),
+        ("kill_pods", {"away_s": 9}, "kill_pods: airflow/x-1, airflow/x-2; node worker; node worker2"),
         ("renew_pods", {}, "renew_pods: airflow/x-1, airflow/x-2"),
         (
             "delete_pods",
