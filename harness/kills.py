@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from harness.outcome import Outcome, Verdict
 
 EVIDENCE = "evidence."
+SUITE = "suite"  # the class of what is wrong with the suite itself
 
 
 class Fate(StrEnum):
@@ -52,9 +53,10 @@ class Trial(BaseModel):
         """A run that is not judged catches nothing, and neither does one that was red for want of evidence.
 
         Unless want of evidence is the very defect: a check of the evidence that was named beforehand and is INVALID
-        turns a night as red as it can be.
+        turns a night as red as it can be. Where the suite itself is broken, that is so of every check: what it has not
+        seen must not be held against the stack.
         """
-        red = {*self.failed, *(name for name in self.doubted if name.startswith(EVIDENCE))}
+        red = {*self.failed, *(name for name in self.doubted if name.startswith(EVIDENCE) or self.kind == SUITE)}
         if red & {self.check, *self.also}:
             return Fate.NAMED
         if self.failed:

@@ -33,6 +33,8 @@ def trial(mutant: str = "m", verdict: Verdict = Verdict.PASS, **other: object) -
         (trial(verdict=Verdict.FAIL, failed=("as good",), also=("as good",)), Fate.NAMED),
         (trial(verdict=Verdict.INVALID, doubted=("evidence.fault",), check="evidence.fault"), Fate.NAMED),
         (trial(verdict=Verdict.INVALID, doubted=("evidence.fault",)), Fate.INVALID),
+        (trial(verdict=Verdict.INVALID, doubted=("named",), kind="suite"), Fate.NAMED),
+        (trial(verdict=Verdict.INVALID, doubted=("other",), kind="suite"), Fate.INVALID),
     ],
 )
 def test_a_fate_is_by_what_failed(found: Trial, fate: Fate) -> None:
