@@ -29,6 +29,10 @@ Component = Literal[
     "ingress",
     "postgres",
     "redis",
+    "patroni",
+    "pgbouncer",
+    "broker",
+    "sentinel",
     "kube-apiserver",
     "none",
 ]
