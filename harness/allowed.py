@@ -31,6 +31,10 @@ Component = Literal[
     "ingress",
     "postgres",
     "redis",
+    "patroni",
+    "pgbouncer",
+    "broker",
+    "sentinel",
     "kube-apiserver",
     "none",
 ]

@@ -12,7 +12,14 @@ from harness.slo import CATALOGUE
 
 LAST_RUNS = 5
 FLOOR = "null"
-STACKS = ("celery", "celery-single", "celery-keda", "kubernetes", "local")  # others follow in the order of the alphabet
+STACKS = (
+    "celery",
+    "celery-single",
+    "celery-keda",
+    "celery-ha",
+    "kubernetes",
+    "local",
+)  # others follow in the order of the alphabet
 # A backlog: when it is gone. Whoever schedules: when new tasks start again. Whoever is on the way of requests, which
 # writes are tried against: the outage. All others: how long a run takes.
 MAIN = (

@@ -33,7 +33,7 @@ def wanted(manifests: str) -> bool:
 def ensure(settings: Settings, say: Say) -> None:
     """Come to its images, apply it, and wait until it answers: what asks for it is refused before that."""
     table = recipes.load()
-    images.ensure_addon(settings, table, tuple(IMAGES.values()), control_plane(settings), say)
+    images.ensure_addon(settings, table, tuple(IMAGES.values()), [control_plane(settings)], say)
     manifests = _manifests(settings, table)
     gobuild.drop_caches(settings)
     say("applying KEDA")

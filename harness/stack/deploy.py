@@ -7,9 +7,10 @@ import ipaddress
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -18,7 +19,7 @@ from harness.errors import CommandFailed, StackError, UsageError
 from harness.kube import DATA_LABEL, STACK_LABEL, TASK_PODS, Kube
 from harness.process import run
 from harness.settings import ROOT, Settings
-from harness.stack import autoscaler, gobuild, recipes
+from harness.stack import autoscaler, cluster, gobuild, images, recipes
 from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, USER
 from harness.stack.kubectl import apply, kubectl, kustomize
 from harness.wait import until
@@ -27,8 +28,19 @@ READY_SECONDS = 600
 REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
 # What overlays differ in.
-KINDS = "deployments,statefulsets,poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
+WORKLOADS = "deployments,statefulsets,jobs"
+OTHERS = "poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
 FOLDERS = {"stack": "overlays", "mutant": "mutants"}
+RANDOM_BYTES = {
+    "admin-password": 24,
+    "jwt-secret": 48,
+    "api-secret-key": 48,
+    "postgres-password": 24,
+    "postgres-superuser-password": 24,
+    "postgres-replication-password": 24,
+}
+# A pooler that is gone without a word is missed after some 10 s; by itself, the kernel tries for a quarter of an hour.
+KEEPALIVE = "connect_timeout=5&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000"
 POOL_SIZE = 20
 SPEAKER_CPU = "100m"
 Say = Callable[[str], None]
@@ -42,9 +54,10 @@ def ensure(settings: Settings, say: Say) -> None:
     scales = autoscaler.wanted(manifests)
     if scales:
         autoscaler.ensure(settings, say)
+    _ensure_images(settings, manifests, say)
     say("applying the manifests")
     apply(settings, manifests)
-    _remove_others(settings)
+    switched = _remove_others(settings)
     if not scales:
         autoscaler.remove(settings)
     say("waiting for every component to be Ready")
@@ -56,6 +69,8 @@ def ensure(settings: Settings, say: Say) -> None:
         timeout=READY_SECONDS,
         every=2,
     )
+    if switched:
+        _hurry(kube, settings)
     # Last, for MetalLB's webhook is the last to answer, and every attempt before that costs the others time.
     say("giving the load balancer its address")
     _ensure_pool(settings)
@@ -65,6 +80,14 @@ def ensure(settings: Settings, say: Say) -> None:
         what="an address of the load balancer",
         timeout=120,
     )
+
+
+def _ensure_images(settings: Settings, manifests: str, say: Say) -> None:
+    """What these manifests need and the nodes do not have yet."""
+    table = recipes.load()
+    if names := images.addons_in(table, manifests):
+        say(f"putting {', '.join(names)} into the nodes")
+        images.ensure_addon(settings, table, names, [name for name, _, _ in cluster.containers(settings)], say)
 
 
 def rendered(settings: Settings) -> str:
@@ -102,20 +125,32 @@ def _folder(kind: str, name: str) -> Path:
     return folder
 
 
-def _remove_others(settings: Settings) -> None:
-    """Delete what belongs to another stack, the pods of tasks that nobody is there for any more, and those that failed.
+def _remove_others(settings: Settings) -> bool:
+    """Delete what belongs to another stack, the pods of tasks that nobody is there for any more, and those that failed;
+    returns whether another stack had workloads of its own.
 
-    Its pods get little grace: a worker that is asked to end waits for its broker, which goes with it.
+    Its pods get little grace: a worker that is asked to end waits for its broker, which goes with it. The rest comes
+    after them: Patroni keeps its state in the Endpoints of Services, and makes anew what goes before itself.
     """
     where = f"--namespace={settings.namespace}"
     of_others = (where, f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.deployment}")
+    until_gone = ("--wait=true", f"--timeout={REMOVE_SECONDS}s")
     owners = kubectl(settings, "get", "deployments,statefulsets", *of_others, "--output=name").split()
-    kubectl(settings, "delete", KINDS, *of_others, "--wait=true", f"--timeout={REMOVE_SECONDS}s", timeout=PATIENCE)
+    kubectl(settings, "delete", WORKLOADS, *of_others, *until_gone, timeout=PATIENCE)
     gone = [f"component in ({','.join(name.split('/')[-1] for name in owners)})"] if owners else []
     for selector in gone if settings.stack == "kubernetes" else [*gone, TASK_PODS]:
-        quickly = ("--grace-period=5", "--wait=true", f"--timeout={REMOVE_SECONDS}s")
-        kubectl(settings, "delete", "pods", where, f"--selector={selector}", *quickly, timeout=PATIENCE)
+        quickly = (f"--selector={selector}", "--grace-period=5", *until_gone)
+        kubectl(settings, "delete", "pods", where, *quickly, timeout=PATIENCE)
+    kubectl(settings, "delete", OTHERS, *of_others, *until_gone, timeout=PATIENCE)
     Kube(settings).change.delete_failed(settings.namespace)
+    return bool(owners)
+
+
+def _hurry(kube: Kube, settings: Settings) -> None:
+    """Give no more grace to what is on its way out: a worker that both stacks have waits for the other's broker."""
+    for pod in kube.pods(settings.namespace):
+        if pod.deleting:
+            kube.delete_pod(pod, grace_seconds=5)
 
 
 def _metallb(settings: Settings) -> str:
@@ -139,9 +174,10 @@ def with_processor_time(manifest: str, cpu: str) -> str:
 
 
 def _ensure_secret(settings: Settings) -> None:
-    """Make the shared keys and the login once; on a standing stack they are kept."""
-    query = ("get", "secret", SECRET, f"--namespace={settings.namespace}", "--ignore-not-found", "--output=name")
-    if kubectl(settings, *query).strip():
+    """Make the shared keys and the login once; what a standing stack has is kept, and what it lacks is added."""
+    kept = Kube(settings).secret(settings.namespace, SECRET)
+    made = make_secrets(kept)
+    if made == kept:
         return
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.namespace}}
     kubectl(settings, "apply", "--server-side", "--filename=-", stdin=json.dumps(namespace))
@@ -149,24 +185,25 @@ def _ensure_secret(settings: Settings) -> None:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": SECRET, "namespace": settings.namespace},
-        "stringData": make_secrets(),
+        "stringData": made,
     }
-    kubectl(settings, "create", "--filename=-", stdin=json.dumps(secret))
+    apply(settings, json.dumps(secret))
 
 
-def make_secrets() -> dict[str, str]:
-    """Fresh random keys and passwords, by the names that the manifests refer to."""
-    database, login = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-    url = f"airflow:{database}@postgres:5432/airflow"
-    return {
-        "admin-password": login,
+def make_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """All that the manifests refer to, by name: keys and passwords, kept or fresh, and what is made of them."""
+    made = {name: kept.get(name) or secrets.token_urlsafe(size) for name, size in RANDOM_BYTES.items()}
+    made["fernet-key"] = kept.get("fernet-key") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    login, user = made["admin-password"], f"airflow:{made['postgres-password']}"
+    direct, pooled = f"{user}@postgres:5432/airflow", f"{user}@pgbouncer:6543/airflow?{KEEPALIVE}"
+    return made | {
         "passwords.json": json.dumps({USER: login}),
-        "fernet-key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-        "jwt-secret": secrets.token_urlsafe(48),
-        "api-secret-key": secrets.token_urlsafe(48),
-        "postgres-password": database,
-        "sql-alchemy-conn": f"postgresql+psycopg2://{url}",
-        "celery-result-backend": f"db+postgresql+psycopg2://{url}",
+        "sql-alchemy-conn": f"postgresql+psycopg2://{direct}",
+        "celery-result-backend": f"db+postgresql+psycopg2://{direct}",
+        "pooled-sql-alchemy-conn": f"postgresql+psycopg2://{pooled}",
+        "pooled-sql-alchemy-conn-async": f"postgresql+psycopg://{pooled}",
+        "pooled-celery-result-backend": f"db+postgresql+psycopg2://{pooled}",
+        "pgbouncer-users.txt": f'"airflow" "{made["postgres-password"]}"\n',
     }
 
 

@@ -6,7 +6,7 @@ inside the nodes does each image bear its published reference, which the manifes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,9 @@ from harness.errors import CommandFailed, UsageError
 from harness.process import run
 from harness.settings import Settings
 from harness.stack import bundle, engine, gobuild
-from harness.stack.recipes import FOLDER, Table
+from harness.stack.recipes import FOLDER, PREFIX, Table
 from harness.stack.rootfs import ensure_base
 
-PREFIX = "airflow-chaos"
 PULL_SECONDS = 900
 BUILD_SECONDS = 1800
 Say = Callable[[str], None]
@@ -61,19 +60,33 @@ def ensure(settings: Settings, table: Table, say: Say) -> str:
     return todo.node
 
 
-def ensure_addon(settings: Settings, table: Table, names: tuple[str, ...], node: str, say: Say) -> None:
-    """Come to images that the node image does not carry, and put them into one node of the cluster."""
+def addons_in(table: Table, manifests: str) -> tuple[str, ...]:
+    """The images that these manifests name, and that the node image does not carry."""
+    return tuple(n for n, image in table.images.items() if image.addon and image.published in manifests)
+
+
+def ensure_addon(settings: Settings, table: Table, names: Sequence[str], nodes: Sequence[str], say: Say) -> None:
+    """Come to images that the node image does not carry, and put them into these nodes of the cluster."""
     how = plan(settings, table).how
+    for name in names:
+        _come_to(settings, table, name, how, say)
     local = {table.images[name].published: _local(table, name, how) for name in names}
-    absent = [name for name in names if not _present(_local(table, name, how))]
-    if absent:
-        (_build_addon if how == "build" else _pull)(settings, table, absent, say)
-    bundle.load(node, local)
+    for node in nodes:
+        bundle.load(node, local)
 
 
-def _build_addon(settings: Settings, table: Table, names: list[str], say: Say) -> None:
-    _compile(settings, table, list(dict.fromkeys(p for n in names for p in table.images[n].programs)), say)
-    _build(settings, table, names, say)
+def _come_to(settings: Settings, table: Table, name: str, how: str, say: Say) -> None:
+    """One image, after that which it is built on."""
+    image = table.images[name]
+    if _present(_local(table, name, how)):
+        return
+    if how == "pull" and not image.ours:
+        _pull(settings, table, [name], say)
+        return
+    if image.on:
+        _come_to(settings, table, image.on, how, say)
+    _compile(settings, table, list(image.programs), say)
+    _build(settings, table, [name], say, how)
 
 
 def _prune(table: Table, node: str) -> None:
@@ -114,19 +127,21 @@ def _compile(settings: Settings, table: Table, groups: list[str], say: Say) -> N
         gobuild.build(settings, table, name)
 
 
-def _build(settings: Settings, table: Table, names: list[str], say: Say) -> None:
-    base = ensure_base(settings, table, say)
+def _build(settings: Settings, table: Table, names: list[str], say: Say, how: str = "build") -> None:
     for name in names:
+        on = table.images[name].on
+        below = _local(table, on, how) if on else ensure_base(settings, table, say)
         say(f"building the image {name}")
-        _build_one(settings, table, name, base)
+        _build_one(settings, table, name, below)
 
 
-def _build_one(settings: Settings, table: Table, name: str, base: str) -> None:
+def _build_one(settings: Settings, table: Table, name: str, below: str) -> None:
+    """`below` is the image that stands for the one in the recipe's FROM."""
     image = table.images[name]
     contexts = {p: gobuild.build(settings, table, p) for p in image.programs}
     contexts["uv"] = Path(gobuild.uv()).parent
     command = [*engine.buildx(settings), "build", "--network=host", "--progress=plain", "--load", "--provenance=false"]
-    command += ["--build-context", f"{PREFIX}/base=docker-image://{base}"]
+    command += ["--build-context", f"{PREFIX}/{image.on or 'base'}=docker-image://{below}"]
     command += [word for p, path in contexts.items() for word in ("--build-context", f"{p}={path}")]
     command += ["--target", image.target] if image.target else []
     bundle_of_cas = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -157,7 +172,8 @@ def _carried(table: Table, how: str) -> tuple[str, ...]:
 
 
 def _local(table: Table, name: str, how: str) -> str:
-    return f"{PREFIX}/{name}:{table.image_key(name)}" if how == "build" else table.images[name].pinned
+    image = table.images[name]
+    return f"{PREFIX}/{name}:{table.image_key(name)}" if how == "build" or image.ours else image.pinned
 
 
 def _present(reference: str) -> bool:

@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.settings import ROOT
 
 FOLDER = ROOT / "images"
+PREFIX = "airflow-chaos"  # of what is built here, and of what nobody else publishes
 
 
 class Strict(BaseModel):
@@ -48,7 +49,14 @@ class Image(Strict):
     target: str = ""
     programs: tuple[str, ...] = ()
     node: bool = False
-    addon: bool = Field(default=False, exclude_if=lambda addon: not addon)  # else it would change every row's key
+    # Left out where they say nothing, else they would change every row's key.
+    addon: bool = Field(default=False, exclude_if=lambda addon: not addon)
+    on: str = Field(default="", exclude_if=lambda on: not on)
+
+    @property
+    def ours(self) -> bool:
+        """Whether no registry has it, so that every machine builds it."""
+        return self.published.startswith(f"{PREFIX}/")
 
     @property
     def pinned(self) -> str:
@@ -107,7 +115,10 @@ def load(folder: Path = FOLDER) -> Table:
         unknown = set(image.programs) - rows.programs.keys()
         if unknown:
             raise UsageError(f"images/images.toml: {name} needs programs that no row has: {', '.join(sorted(unknown))}")
-        inputs = [keys["base"], *(keys[f"programs/{p}"] for p in image.programs)]
+        if image.on and f"images/{image.on}" not in keys:
+            raise UsageError(f"images/images.toml: {name} is built on {image.on}, which no row before it has")
+        below = keys[f"images/{image.on}"] if image.on else keys["base"]
+        inputs = [below, *(keys[f"programs/{p}"] for p in image.programs)]
         keys[f"images/{name}"] = _hash(image.model_dump_json(), _files(folder / image.recipe, ("*",)), *inputs)
     return Table(rows.base, rows.programs, rows.images, keys)
 

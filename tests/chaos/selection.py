@@ -16,7 +16,7 @@ from harness import slo
 from harness.settings import ROOT
 
 DEFAULT = "celery"
-STACKS = (DEFAULT, "celery-single", "celery-keda", "kubernetes", "local")
+STACKS = (DEFAULT, "celery-single", "celery-keda", "celery-ha", "kubernetes", "local")
 QUICK = ("smoke", "quick")
 
 

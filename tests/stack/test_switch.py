@@ -11,7 +11,7 @@ from harness.cli import Progress
 from harness.kube import STACK_LABEL, Kube
 from harness.settings import Settings
 from harness.stack import steps
-from harness.stack.deploy import KINDS
+from harness.stack.deploy import OTHERS, WORKLOADS
 from harness.stack.kubectl import kubectl
 
 pytestmark = pytest.mark.stack
@@ -35,7 +35,7 @@ def switch(settings: Settings, stack: str) -> Settings:
 def stacks(settings: Settings) -> set[str]:
     """Of which stacks there are objects, by their labels."""
     where = (f"--namespace={settings.namespace}", f"--selector={STACK_LABEL}", "--output=json")
-    found = json.loads(kubectl(settings, "get", KINDS, *where))["items"]
+    found = json.loads(kubectl(settings, "get", f"{WORKLOADS},{OTHERS}", *where))["items"]
     return {item["metadata"]["labels"][STACK_LABEL] for item in found}
 
 

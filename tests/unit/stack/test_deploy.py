@@ -55,7 +55,22 @@ def test_secrets_fit_together() -> None:
     url = f"airflow:{made['postgres-password']}@postgres:5432/airflow"
     assert made["sql-alchemy-conn"] == f"postgresql+psycopg2://{url}"
     assert made["celery-result-backend"] == f"db+postgresql+psycopg2://{url}"
+    pooled = f"airflow:{made['postgres-password']}@pgbouncer:6543/airflow?"
+    assert made["pooled-sql-alchemy-conn"].startswith(f"postgresql+psycopg2://{pooled}")
+    assert made["pooled-sql-alchemy-conn-async"].startswith(f"postgresql+psycopg://{pooled}")
+    assert made["pooled-celery-result-backend"].startswith(f"db+postgresql+psycopg2://{pooled}")
+    assert made["pgbouncer-users.txt"] == f'"airflow" "{made["postgres-password"]}"\n'
     assert all(len(value) >= 32 for name, value in made.items())
+
+
+def test_a_standing_stack_keeps_its_secrets_and_gets_those_that_it_lacks() -> None:
+    made = make_secrets()
+    assert make_secrets(made) == made
+    older = {name: value for name, value in made.items() if not name.startswith(("pooled-", "postgres-s", "pgbouncer"))}
+    completed = make_secrets(older)
+    assert completed.keys() == made.keys()
+    assert older.items() <= completed.items()
+    assert completed["pooled-sql-alchemy-conn"] == made["pooled-sql-alchemy-conn"]
 
 
 def keys_named(found: Any) -> set[str]:

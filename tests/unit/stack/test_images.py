@@ -15,6 +15,8 @@ case "$1 $2" in
 "image inspect") grep -qxF -e "$5" "{there}" ;;
 "manifest inspect") grep -qxF -e "$3" "{online}" ;;
 "images {all}") cat "{there}" ;;
+"buildx build") echo "$@" >>"{built}"; while [ "$1" != --tag ]; do shift; done; echo "$2" >>"{there}" ;;
+"pull --quiet") echo "$3" >>"{there}" ;;
 "rmi "*) grep -vxF -e "$2" "{there}" >"{there}.new"; mv "{there}.new" "{there}" ;;
 *) exit 1 ;;
 esac
@@ -25,10 +27,10 @@ class Engine:
     """A stand-in for docker that knows which images stand and which a registry has."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._there, self._online = folder / "there", folder / "online"
+        self._there, self._online, self._built = folder / "there", folder / "online", folder / "built"
         self.has()
         self.registry_has()
-        text = DOCKER.format(there=self._there, online=self._online, all="airflow-chaos/*")
+        text = DOCKER.format(there=self._there, online=self._online, built=self._built, all="airflow-chaos/*")
         (folder / "docker").write_text(text, encoding="utf-8")
         (folder / "docker").chmod(0o755)
         monkeypatch.setenv("PATH", str(folder), prepend=":")
@@ -38,6 +40,11 @@ class Engine:
 
     def registry_has(self, *references: str) -> None:
         self._online.write_text("".join(f"{r}\n" for r in references), encoding="utf-8")
+
+    @property
+    def built(self) -> list[str]:
+        """The calls that built something."""
+        return self._built.read_text(encoding="utf-8").splitlines() if self._built.exists() else []
 
     @property
     def there(self) -> set[str]:
@@ -119,7 +126,31 @@ def test_nothing_is_missing_once_the_bundle_stands(engine: Engine, table: Table)
 def test_images_pulled_and_built_never_share_a_name(table: Table) -> None:
     assert node_of(table, "pull") != node_of(table, "build")
     for name, image in table.images.items():
-        assert images._local(table, name, "build") != images._local(table, name, "pull") == image.pinned
+        pulled = images._local(table, name, "pull")
+        assert pulled == (built(table, name) if image.ours else image.pinned)
+        assert image.ours or images._local(table, name, "build") != pulled
+
+
+def test_a_stack_asks_for_the_images_that_its_manifests_name(table: Table) -> None:
+    celery = "image: docker.io/library/redis:7.0.15-bookworm"
+    assert images.addons_in(table, celery) == ()
+    assert images.addons_in(table, f"{celery}\nimage: airflow-chaos/pgbouncer:1") == ("pgbouncer",)
+
+
+@pytest.mark.parametrize("how", ["pull", "build"])
+def test_what_no_registry_has_is_built_on_what_this_machine_has(
+    engine: Engine, table: Table, how: str, tmp_path: Path
+) -> None:
+    settings = Settings.model_validate({"images": how, "cache": tmp_path})
+    below = images._local(table, "postgres", how)
+    if how == "build":
+        engine.has(below)
+    images.ensure_addon(settings, table, ("patroni", "pgbouncer"), [], lambda said: None)
+    assert engine.there >= {below, built(table, "patroni"), built(table, "pgbouncer")}
+    assert len(engine.built) == 2
+    assert all(f"airflow-chaos/postgres=docker-image://{below}" in call for call in engine.built)
+    images.ensure_addon(settings, table, ("patroni", "pgbouncer"), [], lambda said: None)
+    assert len(engine.built) == 2
 
 
 def test_what_newer_recipes_replaced_is_removed_and_nothing_else(engine: Engine, table: Table) -> None:

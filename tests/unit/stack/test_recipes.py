@@ -137,6 +137,10 @@ def test_a_bundles_key_is_that_of_its_images_and_of_how_they_are_had(folder: Pat
         (TABLE.replace("suite =", "suit ="), "suit"),
         (TABLE.replace('programs = ["one"]', 'programs = ["three", "four"]'), "red needs programs .* four, three"),
         (TABLE.replace('recipe = "blue"', ""), "recipe"),
+        (
+            TABLE.replace('recipe = "red"', 'recipe = "red"\non = "blue"', 1),
+            "red is built on blue, which no row before it",
+        ),
     ],
 )
 def test_a_wrong_table_is_refused(folder: Path, text: str, said: str) -> None:
@@ -149,6 +153,17 @@ def test_pulling_is_by_digest_where_one_is_known(folder: Path) -> None:
     images = load(folder).images
     assert images["blue"].pinned == "r.example/blue:1@sha256:00"
     assert images["red"].pinned == "r.example/red:1"
+
+
+def test_an_image_is_another_when_that_below_it_is(folder: Path) -> None:
+    with (folder / "images.toml").open("a", encoding="utf-8") as table:
+        table.write('[images.dark]\npublished = "airflow-chaos/dark:1"\nrecipe = "blue"\non = "red"\n')
+    before = load(folder)
+    assert [name for name, image in before.images.items() if image.ours] == ["dark"]
+    write("red/Dockerfile", "FROM elsewhere")(folder)
+    after = load(folder)
+    assert before.image_key("dark") != after.image_key("dark")
+    assert before.image_key("blue") == after.image_key("blue")
 
 
 parts = st.lists(st.binary(max_size=6) | st.text("ab0", max_size=6), max_size=4)

@@ -1,0 +1,7 @@
+# Starts a Sentinel. It writes what it learns into its own configuration, which is on its volume and comes first.
+set -eu
+learnt=/data/sentinel.conf
+[ -s $learnt ] || sed "s/SELF/$HOSTNAME.sentinel/" /etc/sentinel/sentinel.conf >$learnt
+# A name that nobody has yet would be the end of it.
+until getent hosts broker-0.broker >/dev/null; do sleep 1; done
+exec redis-server $learnt --sentinel
