@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Group
 from rich.table import Table
 
+from harness import lease
 from harness.chaos import leftovers
 from harness.chaos.undoing import UNDO_SECONDS
 from harness.errors import HarnessError
@@ -59,10 +60,19 @@ def heal(settings: Settings) -> list[str]:
 
 
 def _put_right(settings: Settings, *, wait: bool) -> list[str]:
-    said = _repair(settings)
-    if wait:
-        said.append(_wait_until_whole(settings))
-    return said + _paused(settings)
+    """Whoever else is at work in the cluster must end first; one that was killed is waited for until its Lease ran out.
+
+    Raises `UsageError`, by name, where one is alive.
+    """
+    claim = lease.take(Kube(settings), settings.namespace, "heal", lease.LASTS_S + lease.SETTLES_S)
+    try:
+        said = _repair(settings)
+        if wait:
+            said.append(_wait_until_whole(settings))
+        return said + _paused(settings)
+    finally:
+        if claim:
+            claim.release()
 
 
 def _paused(settings: Settings) -> list[str]:
