@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
 from harness import lease
@@ -34,10 +35,11 @@ def status(settings: Settings) -> Group:
         for component, replicas in sorted(kube.ready_replicas(namespace).items()):
             where = sorted({p.node.removeprefix(f"{settings.cluster}-") for p in pods if p.component == component})
             colour = "green" if replicas.ready == replicas.desired else "red"
-            table.add_row(component, f"[{colour}]{replicas.ready}/{replicas.desired}[/]", ", ".join(where))
+            ready = f"[{colour}]{replicas.ready}/{replicas.desired}[/]"
+            table.add_row(escape(component), ready, escape(", ".join(where)))
     nodes = kube.nodes()
-    ready = sum(node.ready for node in nodes)
-    return Group(table, f"{ready}/{len(nodes)} nodes Ready", f"entry: {open_access(settings, kube).base_url}")
+    up = sum(node.ready for node in nodes)
+    return Group(table, f"{up}/{len(nodes)} nodes Ready", escape(f"entry: {open_access(settings, kube).base_url}"))
 
 
 def heal(settings: Settings) -> list[str]:
