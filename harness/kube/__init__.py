@@ -8,7 +8,7 @@ from harness.kube.neighbours import Neighbours, of_cluster
 from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.permit import ALLOW_LABEL, Place
 from harness.kube.rights import Right
-from harness.kube.source import Change, KubeError, Listing, Source
+from harness.kube.source import UNREADABLE, Change, KubeError, Listing, Source
 
 __all__ = [
     "ALLOW_LABEL",
@@ -18,6 +18,7 @@ __all__ = [
     "REFUSED",
     "STACK_LABEL",
     "TASK_PODS",
+    "UNREADABLE",
     "Change",
     "Changed",
     "EndpointSlice",

@@ -22,7 +22,7 @@ from harness.kube.leases import Leases
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
 from harness.kube.permit import Namespace, Permit, Place, place_of
 from harness.kube.rights import Right, denied
-from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
+from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, reaching
 from harness.settings import Settings
 
 STACK_LABEL = "airflow-chaos/stack"
@@ -191,11 +191,13 @@ class Kube:
         try:
             with reaching():
                 found = self._core.read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT_S)
+                return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
         except KubeError as refused:
             if refused.status == 404:
                 return {}
+            if refused.status == UNREADABLE:  # what cannot be read would be quoted
+                raise KubeError(f"the Secret {namespace}/{name} cannot be read", UNREADABLE) from None
             raise
-        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
 
     def server_version(self) -> str:
         """The cluster's own version, like v1.37.0."""
