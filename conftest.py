@@ -50,9 +50,9 @@ def chaos_results(request: pytest.FixtureRequest) -> list[tuple[Path, Outcome, s
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The verdict of every experiment, with what was measured, and where its report is."""
     for folder, outcome, remark in config.stash[RESULTS]:
-        terminalreporter.section(f"{outcome.experiment} on {outcome.stack}: {outcome.verdict}")
+        terminalreporter.section(one_line(f"{outcome.experiment} on {outcome.stack}: {outcome.verdict}"))
         for check in outcome.checks:
             terminalreporter.line(one_line(f"{check.verdict!s:8} {check.name:28} {check.because}"))
         if remark:
-            terminalreporter.line(remark)
+            terminalreporter.line(one_line(remark))
         terminalreporter.line(f"report: {folder / 'report.html'}")

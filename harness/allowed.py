@@ -72,6 +72,7 @@ class _File:
             raise _RefusedError("dry", "a dry experiment breaks nothing, so nothing could be judged")
         for name in ("configuration", "secrets"):
             self._literal(_object(self._raw.get(name, {}), name), name)
+        _by_environment(self._raw.get("secrets", {}), "secrets")
         self._controls(self._raw, "")
         hypothesis = self._raw.get("steady-state-hypothesis")
         if hypothesis is not None:
@@ -192,6 +193,18 @@ def _signature(func: Callable[..., Any]) -> type[BaseModel]:
     }
     strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(func.__name__, __config__=strict, **fields)
+
+
+def _by_environment(found: Any, place: str) -> None:
+    """Chaos Toolkit's journal holds the file as it is, so what stands in it is no secret."""
+    if isinstance(found, dict) and found.get("type") == "env":
+        if "default" in found:
+            raise _RefusedError(f"{place}.default", "it would stand in the journal; leave it to the environment")
+    elif isinstance(found, dict):
+        for name, item in found.items():
+            _by_environment(item, f"{place}.{name}")
+    else:
+        raise _RefusedError(place, "it would stand in the journal; give it by the environment: type 'env', and its key")
 
 
 def _component(component: str, method: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from harness.answers import Answer
 from harness.errors import HarnessError, UsageError
 
 PAGE = 100  # Airflow's own upper limit
+LOGIN = "/auth/token"
 Json = dict[str, Any]
 A = TypeVar("A", bound=Answer)
 
@@ -65,12 +66,12 @@ class Calls:
 
     def login(self) -> str:
         """Get a token for this user, and return it. Raises `UsageError` where the login is refused."""
-        reply = self._send("POST", "/auth/token", json={"username": self._username, "password": self._password})
+        reply = self._send("POST", LOGIN, json={"username": self._username, "password": self._password})
         if reply.status_code in (401, 403):
             raise UsageError(f"Airflow at {self.base_url} refused the login of {self._username}; run `harness up`")
         body = self._body(reply)
         if reply.status_code != 201 or not isinstance(body.get("access_token"), str):
-            raise self._unexpected("POST /auth/token", reply)
+            raise self._unexpected(f"POST {LOGIN}", reply)
         self._token = body["access_token"]
         return self._token
 
@@ -156,7 +157,8 @@ class Calls:
         return body
 
     def _unexpected(self, asked: str, reply: requests.Response) -> AirflowUnavailable:
-        said = " ".join(reply.text.split())[:200]
+        # An answer to a login holds a token, or repeats the password that it does not understand.
+        said = reply.reason if LOGIN in asked else " ".join(reply.text.split())[:200]
         message = f"{asked} at {self.base_url} was answered {reply.status_code}: {said}"
         return AirflowUnavailable(message, status=reply.status_code)
 

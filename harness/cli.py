@@ -97,7 +97,7 @@ def doctor() -> None:
         look = step.look(settings)
         table.add_row(step.name, "[green]✓[/green]" if look.done else "·", escape(look.plan))
     known = calibrating.known(settings)
-    plan = f"done {known.wall}" if known else "the prober is measured against a server that fails by a script"
+    plan = escape(f"done {known.wall}") if known else "the prober is measured against a server that fails by a script"
     table.add_row("calibration", "[green]✓[/green]" if known else "·", plan)
     out.print(table)
     steps.refuse_small_machine(settings)

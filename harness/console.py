@@ -84,18 +84,18 @@ def show(outcome: Outcome, folder: Path) -> None:
     """The verdict as a table, and in words what was not passed."""
     table = Table("check", "verdict", "measure", "limit", box=None)
     for c in outcome.checks:
-        limit = "" if c.limit is None else f"{c.limit:g} {c.unit}"
-        measure = "" if c.measure is None else f"{_number(c.measure)} {c.unit}"
-        table.add_row(escape(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit)
+        limit = "" if c.limit is None else _cell(f"{c.limit:g} {c.unit}")
+        measure = "" if c.measure is None else _cell(f"{_number(c.measure)} {c.unit}")
+        table.add_row(_cell(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit)
     out.print(table)
     for c in outcome.checks:
         if c.verdict is not Verdict.PASS:
             out.print(
-                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {escape(one_line(f'{c.name}: {c.because}'))}",
+                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {_cell(f'{c.name}: {c.because}')}",
                 highlight=False,
                 soft_wrap=True,
             )
-    what = escape(one_line(f"{outcome.experiment} on {outcome.stack}: {folder}"))
+    what = _cell(f"{outcome.experiment} on {outcome.stack}: {folder}")
     out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
 
 
@@ -104,7 +104,7 @@ def show_calibration(found: Calibration) -> None:
     table = Table("kind", "connections", "outages", "least", "median", "most", "not true", box=None)
     for row in found.rows:
         errors = (f"{value:+.1f} ms" for value in (row.least_ms, row.median_ms, row.most_ms))
-        table.add_row(row.kind, row.conn, str(row.outages), *errors, str(row.unfounded))
+        table.add_row(_cell(row.kind), _cell(row.conn), str(row.outages), *errors, str(row.unfounded))
     out.print(table)
     verdict = Verdict.PASS if found.holds else Verdict.INVALID
     end = "" if found.holds else "; every run here is INVALID until it holds: end what else runs, and calibrate again"
@@ -121,16 +121,16 @@ def show_repeated(repeated: Repeated, folder: Path) -> None:
     table = Table("measure", "min", "median", "lies in", "p95", "limit", box=None)
     table.columns[0].no_wrap = True
     for m in repeated.measures:
-        limit = "" if m.limit is None else f"{m.limit:g} {m.unit}"
+        limit = "" if m.limit is None else _cell(f"{m.limit:g} {m.unit}")
         within = f"{_number(m.low)} to {_number(m.high)}" if m.low < m.high else _number(m.low)
-        table.add_row(escape(m.name), _number(m.least), _number(m.median), within, _number(m.p95), limit)
+        table.add_row(_cell(m.name), _number(m.least), _number(m.median), within, _number(m.p95), limit)
     out.print(table)
     for m in repeated.measures[:1]:
         plainly(
             f"Of {m.runs} runs, the true median lies where it is said to with {100 * m.sure:.0f} %, "
             f"and the largest one is above the true p95 with {100 * m.sure_p95:.0f} %."
         )
-    what = escape(one_line(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}"))
+    what = _cell(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}")
     colour = COLOURS[repeated.verdict]
     out.print(f"[bold {colour}]{repeated.verdict}[/] {what}", highlight=False, soft_wrap=True)
 
@@ -145,13 +145,13 @@ def show_drifts(drifts: list[Drift]) -> None:
             "median",
             "p95",
             "newest is",
-            title=escape(f"{experiment} on {stack}"),
+            title=_cell(f"{experiment} on {stack}"),
             box=None,
         )
         table.columns[0].no_wrap = True
         for d in group:
             middle, high = ("" if v is None else _number(v) for v in (d.median, d.p95))
-            table.add_row(escape(d.name), f"{_number(d.newest)} {d.unit}", str(d.earlier), middle, high, d.said)
+            table.add_row(_cell(d.name), _cell(f"{_number(d.newest)} {d.unit}"), str(d.earlier), middle, high, d.said)
         out.print(table)
 
 
@@ -159,14 +159,14 @@ def show_changes(changes: list[Change], confidence: float) -> None:
     """Comparison by comparison, a table for each experiment, and what they say together."""
     for (experiment, stack), group in groupby(changes, key=lambda c: (c.experiment, c.stack)):
         table = Table("compared", "newest", "earlier", "runs", "p", "finding", box=None)
-        table.title = escape(f"{experiment} on {stack}")
+        table.title = _cell(f"{experiment} on {stack}")
         table.columns[0].no_wrap = True
         for c in group:
-            values = ("" if v is None else f"{_number(v)} {c.unit}" for v in (c.newest, c.earlier))
+            values = ("" if v is None else _cell(f"{_number(v)} {c.unit}") for v in (c.newest, c.earlier))
             runs = f"{c.compared.newest}, {c.compared.earlier}"
             more = f"; {c.more} more run{'s' * (c.more > 1)}" if c.more else ""
             finding = f"[{FINDINGS[c.finding]}]{c.finding}[/]{more}"
-            table.add_row(escape(c.compared.name), *values, runs, f"{c.compared.p:.2g}", finding)
+            table.add_row(_cell(c.compared.name), *values, runs, f"{c.compared.p:.2g}", finding)
         out.print(table)
     counts = Counter(c.finding for c in changes)
     told = ", ".join(f"[{FINDINGS[f]}]{counts[f]} {f}[/]" for f in Finding if counts[f])
@@ -177,14 +177,14 @@ def show_changes(changes: list[Change], confidence: float) -> None:
 def show_counts(counts: list[Count]) -> None:
     """A table for each stack, and what all runs say together."""
     for stack, group in groupby(sorted(counts, key=lambda c: c.stack), key=lambda c: c.stack):
-        table = Table("experiment", title=escape(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table("experiment", title=_cell(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.columns[0].no_wrap = True
         for name in ("runs", *Verdict, "known", "FAIL ≤", "INVALID ≤", "p95"):
             table.add_column(name, justify="right", style=COLOURS[name] if isinstance(name, Verdict) else None)
         for one in group:
             numbers = (one.runs, one.passed, one.invalid, one.failed, one.explained)
             shares = (one.failing.most, one.doubtful.most, one.sure)
-            table.add_row(escape(one.experiment), *map(str, numbers), *map(percent, shares))
+            table.add_row(_cell(one.experiment), *map(str, numbers), *map(percent, shares))
         out.print(table)
     whole = together(counts)
     plainly(
@@ -199,7 +199,7 @@ def show_matrix(found: Matrix) -> None:
         plainly("no run is judged yet; run an experiment first")
     figures = ("median", "worst", "limit", "floor")
     for number, stack in enumerate(found.stacks):
-        table = Table("experiment", "measure", title=escape(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table("experiment", "measure", title=_cell(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.columns[0].no_wrap = True
         for name in (*Verdict, *figures):
             table.add_column(name, justify="right", style=COLOURS[name] if isinstance(name, Verdict) else None)
@@ -209,8 +209,13 @@ def show_matrix(found: Matrix) -> None:
                 shown = (counts.get(v, "") for v in Verdict)
                 measured = ("" if f is None else f"{f:.3g}" for f in (cell.median, cell.worst, cell.limit, cell.floor))
                 measure = f"{cell.name.split('.')[-1].replace('_', ' ')}, {cell.unit}"
-                table.add_row(escape(row.experiment), measure, *map(str, shown), *measured)
+                table.add_row(_cell(row.experiment), _cell(measure), *map(str, shown), *measured)
         out.print(table)
+
+
+def _cell(text: str) -> str:
+    """Text of others within a line: it is no markup, and begins no other line."""
+    return escape(one_line(text))
 
 
 def _number(value: float) -> str:

@@ -18,7 +18,7 @@ from chaoslib.run import RunEventHandler
 from harness import allowed
 from harness import experiment as experiments
 from harness.errors import EXIT_FAIL, EXIT_INTERNAL, HarnessError
-from harness.foreign import one_line, visible
+from harness.foreign import one_line
 from harness.outcome import Verdict
 from harness.run import Result, Run, desk
 from harness.settings import Settings
@@ -88,7 +88,7 @@ def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> 
         desk.result = desk.run.close(state)
     except HarnessError as cause:
         desk.refusal = cause
-        print(f"error: {visible(str(cause))}", file=sys.stderr)
+        print(f"error: {cause}", file=sys.stderr)
     if desk.result is not None and not desk.embedded:
         _tell(desk.result)
     passed = desk.result is not None and desk.result.outcome.verdict is Verdict.PASS
@@ -116,12 +116,12 @@ def _tell(result: Result) -> None:
     for check in result.outcome.checks:
         if check.verdict is not Verdict.PASS:
             print(one_line(f"{check.verdict} {check.name}: {check.because}"))
-    print(f"{result.outcome.verdict} {result.outcome.experiment}: {result.folder / 'report.html'}")
+    print(one_line(f"{result.outcome.verdict} {result.outcome.experiment}: {result.folder / 'report.html'}"))
 
 
 def _refuse(cause: HarnessError) -> None:
     desk.refusal = cause
     if not desk.embedded:
         prefix = "internal error" if cause.exit_code == EXIT_INTERNAL else "error"
-        print(f"{prefix}: {visible(str(cause))}", file=sys.stderr)
+        print(f"{prefix}: {cause}", file=sys.stderr)
     raise InterruptExecution(str(cause)) from cause

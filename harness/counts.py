@@ -14,6 +14,7 @@ from pathlib import Path
 from harness import known
 from harness.errors import UsageError
 from harness.files import write
+from harness.foreign import markdown
 from harness.judge.rates import Rate, sure_of_p95
 from harness.outcome import Verdict
 from harness.settings import ROOT, Profile
@@ -179,7 +180,7 @@ def page(record: Sequence[Kept], known_file: Path = KNOWN) -> str:
 def _cells(count: Count) -> list[str]:
     numbers = (count.runs, count.passed, count.invalid, count.explained, count.failed)
     shares = [text for rate in (count.failing, count.doubtful) for text in (percent(rate.most), _within(rate))]
-    return [count.experiment, count.stack, *map(str, numbers), *shares]
+    return [markdown(count.experiment), markdown(count.stack), *map(str, numbers), *shares]
 
 
 def percent(share: float) -> str:
@@ -200,7 +201,7 @@ def _machines(record: Iterable[Kept]) -> list[str]:
     lines = ["| machine | version | runs | first | last |", "| --- | --- | ---: | --- | --- |"]
     for (machine, version), own in sorted(places.items()):
         days = sorted(run.wall[:10] for run in own)
-        lines.append(f"| {machine} | {version} | {len(own)} | {days[0]} | {days[-1]} |")
+        lines.append(f"| {markdown(machine)} | {markdown(version)} | {len(own)} | {days[0]} | {days[-1]} |")
     return lines
 
 

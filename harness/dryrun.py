@@ -10,7 +10,7 @@ from harness.bounds import owed, patience_s
 from harness.braking import in_force
 from harness.experiment import Experiment
 from harness.judge.checks import amount
-from harness.preflight import look
+from harness.preflight import enter, look
 from harness.settings import Settings
 from harness.slo import Bound
 
@@ -24,7 +24,7 @@ def dry_run(path: Path, settings: Settings) -> list[str]:
     allowed.check(experiment, settings.allow_providers)
     here = experiment.at(settings.stack, settings.profile)
     bounds = owed(here, settings)
-    ground = look(here, settings)
+    ground = look(here, settings, enter(here, settings))
     return [
         f"{here.name} on {settings.deployment}, {ground.kube.place}, seed {here.plan.seed}",
         *([f"would hit: {aim}" for aim in ground.aims] or ["would hit: nothing"]),

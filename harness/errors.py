@@ -10,13 +10,16 @@
     ├── StorageError        exit 74  a file or folder cannot be read or written: a full disk, no right to it
     └── HistoryError        exit 64  a recorded run is of a format that this version does not know
 
-A message says what happened, to what, and what to do next.
+A message says what happened, to what, and what to do next. It may quote what a cluster or a file says, and whoever
+catches it prints it: so it is made harmless to a terminal here.
 """
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
+
+from harness.foreign import visible
 
 EXIT_PASS = 0
 EXIT_FAIL = 1
@@ -35,6 +38,9 @@ class HarnessError(Exception):
     """Base of all; its exit code is that of an internal error."""
 
     exit_code = EXIT_INTERNAL
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
 
 
 class UsageError(HarnessError):

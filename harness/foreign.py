@@ -1,4 +1,4 @@
-"""Texts of others, to be printed: what a server, a cluster or a file says must not steer the terminal."""
+"""Texts of others, to be shown: what a server, a cluster or a file says must neither steer a terminal nor be markup."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_MARKUP = re.compile(r"[\\`*_\[\]<>&|]")
+
 
 def visible(text: str) -> str:
     """The same with what would steer a terminal written out, as in a Python string."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def markdown(text: str) -> str:
+    """As `one_line`, for a cell of a table in Markdown, as plain text."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
 
 
 def one_line(text: str) -> str:

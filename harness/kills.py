@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.foreign import markdown
 from harness.outcome import Outcome, Verdict
 
 EVIDENCE = "evidence."
@@ -150,4 +151,4 @@ def _row(trial: Trial, rest: Trial | None, before: Sequence[Fate]) -> str:
     seen = "" if rest is None else f"{rest.verdict} {', '.join(rest.failed or rest.doubted)}".strip()
     fate = f"{trial.fate} (before: {', '.join(before)})" if set(before) - {trial.fate} else trial.fate
     cells = (trial.kind, f"`{trial.mutant}`: {trial.title}", trial.experiment, named, fate, bad, seen)
-    return f"| {' | '.join(cells)} | {trial.because.replace('|', '/')} |"
+    return f"| {' | '.join(cells)} | {markdown(trial.because)} |"

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness import allowed, console, experiment, recorded, rights, trend
 from harness import catalogue as catalogues
-from harness import console, recorded, trend
 from harness import counts as counting
 from harness import gate as gates
 from harness.console import plainly, show
@@ -101,3 +101,23 @@ def catalogue(
     page = catalogues.page(EXPERIMENTS, settings.slo_file, figures)
     write(docs / "experiments.md", page)
     plainly(str(docs / "experiments.md"))
+
+
+@app.command()
+def rbac(
+    experiments: Annotated[list[Path] | None, typer.Argument(help="files below experiments/; all by default")] = None,
+    account: Annotated[str, typer.Option(help="the ServiceAccount that gets them, as namespace/name")] = "",
+) -> None:
+    """Print the Roles that the experiments need, and as little as must be a ClusterRole, to be applied with kubectl.
+
+    What enters or switches nodes goes by docker, which no Role gives: it needs a kind cluster on this machine. The
+    first line names such actions.
+    """
+    settings = Settings.of()
+    chosen = [experiment.load(path) for path in experiments or sorted(EXPERIMENTS.glob("*.json"))]
+    for one in chosen:
+        allowed.check(one, settings.allow_providers)
+    roles = rights.manifests(rights.needed(chosen, settings), account or f"{settings.namespace}/{rights.NAME}")
+    if beyond := rights.entering(chosen):
+        plainly(f"# Not by any Role, but by docker on this machine: {', '.join(beyond)}.")
+    plainly(roles.rstrip())

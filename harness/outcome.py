@@ -68,7 +68,7 @@ class Outcome(BaseModel):
     checks: tuple[Check, ...]
 
     def save(self, path: Path) -> None:
-        write(path, self.model_dump_json(indent=2) + "\n")
+        write(path, self.model_dump_json(indent=2, ensure_ascii=True) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Outcome:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from harness import calibrate
+from harness import calibrate, rights
 from harness.airflow import Airflow
 from harness.chaos import leftovers
 from harness.chaos.aims import Aim, Aims
@@ -47,11 +47,26 @@ class Ground:
     paused: tuple[str, ...]
 
 
-def look(experiment: Experiment, settings: Settings) -> Ground:
+def enter(experiment: Experiment, settings: Settings) -> Kube:
+    """The cluster's door, where we may do there what the experiment needs. Raises `UsageError`, with nothing touched.
+
+    All rights that are missing are named at once; but first, who lets us see it must allow faults there at all.
+    """
+    kube = Kube(settings)
+    missing = kube.denied(rights.needed([experiment], settings))
+    if rights.guard(settings.namespace) not in missing:
+        kube.confirm(settings.namespace)
+    if not kube.ours:  # there, it may be done without
+        missing = [right for right in missing if right not in rights.claim(settings.namespace)]
+    if missing:
+        what = "; ".join(map(str, missing))
+        raise UsageError(f"the cluster does not let us {what}; have what `harness rbac` prints applied to it")
+    return kube
+
+
+def look(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
     """Look at everything that the run stands on, and touch nothing. Raises `UsageError` at the first thing that is not
     as it must be."""
-    kube = Kube(settings)
-    kube.confirm(settings.namespace)
     if owner := Owner.of(settings):
         owner.agree()
     _right_stack(kube, settings)
@@ -69,9 +84,9 @@ def look(experiment: Experiment, settings: Settings) -> Ground:
     return Ground(kube, access, replicas, namespaces, versions, calibration, tuple(aims), paused)
 
 
-def check_ground(experiment: Experiment, settings: Settings) -> Ground:
+def check_ground(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
     """As `look`, and make ready what the load needs. Raises `UsageError`, with nothing broken."""
-    ground = look(experiment, settings)
+    ground = look(experiment, settings, kube)
     _prepare(experiment, ground)
     try:
         wait_quiet(print)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
-from harness import allowed, recorded
+from harness import allowed, lease, recorded
 from harness import experiment as experiments
 from harness.airflow import Airflow
 from harness.bounds import owed, patience_s
@@ -33,7 +33,7 @@ from harness.history import End, Event, Phase, Recorder
 from harness.locking import only_one
 from harness.observe.brake import Brake
 from harness.outcome import Outcome
-from harness.preflight import Ground, check_ground, describe
+from harness.preflight import Ground, check_ground, describe, enter
 from harness.records import ABORTED
 from harness.rig import Rig
 from harness.settings import Settings
@@ -74,6 +74,7 @@ class Run:
         self._phase: PhaseName | None = None
         self._context: fault_context.Context | None = None
         self._brake = Brake((), print)
+        self._claim: lease.Claim | None = None
         self._problems: list[str] = []
         self._complete = False
 
@@ -84,7 +85,9 @@ class Run:
         self._patience_s = patience_s(plan, bounds)
         self._lock = only_one(settings)
         try:
-            ground = check_ground(self._experiment, settings)
+            kube = enter(self._experiment, settings)
+            self._claim = lease.take(kube, settings.namespace, self.folder.name)
+            ground = check_ground(self._experiment, settings, kube)
             self._door = ground.access.airflow(WINDOW_CALL_S)
             names = self._experiment.plan.schedules
             schedules = window.open_for(settings, self._door, names, self.folder.name) if names else {}
@@ -92,7 +95,7 @@ class Run:
         except BaseException:
             with suppress(HarnessError):
                 self._close_window()
-            self._lock.close()
+            self._leave()
             raise
         self._recorder = Recorder.create(self.folder / "history.jsonl")
         self._recorder.write(meta.model_copy(update={"remade": self._remade}))
@@ -100,6 +103,16 @@ class Run:
         self._bind(ground, self._rig)
         self._rig.start()
         self._brake.start()
+
+    def _leave(self) -> None:
+        """Let others in: in the cluster, and on this machine."""
+        self._release()
+        self._lock.close()
+
+    def _release(self) -> None:
+        claim, self._claim = self._claim, None
+        if claim and (lost := claim.release()):
+            self._problems.append(lost)
 
     def _close_window(self) -> None:
         if self._door is None:
@@ -180,7 +193,7 @@ class Run:
                 self._wind_up(journal)
             finally:
                 self._unbind()
-                self._lock.close()
+                self._leave()
         write(self.folder / "journal.json", json.dumps(journal, indent=2, default=str))
         outcome = recorded.check(self.folder, save=True)
         return Result(self.folder, outcome, interrupted=journal.get("status") == "interrupted")
@@ -198,6 +211,7 @@ class Run:
         except HarnessError as cause:
             self._problems.append(f"DAGs may still run by themselves: {cause}; run harness heal")
         self._problems += self._rig.stop() if self._rig else []
+        self._release()
         self.enter(None)
         whole = self._complete and not self._problems and journal.get("status") == "completed"
         for problem in self._problems:

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 
+from harness import lease
 from harness.chaos import leftovers
 from harness.chaos.undoing import UNDO_SECONDS
 from harness.errors import HarnessError
@@ -33,10 +35,11 @@ def status(settings: Settings) -> Group:
         for component, replicas in sorted(kube.ready_replicas(namespace).items()):
             where = sorted({p.node.removeprefix(f"{settings.cluster}-") for p in pods if p.component == component})
             colour = "green" if replicas.ready == replicas.desired else "red"
-            table.add_row(component, f"[{colour}]{replicas.ready}/{replicas.desired}[/]", ", ".join(where))
+            ready = f"[{colour}]{replicas.ready}/{replicas.desired}[/]"
+            table.add_row(escape(component), ready, escape(", ".join(where)))
     nodes = kube.nodes()
-    ready = sum(node.ready for node in nodes)
-    return Group(table, f"{ready}/{len(nodes)} nodes Ready", f"entry: {open_access(settings, kube).base_url}")
+    up = sum(node.ready for node in nodes)
+    return Group(table, f"{up}/{len(nodes)} nodes Ready", escape(f"entry: {open_access(settings, kube).base_url}"))
 
 
 def heal(settings: Settings) -> list[str]:
@@ -59,10 +62,19 @@ def heal(settings: Settings) -> list[str]:
 
 
 def _put_right(settings: Settings, *, wait: bool) -> list[str]:
-    said = _repair(settings)
-    if wait:
-        said.append(_wait_until_whole(settings))
-    return said + _paused(settings)
+    """Whoever else is at work in the cluster must end first; one that was killed is waited for until its Lease ran out.
+
+    Raises `UsageError`, by name, where one is alive.
+    """
+    claim = lease.take(Kube(settings), settings.namespace, "heal", lease.LASTS_S + lease.SETTLES_S)
+    try:
+        said = _repair(settings)
+        if wait:
+            said.append(_wait_until_whole(settings))
+        return said + _paused(settings)
+    finally:
+        if claim:
+            claim.release()
 
 
 def _paused(settings: Settings) -> list[str]:

@@ -9,7 +9,7 @@ still reports the container's exit code before the object goes.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.chaos.blast import Blow
@@ -33,7 +33,7 @@ def kill(context: Context, namespace: str, selector: str, pick: str, away_s: flo
     for node in closed:
         context.kube.change.close(node)
     until = time.monotonic() + away_s
-    _sigkill(strike, pods, delete=True)
+    _sigkill(strike, pods, then=lambda pod: context.kube.delete_pod(pod, grace_seconds=1))
     strike.watch(KILLED_WITHIN_S, objects=True)
     time.sleep(max(0.0, until - time.monotonic()))
     return strike.prove_gone(KILLED_WITHIN_S, **({"away_s": away_s} if away_s else {}))
@@ -43,7 +43,7 @@ def crash(context: Context, namespace: str, selector: str, pick: str) -> list[di
     """SIGKILL every process of the pods and leave the pods: the kubelet starts their containers again."""
     pods = chosen(context, namespace, selector, pick)
     strike = Strike.begin(context, "crash_pods", namespace, selector, Blow(pods), settled=True)
-    _sigkill(strike, pods, delete=False)
+    _sigkill(strike, pods)
     return strike.prove_gone(KILLED_WITHIN_S, objects=False)
 
 
@@ -112,12 +112,11 @@ def movable(kube: Kube, namespaces: Sequence[str], node: str) -> list[Pod]:
     return [pod for pod in on_node(kube, namespaces, node) if not pod.daemon]
 
 
-def _sigkill(strike: Strike, pods: list[Pod], *, delete: bool) -> None:
+def _sigkill(strike: Strike, pods: list[Pod], then: Callable[[Pod], object] = lambda _: None) -> None:
     t = strike.context.recorder.now()  # before the kill: what is measured from here can only come out longer
     hit = nodes.kill(containers_by_node(pods))
-    if delete:
-        for pod in pods:
-            strike.context.kube.delete_pod(pod, grace_seconds=1)
+    for pod in pods:
+        then(pod)
     for pod in pods:
         if processes := _of(pod, hit):
             strike.hit(pod, processes, t, signal="SIGKILL")

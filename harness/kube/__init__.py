@@ -1,30 +1,37 @@
-"""The only door to Kubernetes: its API (`client`, `changes`), and its nodes: processes, power, packets on the way."""
+"""The only door to Kubernetes: its API (`client`, `changes`, `leases`, `rights`), and its nodes: processes, power,
+packets on the way."""
 
 from harness.kube.changes import EVICTED, REFUSED, Changed
 from harness.kube.client import STACK_LABEL, Kube
+from harness.kube.leases import LEASE, Lease
 from harness.kube.neighbours import Neighbours, of_cluster
 from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
 from harness.kube.permit import ALLOW_LABEL, Place
-from harness.kube.source import Change, KubeError, Listing, Source
+from harness.kube.rights import Right
+from harness.kube.source import UNREADABLE, Change, KubeError, Listing, Source
 
 __all__ = [
     "ALLOW_LABEL",
     "DATA_LABEL",
     "EVICTED",
+    "LEASE",
     "REFUSED",
     "STACK_LABEL",
     "TASK_PODS",
+    "UNREADABLE",
     "Change",
     "Changed",
     "EndpointSlice",
     "Kube",
     "KubeError",
+    "Lease",
     "Listing",
     "Neighbours",
     "Node",
     "Place",
     "Pod",
     "Replicas",
+    "Right",
     "Source",
     "containers_by_node",
     "of_cluster",

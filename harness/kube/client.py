@@ -8,6 +8,7 @@ time.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +18,11 @@ from kubernetes.config import ConfigException
 
 from harness.errors import UsageError
 from harness.kube.changes import Changes
+from harness.kube.leases import Leases
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
 from harness.kube.permit import Namespace, Permit, Place, place_of
-from harness.kube.source import CALL_TIMEOUT_S, KubeError, Source, reaching
+from harness.kube.rights import Right, denied
+from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, reaching
 from harness.settings import Settings
 
 STACK_LABEL = "airflow-chaos/stack"
@@ -39,13 +42,14 @@ class Kube:
         self._permit = Permit(settings, self.place, self.ours, self._namespace)
         if host in LOOPBACK:
             configuration.proxy = None
-        api = client.ApiClient(configuration)
+        self._api = api = client.ApiClient(configuration)
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
         self._version = client.VersionApi(api)
         self._custom = client.CustomObjectsApi(api)
         self.change = Changes(api, self.guard, self.require_ours)
+        self.leases = Leases(api, self.guard)
 
     def require_ours(self) -> None:
         """Raises `UsageError` by name unless we made this cluster."""
@@ -59,6 +63,14 @@ class Kube:
     def confirm(self, namespace: str) -> None:
         """As `guard`, asked of the server again: still allowed, and still the cluster that it was."""
         self._permit.confirm(namespace)
+
+    def denied(self, asked: Iterable[Right]) -> list[Right]:
+        """Those of the rights that the cluster does not give us. Raises `UsageError` where it may not, or cannot, be
+        asked."""
+        every = list(asked)
+        for namespace in sorted({right.namespace for right in every} - {""}):
+            self._permit.refuse_production(namespace)
+        return denied(self._api, every)
 
     def _namespace(self, name: str) -> Namespace | None:
         try:
@@ -179,11 +191,13 @@ class Kube:
         try:
             with reaching():
                 found = self._core.read_namespaced_secret(name, namespace, _request_timeout=CALL_TIMEOUT_S)
+                return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
         except KubeError as refused:
             if refused.status == 404:
                 return {}
+            if refused.status == UNREADABLE:  # what cannot be read would be quoted
+                raise KubeError(f"the Secret {namespace}/{name} cannot be read", UNREADABLE) from None
             raise
-        return {key: base64.b64decode(value).decode() for key, value in (found.data or {}).items()}
 
     def server_version(self) -> str:
         """The cluster's own version, like v1.37.0."""

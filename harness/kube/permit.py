@@ -69,8 +69,7 @@ class Permit:
         self._admit(namespace)
 
     def _admit(self, namespace: str) -> None:
-        if not self._ours:
-            self._refuse_production(namespace)
+        self.refuse_production(namespace)
         found = self._ask(namespace)
         if not self._ours and (found is None or found.labels.get(ALLOW_LABEL) != "true"):
             raise UsageError(
@@ -84,7 +83,10 @@ class Permit:
                 f"namespace {namespace} of {self._place} is another one than when the run began; run again"
             )
 
-    def _refuse_production(self, namespace: str) -> None:
+    def refuse_production(self, namespace: str) -> None:
+        """Raises `UsageError`, with nobody asked, where a name of a cluster that is not ours says what it is."""
+        if self._ours:
+            return
         names = {"context": self._place.context, "cluster": self._place.cluster, "namespace": namespace}
         for kind, name in names.items():
             if word := looks_like_production(name, self._settings.production_words):

@@ -17,6 +17,7 @@ from harness.errors import HarnessError, UsageError
 CALL_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
 WATCH_TIMEOUT_S = 300
+UNREADABLE = 200
 
 T = TypeVar("T")
 
@@ -104,7 +105,7 @@ def reaching() -> Iterator[None]:
     except (urllib3.exceptions.HTTPError, OSError) as cause:
         raise UsageError(f"the stack is not up: its cluster cannot be reached ({cause}); run `harness up`") from cause
     except ValueError as cause:
-        raise KubeError(f"the cluster's answer cannot be read: {cause}", 200) from cause
+        raise KubeError(f"the cluster's answer cannot be read: {cause}", UNREADABLE) from cause
 
 
 def _said(cause: ApiException) -> str:

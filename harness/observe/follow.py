@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from harness.errors import HarnessError
-from harness.kube import Change, KubeError, Listing, Source
+from harness.kube import UNREADABLE, Change, KubeError, Listing, Source
 
 RETRY_S = 0.5
 GONE = 410
-UNREADABLE = 200
 
 
 class Identified(Protocol):

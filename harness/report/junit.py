@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from harness.files import beside
+from harness.foreign import visible
 from harness.history import NS, History
 from harness.outcome import Check, Outcome, Verdict
 
@@ -72,5 +73,5 @@ def _named(outcome: Outcome, name: str) -> ET.Element:
 
 
 def _clean(text: str) -> str:
-    """XML cannot hold most control characters, and error messages of servers can."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    """XML cannot hold some characters at all, and error messages of servers can."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", visible(text))

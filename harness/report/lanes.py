@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, TypeVar
 
+from harness.foreign import visible
 from harness.history import NS
 
 LABEL = 34  # characters; what is cut off is said when its bars are pointed at
@@ -88,8 +89,9 @@ Placed = tuple[T, float]
 
 
 def plain(text: str) -> str:
-    """Text that a plot shows as it is: plotly takes tags and entities for what they are."""
-    return escape(text if len(text) <= LONGEST else f"{text[:LONGEST]}…", quote=False).replace("\n", "<br>")
+    """Text that a plot shows as it is: plotly takes tags, entities and %{names} for what they are."""
+    shown = visible(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+    return escape(shown, quote=False).replace("\n", "<br>").replace("%{", "%&#123;")
 
 
 def seconds(t: int) -> float:

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from harness.foreign import visible
 from harness.slo import CATALOGUE
 
 HERE = Path(__file__).parent
 
 
 def render(name: str, **values: Any) -> str:
-    """One page. All text is escaped; a value that is missing is an error."""
+    """One page. All text is escaped and made visible; a value that is missing is an error."""
     return _environment().get_template(name).render(**values)
 
 
@@ -56,10 +58,15 @@ def sense(name: str) -> str:
     return CATALOGUE[name].sense if name in CATALOGUE else "limit"
 
 
+def _visible(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import psutil
@@ -28,7 +28,7 @@ class Access:
     """
 
     base_url: str
-    password: str
+    password: str = field(repr=False)
     loopback_url: str | None = None
 
     def url(self, entry: Literal["main", "loopback"]) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from harness import allowed, experiment, known
 from harness import ground as grounds
 from harness.cli import Progress
+from harness.foreign import one_line
 from harness.kills import checks_of
 from harness.outcome import Outcome, Verdict
 from harness.run import conduct
@@ -84,7 +85,9 @@ def test_experiment(
     chaos_results.append((result.folder, result.outcome, remark))
     if as_known:
         pytest.xfail(remark)
-    bad = [f"{c.name} {c.verdict}: {c.because}" for c in result.outcome.checks if c.verdict is not Verdict.PASS]
+    bad = [
+        one_line(f"{c.name} {c.verdict}: {c.because}") for c in result.outcome.checks if c.verdict is not Verdict.PASS
+    ]
     assert result.outcome.verdict is Verdict.PASS, "\n".join([f"{result.folder}:", *bad])
     assert expected is None, (
         f"{case.name} is known to FAIL and passed: is {expected.issue} mended? Take it out of known.yaml"

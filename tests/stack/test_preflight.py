@@ -38,7 +38,7 @@ def in_namespace(name: str) -> Experiment:
 
 def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Kube) -> None:
     found = plan(seed=5)
-    ground = check_ground(found, settings)
+    ground = check_ground(found, settings, kube)
     meta = describe(found, settings, ground, {"rollback.time": Bound("rollback.time", 60.0, "s", "why")}, "run-1", {})
     assert (meta.run_id, meta.experiment, meta.stack, meta.seed) == ("run-1", "scheduler-kill", settings.stack, 5)
     assert meta.slo == {"rollback.time": {"limit": 60.0, "unit": "s", "origin": "why"}}
@@ -60,18 +60,20 @@ def test_the_first_line_says_all_that_judging_needs(settings: Settings, kube: Ku
     ],
     ids=["nobody", "elsewhere", "no-dag"],
 )
-def test_what_the_stack_does_not_have_is_refused(settings: Settings, found: Experiment, said: str) -> None:
+def test_what_the_stack_does_not_have_is_refused(settings: Settings, kube: Kube, found: Experiment, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        check_ground(found, settings)
+        check_ground(found, settings, kube)
 
 
-def test_a_namespace_where_nothing_is_deployed_is_refused(settings: Settings) -> None:
+def test_a_namespace_where_nothing_is_deployed_is_refused(settings: Settings, kube: Kube) -> None:
     elsewhere = settings.model_copy(update={"namespace": "airflow-chaos-nowhere"})
     with pytest.raises(UsageError, match="airflow-chaos-nowhere"):
-        check_ground(plan(), elsewhere)
+        check_ground(plan(), elsewhere, kube)
 
 
-def test_a_prober_that_was_never_calibrated_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prober_that_was_never_calibrated_is_refused(
+    settings: Settings, kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(calibrate, "machine", lambda: "another machine")
     with pytest.raises(UsageError, match="run harness calibrate"):
-        check_ground(plan(), settings)
+        check_ground(plan(), settings, kube)

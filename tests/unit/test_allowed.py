@@ -78,6 +78,11 @@ PLACES = [
     (with_(configuration={"x": {"type": "env", "key": "SURELY_NOT_SET"}}), "configuration.x.key: "),
     (with_(configuration=[]), "configuration: an object"),
     (with_(secrets={"a": {"b": {"type": "vault", "path": "x"}}}), "secrets.a.b: "),
+    (with_(secrets={"a": {"b": "in the open"}}), "secrets.a.b: it would stand in the journal"),
+    (
+        with_(secrets={"a": {"b": {"type": "env", "key": "PATH", "default": "x"}}}),
+        "secrets.a.b.default: it would stand",
+    ),
     (with_(steady_state_hypothesis={"title": "t", "probes": [probe(BLANK)]}), "steady-state-hypothesis.probes[0]"),
     (
         with_(steady_state_hypothesis={"title": "t", "probes": experiment()["method"]}),
@@ -161,7 +166,7 @@ def test_plain_values_and_environment_variables_are_allowed() -> None:
         "d": {"type": "env", "key": "PATH"},
         "e": {"type": "env", "key": "_", "default": 1},
     }
-    allowed.check(check("x", with_(configuration=plain, secrets={"s": {"t": "u"}})))
+    allowed.check(check("x", with_(configuration=plain, secrets={"s": {"t": plain["d"]}})))
 
 
 def test_what_is_allowed_by_name_is_let_through_and_nothing_else() -> None:

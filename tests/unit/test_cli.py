@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -383,3 +384,17 @@ def test_as_a_program_of_its_own(tmp_path: Path) -> None:
         assert done.stderr == (
             f"error: {tmp_path} holds no history.jsonl; name a folder below reports/ or examples/runs/\n"
         )
+
+
+def test_rbac_prints_what_can_be_applied(call: Call) -> None:
+    code, out, _ = call("rbac", str(ROOT / "experiments" / "scheduler-kill.json"), "--account", "home/somebody")
+    assert code == 0
+    assert out.startswith("# Not by any Role, but by docker on this machine: kill_pods.\n")
+    kinds = [one["kind"] for one in yaml.safe_load_all(out)]
+    assert kinds == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", *["Role", "RoleBinding"] * 2]
+
+
+def test_rbac_refuses_an_account_that_is_none(call: Call) -> None:
+    code, out, said = call("rbac", str(ROOT / "experiments" / "null.json"), "--account", "somebody")
+    assert (code, out) == (64, "")
+    assert "give it as namespace/name" in said

@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.experiment import load
 from harness.settings import ROOT, Settings
 from tests.unit.kube.cluster import Json, deployment, listing, namespace, pod, settings_for
+from tests.unit.kube.coordination import REVIEWS, reviewed
 from tests.unit.loopback import Reply, Request, Server, serving
 from tests.unit.test_airflow import airflow_like
 
@@ -38,6 +39,8 @@ class Cluster:
     ready: int = 2
 
     def __call__(self, request: Request) -> Reply:
+        if request.path == REVIEWS:
+            return reviewed(request, lambda _: True)
         return Reply(200, self._known(request.path))
 
     def _known(self, path: str) -> Json:
@@ -77,7 +80,7 @@ def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
 
 def asked_only(servers: list[Server]) -> None:
     asked = {(r.method, r.path) for server in servers for r in server.asked if r.method != "GET"}
-    assert asked <= {("POST", "/auth/token")}
+    assert asked <= {("POST", "/auth/token"), ("POST", REVIEWS)}
 
 
 def test_it_says_what_would_be_hit_owed_and_taken_and_touches_nothing(stand: Stand) -> None:

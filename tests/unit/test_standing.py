@@ -19,6 +19,7 @@ from harness.standing import close, heal, left_open
 from harness.timetables import table
 from tests.unit.builders import healthy
 from tests.unit.kube.cluster import deployment, listing, settings_for
+from tests.unit.kube.coordination import REVIEWS, reviewed
 from tests.unit.loopback import Reply, Request, serving
 
 CUT = [record for record in healthy() if not (isinstance(record, Fault) and record.phase == "rolled-back")]
@@ -141,6 +142,8 @@ class Standing:
 
     def __call__(self, request: Request) -> Reply:
         name = request.path.rpartition("/")[2]
+        if request.path == REVIEWS:
+            return reviewed(request, lambda _: False)
         if request.path == "/auth/token":
             return Reply(201, {"access_token": "T"})
         if request.path == "/api/v2/dags":
