@@ -34,9 +34,10 @@ def kill(context: Context, namespace: str, selector: str, pick: str, away_s: flo
         context.kube.change.close(node)
     until = time.monotonic() + away_s
     _sigkill(strike, pods, then=lambda pod: context.kube.delete_pod(pod, grace_seconds=1))
-    strike.watch(KILLED_WITHIN_S, objects=True)
-    time.sleep(max(0.0, until - time.monotonic()))
-    return strike.prove_gone(KILLED_WITHIN_S, **({"away_s": away_s} if away_s else {}))
+    if away_s:
+        strike.watch(KILLED_WITHIN_S, objects=True)
+        time.sleep(max(0.0, until - time.monotonic()))
+    return strike.prove_gone(KILLED_WITHIN_S)
 
 
 def crash(context: Context, namespace: str, selector: str, pick: str) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ from harness.report import html, junit
 from harness.report import kills as kill_page
 from harness.report import matrix as matrices
 from harness.run import Result
-from harness.trend import Drift
+from harness.trend import Drift, Kept
 from tests.unit.builders import bad, healthy, whole
 
 STEERS = "\x00\x07\x08\x0b\x0c\r\x1b\x7f\x85\x9b\u061c\u200e\u202a\u202e\u2066\u2069\u2028\u2029"
@@ -262,7 +262,7 @@ def test_the_pages_over_many_runs_are_what_they_are(taint: str) -> None:
             because=f"why{taint}",
         )
         matrix = kills.Matrix(trials=(trial,))
-        rows = counts.Kept(
+        rows = Kept(
             run_id="r",
             wall="2026-01-01",
             machine=f"m{taint}",
