@@ -57,6 +57,8 @@ def count(seeds: range, workers: int, into: Path | None) -> Tally:
             counted.write(into)
         rate = total.worlds / (time.monotonic() - begun)
         print(f"{total.worlds} worlds, {total.disagreeing} disagree, {rate:.1f} a second", file=sys.stderr, flush=True)
+        for kind, (times, world) in tally.kinds.items():  # a sitting may be ended before its summary
+            print(f"  {kind}, {times} times, as in {world}", file=sys.stderr, flush=True)
     return total
 
 
