@@ -168,7 +168,7 @@ def _listing(mine: Sequence[Op], dag: str, schedule: Schedule) -> Listing:
     return Listing(dag, schedule, min(asked, default=0), runs, problem, _backfill(mine, dag, schedule))
 
 
-def _backfill(mine: list[Op], dag: str, schedule: Schedule) -> Backfill | None:
+def _backfill(mine: Sequence[Op], dag: str, schedule: Schedule) -> Backfill | None:
     said = {op.type: op for op in mine if op.f == BACKFILL}
     if not said:
         return Backfill("", "", 0, f"No backfill of {dag} was asked for") if schedule.backfill_s else None
