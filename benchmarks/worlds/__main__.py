@@ -11,6 +11,7 @@ import argparse
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -37,10 +38,16 @@ def tallied(seeds: range) -> Tally:
 
 def run(seeds: range, workers: int) -> Iterator[tuple[range, Tally]]:
     """Shares of the seeds, in order, with what came of each."""
-    # What was imported is no garbage, and to look for some in it takes a tenth of the time.
-    with multiprocessing.Pool(workers, initializer=gc.freeze) as pool:
+    with multiprocessing.Pool(workers, initializer=_begin) as pool:
         shares = [seeds[i : i + SHARE] for i in range(0, len(seeds), SHARE)]
         yield from zip(shares, pool.imap(tallied, shares), strict=True)
+
+
+def _begin() -> None:
+    """A worker ends with the process that it works for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    gc.freeze()  # what was imported is no garbage, and to look for some in it takes a tenth of the time
 
 
 def count(seeds: range, workers: int, into: Path | None) -> Tally:
@@ -57,6 +64,8 @@ def count(seeds: range, workers: int, into: Path | None) -> Tally:
             counted.write(into)
         rate = total.worlds / (time.monotonic() - begun)
         print(f"{total.worlds} worlds, {total.disagreeing} disagree, {rate:.1f} a second", file=sys.stderr, flush=True)
+        for kind, (times, world) in tally.kinds.items():  # a sitting may be ended before its summary
+            print(f"  {kind}, {times} times, as in {world}", file=sys.stderr, flush=True)
     return total
 
 
@@ -115,8 +124,12 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        print("stopped; what --into named has all shares that were judged", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except UsageError as cause:
         print(f"error: {cause}", file=sys.stderr)
         sys.exit(cause.exit_code)

@@ -51,9 +51,10 @@ def _after_the_end(records: list[Record]) -> Iterator[Record]:
 
 
 def _ahead(records: list[Record]) -> Iterator[Record]:
-    """A proof tells of what comes after it."""
+    """A proof tells of what comes after it; where there is none, the beginning of the fault does."""
+    phases = {record.phase for record in records if isinstance(record, Fault)}
     for record in records:
-        if isinstance(record, Fault) and record.phase == "proved":
+        if isinstance(record, Fault) and record.phase == ("proved" if "proved" in phases else "begin"):
             evidence = {**record.evidence, "stopped_t": record.t + 900 * MS}
             yield record.model_copy(update={"evidence": evidence})
         else:
