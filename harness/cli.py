@@ -13,10 +13,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from harness import auditing, campaign, console, kills, mutant, offline, standing
+from harness import auditing, campaign, console, ending, kills, mutant, offline, series, standing
 from harness import calibrate as calibrating
 from harness import repeat as repeating
-from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
 from harness.dryrun import dry_run
 from harness.errors import (
@@ -30,6 +29,7 @@ from harness.errors import (
     StorageError,
     UsageError,
 )
+from harness.progress.show import Showing
 from harness.settings import Settings
 from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
@@ -123,7 +123,7 @@ def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = 
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(help="a file below experiments/")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="below experiments/, one after the other")],
     stack: Stack = "",
     profile: Profile = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
@@ -132,23 +132,29 @@ def run(
         list[str] | None, typer.Option(help="let it run this too: process, http, or modules of this name")
     ] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="say what would be hit, by name, and touch nothing")] = False,
+    loud: Annotated[
+        bool | None, typer.Option("--verbose/--quiet", "-v/-q", help="tell every check; or nothing before the verdict")
+    ] = None,
 ) -> None:
-    """Run one experiment on the standing stack and judge it."""
+    """Run experiments on the standing stack and judge them; ends with the worst verdict."""
     settings = Settings.of(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if allow_providers:
         settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
     if dry:
-        for line in dry_run(experiment, settings):
-            plainly(line)
+        for path in files:
+            plainly("\n".join(dry_run(path, settings)))
         return
+    repeating.refuse(repeat, len(files))
+    showing = Showing(None if loud is False else err, series.planned(files, settings, repeat), settings.reports)
     if repeat != 1:
-        folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
+        folder, repeated = repeating.repeat(files[0], settings, repeat, plainly, showing.watching)
         show_repeated(repeated, folder)
         raise typer.Exit(repeated.verdict.exit_code)
-    result = running.conduct(experiment, settings)
-    show(result.outcome, result.folder)
-    raise typer.Exit(result.outcome.verdict.exit_code)
+    results = series.run(files, settings, showing, Progress(), plainly)
+    floors = ending.floors(settings.reports)
+    show([ending.row(result.outcome, result.folder, floors) for result in results], loud is True)
+    raise typer.Exit(series.verdict(results, len(files)).exit_code)
 
 
 @app.command()

@@ -12,23 +12,27 @@ from harness import catalogue as catalogues
 from harness import counts as counting
 from harness import gate as gates
 from harness.console import plainly, show
+from harness.ending import floors, row
 from harness.files import write
 from harness.settings import ROOT, Settings
 
 app = typer.Typer()
 EXPERIMENTS = ROOT / "experiments"
 
+Folder = Annotated[Path, typer.Argument(help="a folder with a recorded run")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="every check, not only what was not passed")]
+
 
 @app.command()
-def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
+def check(folder: Folder, verbose: Verbose = False) -> None:
     """Judge a recorded run again, offline."""
     outcome = recorded.check(folder)
-    show(outcome, folder)
+    show([row(outcome, folder, floors(Settings.of().reports))], verbose)
     raise typer.Exit(outcome.verdict.exit_code)
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
+def report(folder: Folder) -> None:
     """Draw report.html and junit.xml of a recorded run."""
     plainly(str(recorded.report(folder)))
 
