@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from harness import auditing, campaign, console, ending, kills, mutant, offline, series, standing
+from harness import auditing, campaign, console, ending, exports, kills, mutant, offline, series, standing
 from harness import calibrate as calibrating
 from harness import repeat as repeating
 from harness.console import err, out, plainly, show, show_repeated
@@ -37,6 +37,7 @@ from harness.stack.steps import Look, Say, Step
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)
 app.add_typer(auditing.app)
+app.add_typer(exports.app)
 INTERRUPTED = 130  # as shells count Ctrl-C
 UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]

@@ -401,6 +401,28 @@ def test_rbac_refuses_an_account_that_is_none(call: Call) -> None:
     assert "give it as namespace/name" in said
 
 
+def test_a_recorded_run_is_handed_on(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("summary") == (0, "no run is judged yet; run an experiment first\n", "")
+    folder = record(tmp_path / "reports" / "run-1", bad(healthy(), 25, 40))
+    recorded.check(folder, save=True)
+    assert call("trace", folder) == (0, f"{folder / 'trace.json'}\n", "")
+    assert call("metrics", folder) == (0, f"{folder / 'metrics.prom'}\n", "")
+    assert json.loads((folder / "trace.json").read_text(encoding="utf-8"))["resourceSpans"]
+    assert (folder / "metrics.prom").read_text(encoding="utf-8").endswith("# EOF\n")
+    code, out, _ = call("summary")
+    assert (code, out.splitlines()[-1]) == (0, f"FAIL scheduler-kill on celery: {folder / 'report.html'}")
+    assert call("summary", "--format", "md")[1].startswith("### airflow-chaos: 1 FAIL\n")
+    refused(call("summary", "--format", "html"), "'html' is not one of")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    refused(call("summary", "--step-summary"), "GITHUB_STEP_SUMMARY is not set")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page.md"))
+    (tmp_path / "page.md").write_text("before\n", encoding="utf-8")
+    assert call("summary", "--step-summary") == (0, "", "")
+    assert (tmp_path / "page.md").read_text(encoding="utf-8").startswith("before\n### airflow-chaos: 1 FAIL\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "page.md"))
+    assert call("summary", "--step-summary")[0] == 74
+
+
 def test_several_experiments_are_all_looked_at_first(call: Call, tmp_path: Path) -> None:
     slo(tmp_path)
     good = small(tmp_path)
