@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from harness import auditing, campaign, console, ending, exports, kills, mutant, offline, series, standing
+from harness import auditing, campaign, console, ending, exports, kills, mutant, offline, series, standing, writing
 from harness import calibrate as calibrating
 from harness import repeat as repeating
 from harness.console import err, out, plainly, show, show_repeated
@@ -34,15 +34,16 @@ from harness.settings import Settings
 from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)
 app.add_typer(auditing.app)
 app.add_typer(exports.app)
+app.add_typer(writing.app)
 INTERRUPTED = 130  # as shells count Ctrl-C
 UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
-Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/")]
+Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/", autocompletion=deploy.stacks)]
 Profile = Annotated[str, typer.Option("--profile", help="tuned, or defaults: Airflow's own settings")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
 
@@ -224,8 +225,10 @@ def _answered(words: list[str]) -> int:
         code = INTERRUPTED
     except typer.Exit as cause:
         code = cause.exit_code
-    except (BrokenPipeError, SystemExit):  # the help is printed by others, who end the process with 1, which is FAIL
+    except BrokenPipeError:
         return UNREAD
+    except SystemExit as cause:  # of the shell's completion; and of the help without a reader, with 1, which is FAIL
+        return UNREAD if cause.code else EXIT_PASS
     except OSError as cause:
         return _refused(StorageError.of(cause)) if cause.errno in STORAGE else _unforeseen(cause)
     except Exception as cause:

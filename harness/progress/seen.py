@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 
 from harness.errors import HarnessError, UsageError
-from harness.history import End, Fault, History, Meta, Phase, Record
+from harness.history import End, Event, Fault, History, Meta, Phase, Record
 from harness.judge import recovery
-from harness.records import ADAPTER
+from harness.records import ABORTED, ADAPTER
 from harness.slo import Bound, bound_of
 
 STEPS = {"injected": "hit", "proved": "proved on"}
@@ -84,6 +84,8 @@ class Seen:
                 self.phase = ""
             case Fault():
                 return self._fault(record)
+            case Event() if record.what == ABORTED:
+                return [News(record.t, f"ended by the {record.object}: {record.value.get('because')}")]
             case End():
                 self.over = True
                 return [News(record.t, "over")]

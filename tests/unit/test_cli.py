@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import cli, counts, recorded
+from harness import cli, counts, recorded, sources
 from harness import console as shown
 from harness.ending import Row
 from harness.errors import CommandFailed, HarnessError, UsageError
@@ -367,6 +367,28 @@ def test_the_engine_is_never_installed_without_a_word(
     assert len(climbed) == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("harness sum", {"summary"}),
+        ("harness up --st", {"--step", "--stack"}),
+        ("harness up --stack celery-", {"celery-single", "celery-keda"}),
+        ("harness schema s", {"slo", "schedules"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_what_they_take(typed: str, offered: set[str]) -> None:
+    words = {"_HARNESS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "harness")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={**os.environ, **words},
+    )
+    assert (done.returncode, set(done.stdout.split()), done.stderr) == (0, offered, "")
+
+
 def test_as_a_program_of_its_own(tmp_path: Path) -> None:
     """`python -m harness` is the same command line; `harness` is its script."""
     env = {**os.environ, "AIRFLOW_CHAOS_CACHE": str(tmp_path)}
@@ -421,6 +443,25 @@ def test_a_recorded_run_is_handed_on(call: Call, tmp_path: Path, monkeypatch: py
     assert (tmp_path / "page.md").read_text(encoding="utf-8").startswith("before\n### airflow-chaos: 1 FAIL\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "page.md"))
     assert call("summary", "--step-summary")[0] == 74
+
+
+def test_schemas_are_printed_by_name(call: Call) -> None:
+    code, out, _ = call("schema", "known")
+    assert (code, json.loads(out)["title"]) == (0, "airflow-chaos: known")
+    refused(call("schema", "nothing"), "no schema is called 'nothing'; there are: block, experiment, slo")
+
+
+def test_a_new_experiment_is_written_with_what_it_lacks(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "slo.yaml", tmp_path / "slo.yaml")
+    monkeypatch.setattr(sources, "FOLDER", tmp_path)
+    code, out, _ = call("new", "rainy-day", "--component", "worker", "--format", "yaml")
+    assert code == 0
+    assert out.startswith(f"{tmp_path / 'rainy-day.yaml'}\n")
+    assert out.endswith("tuned:\n  celery:\n    rainy-day: {}\n")
+    refused(call("new", "rainy-day"), "rainy-day.yaml already")
+    refused(call("new", "Rainy day"), "no name for an experiment")
 
 
 def test_several_experiments_are_all_looked_at_first(call: Call, tmp_path: Path) -> None:

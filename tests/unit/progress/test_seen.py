@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.history import NS, End, Fault, History, Record, Sample
+from harness.history import NS, End, Event, Fault, History, Record, Sample
 from harness.outcome import Outcome
 from harness.progress.seen import News, Seen
+from harness.records import ABORTED
 from harness.settings import ROOT
 from tests.unit.builders import END, at, bad, crowd, healthy, meta, named, verdict
 
@@ -97,3 +98,9 @@ def test_a_bound_that_cannot_be_used_hides_no_other() -> None:
     one, _ = seen([lines([odd, *rest])])
     assert one.recovered["recovery.first_heartbeat"] == pytest.approx(7, abs=2)
     assert one.t / NS > 0
+
+
+def test_who_ended_the_run_is_told_with_the_reason() -> None:
+    stopped = Event(t=at(24), source="probe", object="brake", what=ABORTED, value={"because": "too many errors"})
+    _, news = seen([lines([*healthy(), stopped])])
+    assert News(at(24), "ended by the brake: too many errors") in news
