@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis
+from rich.console import Console
 
-from harness.foreign import one_line
+from harness import console, ending
 from harness.outcome import Outcome
 from harness.settings import Settings
 
@@ -16,6 +21,7 @@ hypothesis.register_profile("patient", deadline=None)
 hypothesis.load_profile("patient")
 
 RESULTS = pytest.StashKey[list[tuple[Path, Outcome, str]]]()
+CONSOLE = pytest.StashKey[Console | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +37,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = []
+    config.stash[CONSOLE] = _console(config)
+
+
+def _console(config: pytest.Config) -> Console | None:
+    """Where progress goes: past pytest's capture. With -q, and in a worker of xdist, nowhere."""
+    if config.get_verbosity() < 0 or hasattr(config, "workerinput") or not config.pluginmanager.has_plugin("terminal"):
+        return None
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        descriptor = os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+    width = os.get_terminal_size(descriptor).columns if os.isatty(descriptor) else None
+    return console.SafeConsole(file=os.fdopen(descriptor, "w", encoding="utf-8", errors="replace"), width=width)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if where := config.stash.get(CONSOLE, None):
+        where.file.close()
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +70,21 @@ def chaos_results(request: pytest.FixtureRequest) -> list[tuple[Path, Outcome, s
     return request.config.stash[RESULTS]
 
 
+@pytest.fixture(scope="session")
+def chaos_console(pytestconfig: pytest.Config) -> Console | None:
+    """Where an experiment shows how it goes; nowhere where nothing is to be shown."""
+    return pytestconfig.stash[CONSOLE]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The verdict of every experiment, with what was measured, and where its report is."""
-    for folder, outcome, remark in config.stash[RESULTS]:
-        terminalreporter.section(one_line(f"{outcome.experiment} on {outcome.stack}: {outcome.verdict}"))
-        for check in outcome.checks:
-            terminalreporter.line(one_line(f"{check.verdict!s:8} {check.name:28} {check.because}"))
-        if remark:
-            terminalreporter.line(one_line(remark))
-        terminalreporter.line(f"report: {folder / 'report.html'}")
+    """One table of all experiments, and what was not passed; with -v, every check."""
+    results = config.stash[RESULTS]
+    if not results:
+        return
+    floors = ending.floors(Settings().reports)
+    rows = [ending.row(outcome, folder, floors, remark) for folder, outcome, remark in results]
+    text = io.StringIO()
+    colours = terminalreporter.hasmarkup
+    console.show(rows, config.get_verbosity() > 0, console.SafeConsole(file=text, width=120, force_terminal=colours))
+    terminalreporter.section("experiments")
+    terminalreporter.write(text.getvalue())

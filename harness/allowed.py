@@ -50,7 +50,7 @@ def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
         for where, blast in experiment.plan.blasts():
             _blast(blast, experiment, f"extensions.airflow-chaos.{where}")
     except _RefusedError as why:
-        raise UsageError(f"{experiment.name}.json: {why}") from why
+        raise UsageError(f"{experiment.file}: {why}") from why
 
 
 class _RefusedError(Exception):
@@ -181,6 +181,11 @@ def _call(provider: dict[str, Any], module: ModuleType, place: str) -> None:
 def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     own = inspect.getmembers(module, lambda one: inspect.isfunction(one) and one.__module__ == module.__name__)
     return {name: func for name, func in own if not name.startswith("_")}
+
+
+def calls() -> dict[tuple[str, str], type[BaseModel]]:
+    """(action or probe, function) → its arguments, of all that are ours."""
+    return {(kind, name): _signature(func) for kind in KINDS for name, func in _functions(KINDS[kind]).items()}
 
 
 @cache

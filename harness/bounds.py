@@ -18,8 +18,13 @@ def patience_s(plan: Plan, bounds: dict[str, Bound]) -> float:
 
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
     """By name. Raises `UsageError` where `slo.yaml` gives no limit for one that is owed."""
+    return load(there.slo_file, there.profile, there.stack, one.name, needed(one, there))
+
+
+def needed(one: Experiment, there: Settings) -> frozenset[str]:
+    """The names of those that are owed."""
     plan = one.plan
-    needed = required(
+    return required(
         plan.component,
         plan.writes,
         plan.recovery,
@@ -28,4 +33,3 @@ def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
         keeps=bool(plan.probe.writes),
         schedules=[table().dags[name] for name in plan.at(there.stack, there.profile).schedules],
     )
-    return load(there.slo_file, there.profile, there.stack, one.name, needed)

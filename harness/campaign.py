@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness import ground, standing
+from harness import ground, sources, standing
 from harness.errors import EXIT_FAIL, EXIT_INVALID, CommandFailed, HarnessError, UsageError
 from harness.files import write
 from harness.history import wall_now
@@ -133,7 +133,7 @@ def _controls(matrix: Matrix, settings: Settings, display: Display) -> Iterable[
 
 
 def _conducted(trial: Trial, settings: Settings) -> Outcome:
-    return conduct(ROOT / "experiments" / f"{trial.experiment}.json", settings).outcome
+    return conduct(sources.named(trial.experiment), settings).outcome
 
 
 def _by_itself(mutant: Mutant, settings: Settings, display: Display) -> Outcome:
@@ -144,7 +144,7 @@ def _by_itself(mutant: Mutant, settings: Settings, display: Display) -> Outcome:
     ground.ensure(settings, display)
     reports = settings.reports / "mutants" / mutant.name
     before = set(reports.glob("*/verdict.json"))
-    command = (sys.executable, "-m", "harness", "run", str(ROOT / "experiments" / f"{mutant.experiment}.json"))
+    command = (sys.executable, "-m", "harness", "run", str(sources.named(mutant.experiment)))
     env = {
         "PYTHONPATH": os.pathsep.join(map(str, (SHARED, mutant.folder))),
         "PYTHONDONTWRITEBYTECODE": "1",

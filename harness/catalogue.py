@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from harness import experiment as experiments
+from harness import sources
 from harness.bounds import owed
 from harness.errors import UsageError
 from harness.experiment import Experiment, Plan
@@ -129,7 +130,7 @@ def keep(measured: Measured, path: Path) -> None:
 
 def page(folder: Path, slo_file: Path, measured: Measured) -> str:
     """The page in Markdown: one section an experiment, by name."""
-    found = [experiments.load(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)]
+    found = [experiments.load(path) for path in sources.files(folder)]
     lines = ["# Experiments", "", "Made by `harness catalogue`; not to be edited.", ""]
     for one in found:
         lines += _section(one, slo_file, measured)

@@ -13,10 +13,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from harness import auditing, campaign, console, kills, mutant, offline, standing
+from harness import auditing, campaign, console, ending, exports, kills, mutant, offline, series, standing, writing
 from harness import calibrate as calibrating
 from harness import repeat as repeating
-from harness import run as running
 from harness.console import err, out, plainly, show, show_repeated
 from harness.dryrun import dry_run
 from harness.errors import (
@@ -30,18 +29,21 @@ from harness.errors import (
     StorageError,
     UsageError,
 )
+from harness.progress.show import Showing
 from harness.settings import Settings
 from harness.stack import deploy, engine, steps, teardown
 from harness.stack.steps import Look, Say, Step
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)
 app.add_typer(auditing.app)
+app.add_typer(exports.app)
+app.add_typer(writing.app)
 INTERRUPTED = 130  # as shells count Ctrl-C
 UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
 Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
-Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/")]
+Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/", autocompletion=deploy.stacks)]
 Profile = Annotated[str, typer.Option("--profile", help="tuned, or defaults: Airflow's own settings")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
 
@@ -123,7 +125,7 @@ def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = 
 
 @app.command()
 def run(
-    experiment: Annotated[Path, typer.Argument(help="a file below experiments/")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="below experiments/, one after the other")],
     stack: Stack = "",
     profile: Profile = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
@@ -132,23 +134,29 @@ def run(
         list[str] | None, typer.Option(help="let it run this too: process, http, or modules of this name")
     ] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="say what would be hit, by name, and touch nothing")] = False,
+    loud: Annotated[
+        bool | None, typer.Option("--verbose/--quiet", "-v/-q", help="tell every check; or nothing before the verdict")
+    ] = None,
 ) -> None:
-    """Run one experiment on the standing stack and judge it."""
+    """Run experiments on the standing stack and judge them; ends with the worst verdict."""
     settings = Settings.of(stack=stack, profile=profile)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if allow_providers:
         settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
     if dry:
-        for line in dry_run(experiment, settings):
-            plainly(line)
+        for path in files:
+            plainly("\n".join(dry_run(path, settings)))
         return
+    repeating.refuse(repeat, len(files))
+    showing = Showing(None if loud is False else err, series.planned(files, settings, repeat), settings.reports)
     if repeat != 1:
-        folder, repeated = repeating.repeat(experiment, settings, repeat, plainly)
+        folder, repeated = repeating.repeat(files[0], settings, repeat, plainly, showing.watching)
         show_repeated(repeated, folder)
         raise typer.Exit(repeated.verdict.exit_code)
-    result = running.conduct(experiment, settings)
-    show(result.outcome, result.folder)
-    raise typer.Exit(result.outcome.verdict.exit_code)
+    results = series.run(files, settings, showing, Progress(), plainly)
+    floors = ending.floors(settings.reports)
+    show([ending.row(result.outcome, result.folder, floors) for result in results], loud is True)
+    raise typer.Exit(series.verdict(results, len(files)).exit_code)
 
 
 @app.command()
@@ -217,8 +225,10 @@ def _answered(words: list[str]) -> int:
         code = INTERRUPTED
     except typer.Exit as cause:
         code = cause.exit_code
-    except (BrokenPipeError, SystemExit):  # the help is printed by others, who end the process with 1, which is FAIL
+    except BrokenPipeError:
         return UNREAD
+    except SystemExit as cause:  # of the shell's completion; and of the help without a reader, with 1, which is FAIL
+        return UNREAD if cause.code else EXIT_PASS
     except OSError as cause:
         return _refused(StorageError.of(cause)) if cause.errno in STORAGE else _unforeseen(cause)
     except Exception as cause:

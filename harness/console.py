@@ -9,6 +9,7 @@ import io
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.counts import Count, percent, together
+from harness.ending import Row
 from harness.foreign import one_line, visible
 from harness.gate import Change
 from harness.judge.calibration import Calibration
 from harness.judge.regression import Finding
 from harness.judge.repeated import Repeated
-from harness.outcome import Outcome, Verdict
+from harness.outcome import Check, Verdict
 from harness.report.matrix import Matrix
 from harness.trend import Drift
 
@@ -80,23 +82,46 @@ def plainly(line: str) -> None:
     out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def show(outcome: Outcome, folder: Path) -> None:
-    """The verdict as a table, and in words what was not passed."""
-    table = Table("check", "verdict", "measure", "limit", box=None)
-    for c in outcome.checks:
-        limit = "" if c.limit is None else _cell(f"{c.limit:g} {c.unit}")
-        measure = "" if c.measure is None else _cell(f"{_number(c.measure)} {c.unit}")
-        table.add_row(_cell(c.name), f"[{COLOURS[c.verdict]}]{c.verdict}[/]", measure, limit)
-    out.print(table)
-    for c in outcome.checks:
-        if c.verdict is not Verdict.PASS:
-            out.print(
-                f"[{COLOURS[c.verdict]}]{c.verdict}[/] {_cell(f'{c.name}: {c.because}')}",
-                highlight=False,
-                soft_wrap=True,
-            )
-    what = _cell(f"{outcome.experiment} on {outcome.stack}: {folder}")
-    out.print(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}", highlight=False, soft_wrap=True)
+def show(rows: Sequence[Row], verbose: bool = False, to: Console | None = None) -> None:
+    """A table of runs, then each with its folder and what it did not pass; with `verbose`, every check."""
+    to = to or out
+    table = Table("verdict", "experiment", "on", "about", "measured", "limit", "no fault", "worst", box=None)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    for row in rows:
+        table.add_row(*_cells(row))
+    to.print(table)
+    for row in rows:
+        _show_checks(row, verbose, to)
+
+
+def _cells(row: Row) -> list[str]:
+    outcome, about, amiss = row.outcome, row.about, row.amiss
+    told = [f"[{COLOURS[outcome.verdict]}]{outcome.verdict}[/]", _cell(outcome.experiment), _cell(outcome.stack)]
+    told += [*_measured(about, row.floor)] if about else [""] * 4
+    more = f", {len(amiss) - 1} more" if amiss[1:] else ""
+    return [*told, _cell(f"{amiss[0].name}{more}") if amiss else ""]
+
+
+def _measured(check: Check, floor: float | None) -> Iterator[str]:
+    """Name, measure, limit, and the same measure with nothing broken."""
+    yield _cell(check.name.split(".", 1)[-1].replace(".", " ").replace("_", " "))
+    for value in (check.measure, check.limit, floor):
+        yield "" if value is None else _cell(f"{_number(value)} {check.unit}")
+
+
+def _show_checks(row: Row, verbose: bool, to: Console) -> None:
+    outcome = row.outcome
+    lines = [_told(check) for check in (outcome.checks if verbose else row.amiss)]
+    lines += [_cell(row.remark)] if row.remark else []
+    what = _cell(f"{outcome.experiment} on {outcome.stack}: {row.place}")
+    lines.append(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}")
+    for line in lines:
+        to.print(line, highlight=False, soft_wrap=True)
+
+
+def _told(check: Check) -> str:
+    said = _cell(f"{check.name:28} {check.because}")
+    return f"[{COLOURS[check.verdict]}]{check.verdict!s:8}[/] {said}"
 
 
 def show_calibration(found: Calibration) -> None:

@@ -51,6 +51,7 @@ def before_experiment_control(context: dict[str, Any]) -> None:
         allowed.check(experiment, settings.allow_providers)
         desk.run = Run(experiment.seeded(settings.seed), settings, desk.remade)
         desk.run.open()
+        desk.opened(desk.run.folder)
         desk.run.baseline()
     except HarnessError as cause:
         context["rollbacks"] = []  # Chaos Toolkit would still run them with --rollback-strategy=always

@@ -6,14 +6,15 @@ what load goes on, and which component is the target; everything is checked befo
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from harness import sources
 from harness.errors import UsageError
 from harness.safety import NOTHING, Blast, Brake
 from harness.settings import ROOT
@@ -189,11 +190,12 @@ class Plan(Strict):
 
 
 class Experiment(BaseModel):
-    """A checked experiment: `raw` is what Chaos Toolkit runs."""
+    """A checked experiment: `raw` is what Chaos Toolkit runs, `file` the name of its file, ending and all."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
+    file: str
     raw: dict[str, Any]
     plan: Plan
 
@@ -213,45 +215,36 @@ class Experiment(BaseModel):
 def load(path: Path) -> Experiment:
     """Read an experiment. Raises `UsageError` with file and line where it cannot be run."""
     if not path.is_file():
-        known = ", ".join(sorted(str(p.relative_to(ROOT)) for p in (ROOT / "experiments").glob("*.json")))
+        known = ", ".join(str(there.relative_to(ROOT)) for there in sources.files())
         raise UsageError(f"there is no experiment {path}; there are: {known or 'none'}")
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as cause:
-        raise UsageError(f"{path.name}:{cause.lineno}: not valid JSON: {cause.msg}") from cause
-    except UnicodeDecodeError as cause:
-        raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
-    except (ValueError, RecursionError) as cause:
-        raise UsageError(f"{path.name}: not JSON that can be read: {cause}") from cause
-    return check(path.stem, raw)
+    return check(path.stem, sources.read(path), path.name)
 
 
-def check(name: str, raw: Any) -> Experiment:
+def check(name: str, raw: Any, file: str = "") -> Experiment:
     """An experiment from its parsed file; `name` is the file's name without its ending."""
+    file = file or sources.named(name).name
     if not isinstance(raw, dict):
-        raise UsageError(f"{name}.json:1: an experiment is a JSON object")
+        raise UsageError(f"{file}:1: an experiment is a JSON object")
     if CONTROL not in [_table(control.get("provider")).get("module") for control in _tables(raw.get("controls"))]:
-        raise UsageError(f"{name}.json has no control {CONTROL}: without it nothing is recorded, so nothing is judged")
+        raise UsageError(f"{file} has no control {CONTROL}: without it nothing is recorded, so nothing is judged")
     blocks = [block for block in _tables(raw.get("extensions")) if block.get("name") == EXTENSION]
     if len(blocks) != 1:
-        raise UsageError(f"{name}.json needs one extension block named {EXTENSION}, and has {len(blocks)}")
+        raise UsageError(f"{file} needs one extension block named {EXTENSION}, and has {len(blocks)}")
     try:
         plan = Plan.model_validate(blocks[0])
     except ValidationError as cause:
         first = cause.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{name}.json: extensions.{EXTENSION}.{where}: {first['msg']}") from cause
-    return Experiment(name=name, raw=raw, plan=plan)
+        raise UsageError(f"{file}: extensions.{EXTENSION}.{where}: {first['msg']}") from cause
+    return Experiment(name=name, raw=raw, plan=plan, file=file)
 
 
 def name_of(title: str) -> str:
     """The name of the file below experiments/ with this title: all that Chaos Toolkit tells a control of the file."""
-    for path in sorted((ROOT / "experiments").glob("*.json")):
-        try:
-            if json.loads(path.read_text(encoding="utf-8")).get("title") == title:
+    for path in sources.files():
+        with suppress(UsageError):
+            if _table(sources.read(path)).get("title") == title:
                 return path.stem
-        except (ValueError, AttributeError):
-            continue
     return "unnamed"
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness import sources
 from harness.errors import UsageError
 from harness.settings import ROOT
 from harness.slo import CATALOGUE
@@ -72,7 +73,7 @@ class Mutant(BaseModel):
             raise UsageError(f"{folder.name}/{FILE}: {where}: {first['msg']}") from cause
         if strange := [name for name in (found.check, *found.also) if name not in CATALOGUE.keys() | PLAIN]:
             raise UsageError(f"{folder.name}/{FILE}: check: nothing is called {strange[0]!r}")
-        if not (ROOT / "experiments" / f"{found.experiment}.json").is_file():
+        if not sources.named(found.experiment).is_file():
             raise UsageError(f"{folder.name}/{FILE}: experiment: there is no {found.experiment!r}")
         return found
 

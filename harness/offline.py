@@ -7,28 +7,31 @@ from typing import Annotated
 
 import typer
 
-from harness import allowed, console, experiment, recorded, rights, trend
+from harness import allowed, console, experiment, recorded, rights, sources, trend
 from harness import catalogue as catalogues
 from harness import counts as counting
 from harness import gate as gates
 from harness.console import plainly, show
+from harness.ending import floors, row
 from harness.files import write
 from harness.settings import ROOT, Settings
 
 app = typer.Typer()
-EXPERIMENTS = ROOT / "experiments"
+
+Folder = Annotated[Path, typer.Argument(help="a folder with a recorded run")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="every check, not only what was not passed")]
 
 
 @app.command()
-def check(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
+def check(folder: Folder, verbose: Verbose = False) -> None:
     """Judge a recorded run again, offline."""
     outcome = recorded.check(folder)
-    show(outcome, folder)
+    show([row(outcome, folder, floors(Settings.of().reports))], verbose)
     raise typer.Exit(outcome.verdict.exit_code)
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="a folder with a recorded run")]) -> None:
+def report(folder: Folder) -> None:
     """Draw report.html and junit.xml of a recorded run."""
     plainly(str(recorded.report(folder)))
 
@@ -55,7 +58,7 @@ def show_trend(
         console.show_drifts(trend.drifts(reports))
         return
     recorded_runs = counting.read(counting.RECORD)
-    every = counting.added(recorded_runs, trend.runs(reports), {path.stem for path in EXPERIMENTS.glob("*.json")})
+    every = counting.added(recorded_runs, trend.runs(reports), {path.stem for path in sources.files()})
     if record:
         counting.keep(every, counting.RECORD)
         plainly(f"{len(every) - len(recorded_runs)} runs added: {counting.RECORD}")
@@ -95,10 +98,10 @@ def catalogue(
     settings, docs = Settings.of(), ROOT / "docs"
     figures = catalogues.read(docs / "measured.json")
     if measured:
-        names = [path.stem for path in EXPERIMENTS.glob("*.json")]
+        names = [path.stem for path in sources.files()]
         figures = catalogues.collect(figures, settings.reports, names)
         catalogues.keep(figures, docs / "measured.json")
-    page = catalogues.page(EXPERIMENTS, settings.slo_file, figures)
+    page = catalogues.page(sources.FOLDER, settings.slo_file, figures)
     write(docs / "experiments.md", page)
     plainly(str(docs / "experiments.md"))
 
@@ -114,7 +117,7 @@ def rbac(
     first line names such actions.
     """
     settings = Settings.of()
-    chosen = [experiment.load(path) for path in experiments or sorted(EXPERIMENTS.glob("*.json"))]
+    chosen = [experiment.load(path) for path in experiments or sources.files()]
     for one in chosen:
         allowed.check(one, settings.allow_providers)
     roles = rights.manifests(rights.needed(chosen, settings), account or f"{settings.namespace}/{rights.NAME}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import trend
@@ -9,7 +10,7 @@ from harness.errors import UsageError
 from harness.history import NAMES, History
 from harness.judge.verdict import judge
 from harness.outcome import Outcome
-from harness.report import html, index, junit
+from harness.report import html, index, junit, metrics, trace
 from harness.report import matrix as matrices
 from harness.report.matrix import Matrix
 from harness.settings import Settings
@@ -64,6 +65,22 @@ def report(named: Path) -> Path:
     """Judge again and draw again; returns the path of the page."""
     check(named, save=True)
     return _folder(named) / "report.html"
+
+
+def traced(named: Path) -> Path:
+    """Judge again, and write the run as a trace; returns its path."""
+    return _written(named, trace.write, "trace.json")
+
+
+def measured(named: Path) -> Path:
+    """Judge again, and write the run as metrics; returns their path."""
+    return _written(named, metrics.write, "metrics.prom")
+
+
+def _written(named: Path, write: Callable[[History, Outcome, Path], None], name: str) -> Path:
+    history, path = read(named), _folder(named) / name
+    write(history, judge(history), path)
+    return path
 
 
 def matrix(runs: Path) -> Matrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from harness import experiment as experiments
 from harness.errors import HarnessError, UsageError
 from harness.files import write
 from harness.judge.repeated import Repeated, summed_up
+from harness.progress.show import Watched
 from harness.run import Result, conduct
 from harness.settings import Settings
 
@@ -17,20 +19,34 @@ NAME = "repeated.json"
 MOST_RUNS = 100
 
 
-def repeat(path: Path, settings: Settings, count: int, say: Callable[[str], None]) -> tuple[Path, Repeated]:
+def refuse(count: int, experiments: int) -> None:
+    """Raises `UsageError` where so many runs of so many experiments cannot have one verdict."""
+    if not 1 <= count <= MOST_RUNS:
+        raise UsageError(f"--repeat {count}: an experiment is run 1 to {MOST_RUNS} times")
+    if count > 1 and experiments > 1:
+        raise UsageError(f"--repeat {count}: several runs have one verdict where they are of one experiment; name one")
+
+
+def repeat(
+    path: Path,
+    settings: Settings,
+    count: int,
+    say: Callable[[str], None],
+    watching: Callable[[int], AbstractContextManager[Watched]],
+) -> tuple[Path, Repeated]:
     """Run it `count` times, the seed going up by one, and return the folder with what came of all.
 
     A run that was refused or interrupted ends the series, which is then never a PASS: no run is made again. Raises
     `UsageError` where already the first one is refused.
     """
-    if not 1 <= count <= MOST_RUNS:
-        raise UsageError(f"--repeat {count}: an experiment is run 1 to {MOST_RUNS} times")
     experiment = experiments.load(path).seeded(settings.seed)
     seeds = range(experiment.plan.seed, experiment.plan.seed + count)
     results: list[Result] = []
     for number, seed in enumerate(seeds, start=1):
         try:
-            results.append(conduct(path, settings.model_copy(update={"seed": seed})))
+            with watching(number) as watch:
+                results.append(conduct(path, settings.model_copy(update={"seed": seed}), opened=watch.opened))
+                watch.judged(results[-1].outcome)
         except HarnessError as cause:
             if not results:
                 raise

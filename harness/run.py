@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -220,6 +221,13 @@ class Run:
         self._recorder.close()
 
 
+Opened = Callable[[Path], None]
+
+
+def _nobody(_: Path) -> None:
+    """Where nobody wants to know in which folder the history is."""
+
+
 class Desk:
     """Where a command and the control that Chaos Toolkit loads find each other: it passes nothing between them."""
 
@@ -228,6 +236,7 @@ class Desk:
         self.settings: Settings | None = None
         self.remade = ""
         self.embedded = False
+        self.opened: Opened = _nobody
         self.clear()
 
     def clear(self) -> None:
@@ -245,10 +254,11 @@ class Desk:
 desk = Desk()
 
 
-def conduct(path: Path, settings: Settings, remade: str = "") -> Result:
+def conduct(path: Path, settings: Settings, remade: str = "", opened: Opened = _nobody) -> Result:
     """Run an experiment file through Chaos Toolkit, with the control that `chaos run` would load, and judge it.
 
-    `remade` is why the stack was made anew before it; the history keeps that.
+    `remade` is why the stack was made anew before it; the history keeps that. `opened` is told the folder once there is
+    a history in it.
     Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
     """
     experiment = experiments.load(path)
@@ -260,10 +270,12 @@ def conduct(path: Path, settings: Settings, remade: str = "") -> Result:
     except Exception as cause:  # it trips over what it does not expect, too
         raise UsageError(f"{path.name} is not a valid Chaos Toolkit experiment: {cause}") from cause
     desk.name, desk.settings, desk.remade, desk.embedded = experiment.name, settings, remade, True
+    desk.opened = opened
     try:
         journal = run_experiment(experiment.raw, settings={"controls": {}})
     finally:
         desk.name, desk.settings, desk.remade, desk.embedded = "", None, "", False
+        desk.opened = _nobody
     if desk.refusal is not None:
         raise desk.refusal
     if desk.result is None:

@@ -193,6 +193,12 @@ def _today(path: Path, profile: str, stack: str, experiment: str, name: str) -> 
         return None
 
 
+def shared(path: Path, profile: str, stack: str) -> frozenset[str]:
+    """The names of the bounds that hold for every experiment of a stack that has none of that name itself."""
+    root = _root(path)
+    return frozenset(str(key.value) for keys in ((profile,), (profile, stack)) for key, _ in _shared(path, root, keys))
+
+
 def stacks(path: Path, profile: str, experiment: str) -> list[str]:
     """The stacks that have bounds for this experiment."""
     root = _root(path)

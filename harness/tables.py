@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from harness.errors import UsageError
+
+TAG = "tag:yaml.org,2002:"
+PLAIN = frozenset(TAG + name for name in ("str", "int", "float", "bool", "null"))
+MOST = 100_000
 
 
 def compose(path: Path) -> yaml.Node | None:
@@ -27,6 +32,60 @@ def compose(path: Path) -> yaml.Node | None:
         key, line, first = twice
         raise UsageError(f"{path.name}:{line}: {key!r} stands here again, after line {first}; keep one of the two")
     return root
+
+
+def read(path: Path) -> Any:
+    """What a file says, where JSON could say it too.
+
+    Raises `UsageError` with file and line for what YAML reads as something else: a key that is no text (`on` is true,
+    unless it is put in quotes), a date, a table that holds itself, or a short text that stands for a long one.
+    """
+    root = compose(path)
+    if root is None:
+        return None
+    try:
+        if found := _Json().beyond(root):
+            node, why = found
+            raise UsageError(f"{path.name}:{node.start_mark.line + 1}: {why}")
+        return yaml.SafeLoader("").construct_document(root)
+    except (yaml.YAMLError, ValueError, RecursionError) as cause:
+        raise UsageError(f"{path.name}: not YAML that can be read: {' '.join(str(cause).split())}") from cause
+
+
+class _Json:
+    """Looks for what JSON does not have."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}  # with all that is in it, aliases written out; 0 while it is looked at
+
+    def beyond(self, node: yaml.Node) -> tuple[yaml.Node, str] | None:
+        """The first such thing, and why it is refused."""
+        if id(node) in self._sizes:
+            return None if self._sizes[id(node)] else (node, "a table holds itself")
+        self._sizes[id(node)] = 0
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.tag != TAG + "str":
+                    return key, f"the key {_said(key)} is not read as text; put it in quotes"
+                inner.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        elif node.tag not in PLAIN:
+            return node, f"{_said(node)} is read as {node.tag.removeprefix(TAG)}; put it in quotes"
+        for one in inner:
+            if found := self.beyond(one):
+                return found
+        self._sizes[id(node)] = 1 + sum(self._sizes[id(one)] for one in inner)
+        return (
+            (node, f"more than {MOST} values, once its aliases are written out")
+            if self._sizes[id(node)] > MOST
+            else None
+        )
+
+
+def _said(node: yaml.Node) -> str:
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "that is no single word"
 
 
 @lru_cache(maxsize=1)

@@ -48,7 +48,7 @@ class Attempt:
 
 
 def band(history: History) -> Band:
-    found, strays = _attempts(history.marks)
+    found, strays = attempts(history.marks)
     hosts = sorted({one.host for one in found} | {mark.executor_host for mark in strays})
     most = max(1, MOST_BARS // max(1, len(hosts) * MOST_ROWS))
     lanes = [
@@ -58,7 +58,7 @@ def band(history: History) -> Band:
     return Band("Task attempts", tuple(lanes), KEY)
 
 
-def _attempts(marks: tuple[Mark, ...]) -> tuple[list[Attempt], list[Mark]]:
+def attempts(marks: tuple[Mark, ...]) -> tuple[list[Attempt], list[Mark]]:
     """In the order in which they began; and the ends that no start goes with."""
     tasks: dict[Key, list[Mark]] = {}
     for mark in marks:

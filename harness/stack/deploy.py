@@ -116,6 +116,12 @@ def overlay_of(settings: Settings) -> Path:
     return _folder("stack", settings.overlay)
 
 
+def stacks() -> list[str]:
+    """The stacks that there are, each once for all profiles."""
+    names = sorted(folder.name for folder in (ROOT / "deploy" / FOLDERS["stack"]).iterdir() if folder.is_dir())
+    return [name for name in names if not any(name == f"{other}-defaults" for other in names)]
+
+
 def _folder(kind: str, name: str) -> Path:
     """Of a stack or a mutant."""
     folder = ROOT / "deploy" / FOLDERS[kind] / name

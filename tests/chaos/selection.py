@@ -6,13 +6,12 @@ Every one is marked with its stack and its tags, so that `-m "chaos and nightly 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import slo
+from harness import slo, sources
 from harness.settings import ROOT
 
 DEFAULT = "celery"
@@ -46,8 +45,8 @@ class Case:
 def cases(profile: str = "tuned", slo_file: Path = ROOT / "slo.yaml") -> list[Case]:
     """All that have bounds in this profile."""
     found = []
-    for path in sorted((ROOT / "experiments").glob("*.json")):
-        raw = json.loads(path.read_text(encoding="utf-8"))
+    for path in sources.files():
+        raw = sources.read(path)
         stacks = slo.stacks(slo_file, profile, path.stem)
         found += [Case(path, stack, tuple(raw["tags"])) for stack in stacks]
     return sorted(found, key=lambda case: (STACKS.index(case.stack), case.path.stem))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness import allowed, experiment, known
 from harness import ground as grounds
@@ -12,11 +15,13 @@ from harness.cli import Progress
 from harness.foreign import one_line
 from harness.kills import checks_of
 from harness.outcome import Outcome, Verdict
+from harness.progress.show import Planned, Showing, Watched
 from harness.run import conduct
 from harness.settings import ROOT, Settings
 from tests.chaos.selection import STACKS, Case, cases, offered, part
 
 KNOWN = ROOT / "known.yaml"
+Watching = Callable[[], AbstractContextManager[Watched]]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -63,11 +68,45 @@ def ground() -> Ground:
     return Ground()
 
 
+def _experiments(session: pytest.Session) -> list[pytest.Item]:
+    return [item for item in session.items if item.path == Path(__file__)]
+
+
+@pytest.fixture(scope="session")
+def showing(request: pytest.FixtureRequest, settings: Settings, chaos_console: Console | None) -> Showing:
+    """All runs that this session makes, and where it is told how they go."""
+    planned = []
+    for item in _experiments(request.session):
+        case: Case = item.callspec.params["case"]  # type: ignore[attr-defined]
+        there = settings.model_copy(update={"stack": case.stack})
+        planned.append(Planned(experiment.load(case.path).at(there.stack, there.profile), there.deployment))
+    return Showing(chaos_console, planned, settings.reports)
+
+
+@pytest.fixture
+def watching(request: pytest.FixtureRequest, showing: Showing) -> Watching:
+    """Tell of the run on lines of their own, and not behind pytest's dots."""
+    reporter, capture = (
+        request.config.pluginmanager.getplugin(name) for name in ("terminalreporter", "capturemanager")
+    )
+    number = _experiments(request.session).index(request.node) + 1
+
+    def watched() -> AbstractContextManager[Watched]:
+        if showing.shown:
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
+                reporter.ensure_newline()
+                reporter.flush()
+        return showing.watching(number)
+
+    return watched
+
+
 def test_experiment(
     case: Case,
     number: int,
     settings: Settings,
     ground: Ground,
+    watching: Watching,
     chaos_results: list[tuple[Path, Outcome, str]],
 ) -> None:
     """A FAIL that is known, and not ours, is expected to fail, and no longer failing is a failure."""
@@ -75,7 +114,9 @@ def test_experiment(
     allowed.check(experiment.load(case.path), here.allow_providers)  # before a stack is put in the place of another
     remade = ground.prepare(here)
     seeded = here if here.seed is None else here.model_copy(update={"seed": here.seed + number})
-    result = conduct(case.path, seeded, remade)
+    with watching() as watch:
+        result = conduct(case.path, seeded, remade, watch.opened)
+        watch.judged(result.outcome)
     ground.left(result.outcome)
     expected = known.load(KNOWN, case.path.stem, here.deployment)
     as_known = expected is not None and expected.explains(

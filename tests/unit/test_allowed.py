@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 from harness import allowed
 from harness.errors import UsageError
 from harness.experiment import check, load
+from harness.progress.show import Showing
 from harness.settings import ROOT, Settings
+from harness.slo import CATALOGUE
 from tests.chaos import test_experiments as by_pytest
 from tests.chaos.selection import Case
 from tests.unit.plans import BLAST, activity, experiment
@@ -223,7 +226,10 @@ WAYS = sorted(touching(Path("x")))
 def started(folder: Path, way: str, *command: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     marker, path = folder / "marker", folder / "abusive.json"
     path.write_text(json.dumps(touching(marker)[way]), encoding="utf-8")
-    env = {**os.environ, "AIRFLOW_CHAOS_CACHE": str(folder / "cache"), "AIRFLOW_CHAOS_REPORTS": str(folder / "reports")}
+    bounds = {name: {"limit": 1, "unit": kind.unit, "origin": "test"} for name, kind in CATALOGUE.items()}
+    (folder / "slo.yaml").write_text(json.dumps({"tuned": {"celery": {"abusive": bounds}}}), encoding="utf-8")
+    places = {"CACHE": "cache", "REPORTS": "reports", "SLO_FILE": "slo.yaml"}
+    env = {**os.environ, **{f"AIRFLOW_CHAOS_{name}": str(folder / place) for name, place in places.items()}}
     whole = [str(Path(sys.executable).parent / command[0]), *command[1:], str(path)]
     return subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False, env=env, cwd=folder), marker
 
@@ -253,8 +259,9 @@ def test_pytest_refuses_an_abusive_file_before_it_looks_at_the_stack(
     path.write_text(json.dumps(touching(marker)[way]), encoding="utf-8")
     untouched: Callable[..., str] = lambda *_: pytest.fail("the stack was looked at")  # noqa: E731
     monkeypatch.setattr(by_pytest.Ground, "prepare", untouched)
+    unwatched = partial(Showing(None, [], tmp_path).watching, 1)
     with pytest.raises(UsageError, match=r"may not be run here|is run or fetched"):
-        by_pytest.test_experiment(Case(path, "celery", ()), 0, settings, by_pytest.Ground(), [])
+        by_pytest.test_experiment(Case(path, "celery", ()), 0, settings, by_pytest.Ground(), unwatched, [])
     assert not marker.exists()
 
 

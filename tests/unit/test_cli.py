@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import cli, counts, recorded
+from harness import cli, counts, recorded, sources
 from harness import console as shown
+from harness.ending import Row
 from harness.errors import CommandFailed, HarnessError, UsageError
 from harness.judge.verdict import required
 from harness.outcome import Check, Outcome, Verdict
@@ -196,7 +197,7 @@ def test_a_matrix_of_nothing_says_so(call: Call, tmp_path: Path) -> None:
         (("images", "--images", "sometimes"), "setting images is not valid"),
         (("up", "--sideways"), "No such option: --sideways"),
         (("fly",), "No such command 'fly'"),
-        (("run",), "Missing argument 'experiment'"),
+        (("run",), "Missing argument 'FILE...'"),
         (("check",), "Missing argument 'folder'"),
         (("check", "a", "b"), "unexpected extra argument"),
         (("status",), "the stack is not up"),
@@ -249,8 +250,9 @@ def test_a_run_that_kept_its_promises(call: Call, tmp_path: Path) -> None:
 def test_a_run_that_broke_one(call: Call, tmp_path: Path) -> None:
     code, out, err = call("check", record(tmp_path / "run", bad(healthy(), 25, 40)))
     assert (code, err) == (1, "")
-    (line,) = [line for line in out.splitlines() if line.startswith(" availability.read.outage")]
-    assert "FAIL" in line
+    assert any(line.split()[:2] == ["FAIL", "availability.read.outage"] for line in out.splitlines())
+    assert "tasks.lost" not in out
+    assert "tasks.lost" in call("check", "-v", tmp_path / "run")[1]
     assert out.splitlines()[-1].startswith("FAIL ")
 
 
@@ -332,12 +334,11 @@ def test_whatever_a_check_says_is_shown(name: str, because: str) -> None:
         patch.setenv("COLUMNS", "300")
         console = Console(record=True, file=open(os.devnull, "w"), width=300)  # noqa: SIM115
         patch.setattr(shown, "out", console)
-        shown.show(outcome, Path("somewhere"))
+        shown.show([Row(outcome, Path("somewhere"))])
         console.file.close()
     said = console.export_text()
     assert f"n{name}n" in said
     assert f"b{because}b" in said
-    assert "1.5 s" in said
 
 
 def test_the_engine_is_never_installed_without_a_word(
@@ -364,6 +365,28 @@ def test_the_engine_is_never_installed_without_a_word(
     monkeypatch.setenv("CI", "true")
     assert call("up")[0] == 0
     assert len(climbed) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("harness sum", {"summary"}),
+        ("harness up --st", {"--step", "--stack"}),
+        ("harness up --stack celery-", {"celery-single", "celery-keda"}),
+        ("harness schema s", {"slo", "schedules"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_what_they_take(typed: str, offered: set[str]) -> None:
+    words = {"_HARNESS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "harness")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={**os.environ, **words},
+    )
+    assert (done.returncode, set(done.stdout.split()), done.stderr) == (0, offered, "")
 
 
 def test_as_a_program_of_its_own(tmp_path: Path) -> None:
@@ -398,3 +421,53 @@ def test_rbac_refuses_an_account_that_is_none(call: Call) -> None:
     code, out, said = call("rbac", str(ROOT / "experiments" / "null.json"), "--account", "somebody")
     assert (code, out) == (64, "")
     assert "give it as namespace/name" in said
+
+
+def test_a_recorded_run_is_handed_on(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("summary") == (0, "no run is judged yet; run an experiment first\n", "")
+    folder = record(tmp_path / "reports" / "run-1", bad(healthy(), 25, 40))
+    recorded.check(folder, save=True)
+    assert call("trace", folder) == (0, f"{folder / 'trace.json'}\n", "")
+    assert call("metrics", folder) == (0, f"{folder / 'metrics.prom'}\n", "")
+    assert json.loads((folder / "trace.json").read_text(encoding="utf-8"))["resourceSpans"]
+    assert (folder / "metrics.prom").read_text(encoding="utf-8").endswith("# EOF\n")
+    code, out, _ = call("summary")
+    assert (code, out.splitlines()[-1]) == (0, f"FAIL scheduler-kill on celery: {folder / 'report.html'}")
+    assert call("summary", "--format", "md")[1].startswith("### airflow-chaos: 1 FAIL\n")
+    refused(call("summary", "--format", "html"), "'html' is not one of")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    refused(call("summary", "--step-summary"), "GITHUB_STEP_SUMMARY is not set")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page.md"))
+    (tmp_path / "page.md").write_text("before\n", encoding="utf-8")
+    assert call("summary", "--step-summary") == (0, "", "")
+    assert (tmp_path / "page.md").read_text(encoding="utf-8").startswith("before\n### airflow-chaos: 1 FAIL\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "page.md"))
+    assert call("summary", "--step-summary")[0] == 74
+
+
+def test_schemas_are_printed_by_name(call: Call) -> None:
+    code, out, _ = call("schema", "known")
+    assert (code, json.loads(out)["title"]) == (0, "airflow-chaos: known")
+    refused(call("schema", "nothing"), "no schema is called 'nothing'; there are: block, experiment, slo")
+
+
+def test_a_new_experiment_is_written_with_what_it_lacks(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "slo.yaml", tmp_path / "slo.yaml")
+    monkeypatch.setattr(sources, "FOLDER", tmp_path)
+    code, out, _ = call("new", "rainy-day", "--component", "worker", "--format", "yaml")
+    assert code == 0
+    assert out.startswith(f"{tmp_path / 'rainy-day.yaml'}\n")
+    assert out.endswith("tuned:\n  celery:\n    rainy-day: {}\n")
+    refused(call("new", "rainy-day"), "rainy-day.yaml already")
+    refused(call("new", "Rainy day"), "no name for an experiment")
+
+
+def test_several_experiments_are_all_looked_at_first(call: Call, tmp_path: Path) -> None:
+    slo(tmp_path)
+    good = small(tmp_path)
+    refused(call("run", good, tmp_path / "lost.json"), "there is no experiment", "lost.json")
+    refused(call("run", good, good, "--repeat", 2), "name one")
+    refused(call("run", good, good), "the stack is not up")
+    assert not (tmp_path / "reports").exists()

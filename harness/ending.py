@@ -1,0 +1,73 @@
+"""What runs came to, a row each: the verdict, what the experiment is about, and what is worst."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import trend
+from harness.errors import HarnessError
+from harness.outcome import Check, Outcome, Verdict
+from harness.report.matrix import FLOOR, LAST_RUNS, main
+
+Floors = dict[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run. `floor` is the worst of its main measure with nothing broken, None where that is not known; `remark` is
+    what is to be said of it beside its verdict."""
+
+    outcome: Outcome
+    folder: Path
+    floor: float | None = None
+    remark: str = ""
+
+    @property
+    def place(self) -> Path:
+        """Its report, or where there is none its folder."""
+        page = self.folder / "report.html"
+        return page if page.is_file() else self.folder
+
+    @property
+    def about(self) -> Check | None:
+        """The check that runs of this experiment are told apart by."""
+        name = main({check.name for check in self.outcome.checks})
+        return next((check for check in self.outcome.checks if check.name == name), None)
+
+    @property
+    def amiss(self) -> list[Check]:
+        """What was not passed, the worst first; of what is equally bad, what has a measure."""
+        bad = [check for check in self.outcome.checks if check.verdict is not Verdict.PASS]
+        return sorted(bad, key=lambda check: (-check.verdict.rank, check.measure is None))
+
+
+def row(outcome: Outcome, folder: Path, floors: Floors, remark: str = "") -> Row:
+    """A run beside the noise floor of its stack."""
+    plain = Row(outcome, folder, remark=remark)
+    floor = floors.get((outcome.stack, plain.about.name)) if plain.about else None
+    return Row(outcome, folder, floor, remark)
+
+
+def floors(reports: Path) -> Floors:
+    """(stack, measure) → its worst in the last runs with nothing broken; none of what cannot be read."""
+    try:
+        kept = trend.runs(reports)
+    except HarnessError:
+        return {}
+    return worst_of_last(kept)
+
+
+def worst_of_last(kept: Iterable[trend.Kept]) -> Floors:
+    """Of runs, the oldest first, those with nothing broken, by stack and measure."""
+    nulls: dict[str, list[trend.Kept]] = {}
+    for run in kept:
+        if run.experiment == FLOOR:
+            nulls.setdefault(run.stack, []).append(run)
+    found: Floors = {}
+    for stack, runs in nulls.items():
+        for run in runs[-LAST_RUNS:]:
+            for name, measure in run.measures.items():
+                found[stack, name] = max(measure, found.get((stack, name), measure))
+    return found

@@ -1,0 +1,1 @@
+"""How a run goes while it goes: told from the history that it writes, which it is never kept from writing."""

@@ -1,0 +1,82 @@
+"""Where progress is shown: on a terminal, or in a log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+
+class Screen(Protocol):
+    """What is said of a run. Raises OSError where it cannot be written."""
+
+    def now(self, text: str) -> None:
+        """Where the run is; takes the place of what was said before."""
+
+    def event(self, text: str) -> None:
+        """A thing that happened."""
+
+    def keep(self, text: str) -> None:
+        """What is to stay, wherever it is shown."""
+
+
+class Lines:
+    """For logs: what happens, a line each."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def now(self, text: str) -> None:
+        pass
+
+    def event(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def keep(self, text: str) -> None:
+        self.event(text)
+
+
+class OneLine:
+    """For terminals: one line that says where the run is."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def now(self, text: str) -> None:
+        self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+    def event(self, text: str) -> None:
+        pass
+
+    def keep(self, text: str) -> None:
+        self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def screen_on(console: Console) -> Iterator[Screen]:
+    """A line that rewrites itself where the console is a terminal that can; colours wanted in a log make it none.
+
+    What others print meanwhile stands above the line, if it goes to a terminal too. Raises nothing of its own.
+    """
+    if not console.file.isatty() or console.is_dumb_terminal:
+        yield Lines(console)
+        return
+    live = Live(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=sys.stderr.isatty(),
+    )
+    with suppress(Exception):
+        live.start()
+    try:
+        yield OneLine(live)
+    finally:
+        with suppress(Exception):
+            live.stop()

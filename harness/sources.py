@@ -1,0 +1,44 @@
+"""Where experiments stand: each in a file of its own, in JSON or in YAML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness import tables
+from harness.errors import UsageError
+from harness.settings import ROOT
+
+FOLDER = ROOT / "experiments"
+YAML = (".yaml", ".yml")
+ENDINGS = (".json", *YAML)
+
+
+def files(folder: Path = FOLDER) -> list[Path]:
+    """The experiments in a folder, by name. Raises `UsageError` where two have one name, which stands for one bound."""
+    found: dict[str, Path] = {}
+    for path in sorted(path for ending in ENDINGS for path in folder.glob(f"*{ending}")):
+        if other := found.get(path.stem):
+            raise UsageError(f"{path} and {other.name} are two experiments of one name; rename one of them")
+        found[path.stem] = path
+    return sorted(found.values(), key=lambda path: path.stem)
+
+
+def named(name: str, folder: Path = FOLDER) -> Path:
+    """The file of an experiment; where there is none, the one that it would be."""
+    return next((path for path in files(folder) if path.stem == name), folder / f"{name}{ENDINGS[0]}")
+
+
+def read(path: Path) -> Any:
+    """What a file says. Raises `UsageError` with file and line where it cannot be read."""
+    if path.suffix in YAML:
+        return tables.read(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as cause:
+        raise UsageError(f"{path.name}:{cause.lineno}: not valid JSON: {cause.msg}") from cause
+    except UnicodeDecodeError as cause:
+        raise UsageError(f"{path.name}:1: not UTF-8 text: {cause.reason}") from cause
+    except (ValueError, RecursionError) as cause:
+        raise UsageError(f"{path.name}: not JSON that can be read: {cause}") from cause

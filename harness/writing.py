@@ -1,0 +1,54 @@
+"""The commands for whoever writes experiments and bounds: what may stand in a file, and a file to start from."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from harness import schemas, skeleton
+from harness.console import plainly
+from harness.errors import UsageError
+from harness.files import write
+from harness.schemas import SCHEMAS
+from harness.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def schema(
+    name: Annotated[
+        str, typer.Argument(help=f"one of {', '.join(SCHEMAS)}", autocompletion=lambda: list(SCHEMAS))
+    ] = "",
+    publish: Annotated[bool, typer.Option("--publish", help="write all of them below docs/schema/")] = False,
+) -> None:
+    """Print the JSON Schema of what a user writes."""
+    if publish:
+        for one in SCHEMAS:
+            path = schemas.FOLDER / f"{one}.json"
+            write(path, text(one))
+            plainly(str(path))
+    elif name in SCHEMAS:
+        plainly(text(name).rstrip())
+    else:
+        raise UsageError(f"no schema is called {name!r}; there are: {', '.join(SCHEMAS)}")
+
+
+def text(name: str) -> str:
+    """A schema as it is published."""
+    return json.dumps(schemas.schema(name), indent=1, ensure_ascii=False) + "\n"
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="of the experiment, and of its file below experiments/")],
+    component: Annotated[skeleton.Component, typer.Option(help="what is hit")] = "scheduler",
+    form: Annotated[skeleton.Form, typer.Option("--format")] = "json",
+) -> None:
+    """Write a new experiment to start from, and say which bounds it lacks."""
+    settings = Settings.of()
+    path = skeleton.make(name, component, form)
+    plainly(f"{path}\nIt kills one pod; make of it what you want. Before it can be run, add to slo.yaml:\n")
+    plainly(skeleton.lacking(path, settings))
