@@ -45,7 +45,7 @@ MODULES = (
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 METALLB = "list servicel2statuses.metallb.io"  # of any kind, so its path does not name it
 ENTERS = "docker"
-OWNERS = {"change": "Changes", "leases": "Leases", "_leases": "Leases"}
+OWNERS = {"change": "Changes", "leases": "Leases", "_leases": "Leases", "aims": "Aims"}
 Key = tuple[str, str]
 # What parts of the door are handed as functions.
 HANDED = {"_guard": ("kube.client", "Kube.guard"), "_ask": ("kube.client", "Kube._namespace")}
@@ -99,8 +99,8 @@ class Code:
             if isinstance(node.value, ast.Name) and node.value.id in imported:
                 yield from self._known(f"{imported[node.value.id]}.{node.value.id}".lstrip("."), node.attr)
                 yield from self._known(imported[node.value.id], f"{node.value.id}.{node.attr}")
-            else:
-                yield from self._by_name(key, node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):  # one that is not called may be a field
+            yield from self._by_name(key, node.func)
 
     def _by_name(self, key: Key, node: ast.Attribute) -> Iterator[Key]:
         """Of the class that what has it is named after, or else of all but those."""
@@ -176,9 +176,10 @@ def test_an_action_needs_what_its_code_asks_for(name: str) -> None:
     assert asked - {GUARD} == table
 
 
-def test_the_undo_needs_nothing_that_neither_the_actions_nor_the_stack_do() -> None:
+def test_undo_and_aim_need_nothing_that_neither_the_actions_nor_the_stack_do() -> None:
     every = {right for needs in rights.ACTIONS.values() for right in (*needs.there, *needs.everywhere, *needs.cluster)}
-    asked = CODE.asks(("chaos.actions", "undo"), ("chaos.probes", "every_component_is_ready"))
+    ends = [("chaos.actions", "undo"), ("chaos.probes", "every_component_is_ready"), *CODE.of("chaos.aims")]
+    asked = CODE.asks(*ends)
     assert asked - {ENTERS} <= bare((*every, *rights.STACK, *rights.NODES))
 
 
