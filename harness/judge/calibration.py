@@ -16,7 +16,7 @@ from harness.outcome import Check, Verdict
 from harness.samples import Column
 
 NAME = "evidence.calibration"
-PUNCTUAL_NS = 5_000_000  # by so much a request may start late (README, "What it takes")
+PUNCTUAL_NS = 5_000_000  # by so much a request may start late (docs/install.md)
 Span = tuple[int, int]
 
 

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.settings import Settings
 
 GB = 1_000_000_000
-# Measured on two cores (README, "What it takes"): the peak of a build from packages, and of a start from cached images.
+# Measured on two cores (docs/install.md): the peak of a build from packages, and of a start from cached images.
 DISK_BUILD = 30 * GB
 DISK_START = 15 * GB
 MEMORY = 8 * GB

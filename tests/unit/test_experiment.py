@@ -211,8 +211,8 @@ def test_the_rate_of_a_probe_is_that_of_all_its_series(series: list[tuple[float,
     assert alone == [rate * len(conn) for rate, conn in series]
 
 
-def test_the_block_that_the_readme_shows_is_one_that_is_taken() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_block_that_the_page_shows_is_one_that_is_taken() -> None:
+    text = (ROOT / "docs" / "write-an-experiment.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
     plan = check("x", json.loads(f"{{{block}}}")).plan
     assert (plan.component, plan.probe.targets[0].name) == ("scheduler", "version")
