@@ -269,7 +269,7 @@ def test_pytest_refuses_an_abusive_file_before_it_looks_at_the_stack(
     "command", [("harness", "run", "--allow-providers", "process"), ("chaos", "--no-version-check", "run")]
 )
 def test_what_is_let_through_and_what_a_control_cannot_prevent_is_run(tmp_path: Path, command: tuple[str, ...]) -> None:
-    """docs/safety.md says so of `chaos run`; and were the marker never touched, its absence elsewhere would say nothing."""
+    """docs/safety.md says so; and were the marker never touched, its absence elsewhere would say nothing."""
     done, marker = started(tmp_path, "configuration", *command)
     assert done.returncode == 64, done.stdout + done.stderr
     assert marker.exists()

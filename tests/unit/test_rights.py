@@ -95,10 +95,9 @@ class Code:
         imported = self.imported[key[0]]
         if isinstance(node, ast.Name):
             yield from self._known(imported.get(node.id, key[0]), node.id)
-        if isinstance(node, ast.Attribute):
-            if isinstance(node.value, ast.Name) and node.value.id in imported:
-                yield from self._known(f"{imported[node.value.id]}.{node.value.id}".lstrip("."), node.attr)
-                yield from self._known(imported[node.value.id], f"{node.value.id}.{node.attr}")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported:
+            yield from self._known(f"{imported[node.value.id]}.{node.value.id}".lstrip("."), node.attr)
+            yield from self._known(imported[node.value.id], f"{node.value.id}.{node.attr}")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):  # one that is not called may be a field
             yield from self._by_name(key, node.func)
 
