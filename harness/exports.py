@@ -40,9 +40,9 @@ def summarize(
     """The newest session: a row for each run, and what was not passed."""
     rows = summary.session(Settings.of().reports)
     if step_summary:
-        _append(summary.markdown(rows))
+        _append(summary.page(rows))
     elif form == "md":
-        plainly(summary.markdown(rows).rstrip())
+        plainly(summary.page(rows).rstrip())
     elif rows:
         console.show(rows)
     else:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness import ending
 from harness.ending import Row
-from harness.foreign import one_line
+from harness.foreign import markdown
 from harness.outcome import Check, Verdict
 from harness.report import index
 from harness.report.sessions import newest
 
 SIGNS = {Verdict.PASS: "✅", Verdict.INVALID: "⚠️", Verdict.FAIL: "❌"}
 COLUMNS = ("verdict", "experiment", "stack", "about", "measured", "limit", "no fault", "worst")
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
 
 
 def session(runs: Path) -> list[Row]:
@@ -26,7 +24,7 @@ def session(runs: Path) -> list[Row]:
     return [ending.row(one.outcome, runs / one.folder, floors) for one in chosen if one.outcome]
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def page(rows: Sequence[Row]) -> str:
     """A table, and below it what was not passed."""
     if not rows:
         return "No run is judged yet.\n"
@@ -42,23 +40,18 @@ def markdown(rows: Sequence[Row]) -> str:
 def _cells(row: Row) -> list[str]:
     outcome, about, amiss = row.outcome, row.about, row.amiss
     numbers = [_amount(value, about) for value in (about.measure, about.limit, row.floor)] if about else [""] * 3
-    worst = _plain(amiss[0].name) + (f", {len(amiss) - 1} more" if amiss[1:] else "") if amiss else ""
-    name = _plain(about.name) if about else ""
+    worst = markdown(amiss[0].name) + (f", {len(amiss) - 1} more" if amiss[1:] else "") if amiss else ""
+    name = markdown(about.name) if about else ""
     verdict = f"{SIGNS[outcome.verdict]} {outcome.verdict}"
-    return [verdict, _plain(outcome.experiment), _plain(outcome.stack), name, *numbers, worst]
+    return [verdict, markdown(outcome.experiment), markdown(outcome.stack), name, *numbers, worst]
 
 
 def _told(row: Row) -> list[str]:
     if not row.amiss:
         return []
-    head = f"**{row.outcome.verdict}** {_plain(row.outcome.experiment)}: {_plain(str(row.place))}"
-    return ["", head, "", *(f"- {c.verdict} {_plain(c.name)}: {_plain(c.because)}" for c in row.amiss)]
+    head = f"**{row.outcome.verdict}** {markdown(row.outcome.experiment)}: {markdown(str(row.place))}"
+    return ["", head, "", *(f"- {c.verdict} {markdown(c.name)}: {markdown(c.because)}" for c in row.amiss)]
 
 
 def _amount(value: float | None, check: Check | None) -> str:
     return "" if value is None or check is None else f"{value:.3f}".rstrip("0").rstrip(".") + f" {check.unit}"
-
-
-def _plain(text: str) -> str:
-    """Text as it is: nothing in it is markup, and it ends no row."""
-    return _MARKUP.sub(r"\\\1", one_line(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 import conftest
 from harness import console, control, counts, kills
 from harness.counts import Count
+from harness.ending import Row
 from harness.errors import CommandFailed, HarnessError, StorageError, UsageError
 from harness.foreign import markdown, one_line, visible
 from harness.gate import Change
@@ -190,7 +192,7 @@ def test_what_commands_print_is_text_and_nothing_else(taint: str) -> None:
     outcome, folder = outcome_of(taint), Path("somewhere")
     compared = Compared("name" + taint, 5, 20, 0.0001)
     shows: list[tuple[Callable[[], object], int]] = [
-        (lambda: console.show(outcome, folder), 3 + 2 * len(outcome.checks)),
+        (lambda: console.show([Row(outcome, folder, 1.5, "known" + taint)], verbose=True), 4 + 2 * len(outcome.checks)),
         (
             lambda: console.show_repeated(
                 summed_up([outcome] * 2, range(2), 2, outcome.experiment, outcome.stack), folder
@@ -219,7 +221,7 @@ def test_what_commands_print_is_text_and_nothing_else(taint: str) -> None:
         assert not steering(text)
         assert len(text.splitlines()) <= most
     with pytest.MonkeyPatch.context() as patch:
-        text = printed(lambda: console.show(outcome, folder), patch)
+        text = printed(lambda: console.show([Row(outcome, folder)], verbose=True), patch)
     assert f"{outcome.checks[0].name}" in text or one_line(outcome.checks[0].name).strip() in text
 
 
@@ -230,15 +232,12 @@ def test_what_chaos_run_and_pytest_print_is_text_and_nothing_else(taint: str) ->
     with redirect_stdout(file):
         control._tell(Result(Path("somewhere"), outcome))
 
-    class Reporter:
-        def line(self, text: str) -> None:
-            assert "\n" not in text
-            file.write(f"{text}\n")
-
-        section = line
-
-    config = SimpleNamespace(stash={conftest.RESULTS: [(Path("somewhere"), outcome, taint)]})
-    conftest.pytest_terminal_summary(Reporter(), config)  # type: ignore[arg-type]
+    reporter: Any = SimpleNamespace(hasmarkup=False, write=file.write, section=file.write)
+    stash = {conftest.RESULTS: [(Path("somewhere"), outcome, taint)]}
+    config: Any = SimpleNamespace(stash=stash, get_verbosity=lambda: 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CHAOS_REPORTS", os.devnull)  # so that no floor is looked for
+        conftest.pytest_terminal_summary(reporter, config)
     assert not steering(file.getvalue())
 
 

@@ -12,7 +12,7 @@ from harness.ending import Row
 from harness.history import Record
 from harness.outcome import Verdict
 from harness.recorded import check
-from harness.summary import COLUMNS, markdown, session
+from harness.summary import COLUMNS, page, session
 from tests.unit.builders import bad, healthy, meta
 from tests.unit.test_ending import BAD, GOOD, outcome
 from tests.unit.test_ending import check as a_check
@@ -20,27 +20,27 @@ from tests.unit.test_recorded import record
 
 
 def test_a_row_for_each_run_and_what_was_not_passed() -> None:
-    said = markdown([Row(GOOD, Path("a"), 22.5), Row(BAD, Path("reports/b"))]).splitlines()
+    said = page([Row(GOOD, Path("a"), 22.5), Row(BAD, Path("reports/b"))]).splitlines()
     assert said[0] == "### airflow-chaos: 1 PASS, 1 FAIL"
     assert said[2] == "| verdict | experiment | stack | about | measured | limit | no fault | worst |"
     assert said[3].count("|") == said[2].count("|")
-    assert said[4] == "| ✅ PASS | worker\\-kill | celery | tasks.run\\_duration | 28.25 s | 2 s | 22.5 s |  |"
+    assert said[4] == "| ✅ PASS | worker-kill | celery | tasks.run\\_duration | 28.25 s | 2 s | 22.5 s |  |"
     assert said[5].startswith(
-        "| ❌ FAIL | worker\\-kill | celery | tasks.run\\_duration | 30 s | 2 s |  | rollback.time, 2 "
+        "| ❌ FAIL | worker-kill | celery | tasks.run\\_duration | 30 s | 2 s |  | rollback.time, 2 "
     )
-    assert said[7] == "**FAIL** worker\\-kill: reports/b"
-    assert said[9] == "- FAIL rollback.time: so it is\\: rollback.time"
+    assert said[7] == "**FAIL** worker-kill: reports/b"
+    assert said[9] == "- FAIL rollback.time: so it is: rollback.time"
     assert len(said) == 12
 
 
 def test_without_a_run_it_says_so() -> None:
-    assert markdown([]) == "No run is judged yet.\n"
+    assert page([]) == "No run is judged yet.\n"
 
 
 @given(st.text(), st.text())
 def test_no_text_ends_a_row_or_is_markup(name: str, because: str) -> None:
     one = outcome(a_check("x" + name, Verdict.FAIL).model_copy(update={"because": because}), experiment=name)
-    lines = markdown([Row(one, Path("b"))]).splitlines()
+    lines = page([Row(one, Path("b"))]).splitlines()
     assert len(lines) == 9
     bare = lines[4].replace("\\\\", "").replace("\\|", "")
     assert bare.count("|") == len(COLUMNS) + 1
@@ -65,4 +65,4 @@ def test_the_newest_session_is_shown_the_first_run_first(tmp_path: Path) -> None
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_every_verdict_has_a_sign(verdict: Verdict) -> None:
     one = GOOD.model_copy(update={"verdict": verdict})
-    assert f" {verdict} |" in markdown([Row(one, Path("a"))])
+    assert f" {verdict} |" in page([Row(one, Path("a"))])
