@@ -39,10 +39,11 @@ mutants-worlds: ## the same defects, with simulated worlds alone as test
 
 nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 takes every other one; MUTANTS=1/7 adds a seventh of the mutants
 	$(RUN) pytest -m "chaos and nightly" $(STACKS:%=--stack=%) $(PART:%=--part=%) --junitxml=reports/nightly.xml
+	$(RUN) harness up --yes && $(RUN) pytest -m roles
 	$(if $(MUTANTS),$(RUN) harness mutants --part=$(MUTANTS))
 
 test: lint unit up ## all tests: lint, unit and property tests, those on the real stack, and three planted defects
-	$(RUN) pytest -m "stack or smoke"
+	$(RUN) pytest -m "(stack or smoke) and not roles"
 	rm -f reports/quick/kill-matrix.json
 	AIRFLOW_CHAOS_REPORTS=reports/quick $(RUN) harness mutants --quick --no-controls
 

@@ -43,6 +43,11 @@ def quick() -> list[Experiment]:
     return [load(case.path) for case in cases() if case.quick]
 
 
+def every_role() -> list[Any]:
+    """One run is enough for each change; those of all roles take half an hour."""
+    return [pytest.param(one, id=one.name, marks=[] if one.name == RUN.stem else pytest.mark.roles) for one in quick()]
+
+
 def give(settings: Settings, limited: Settings, some: list[Right]) -> None:
     """The account gets these rights in the place of those that it had, and the cluster knows it."""
     kubectl(settings, "apply", "--filename=-", stdin=rights.manifests(some, f"{HOME}/{NAME}"))
@@ -114,7 +119,7 @@ def covered(one: Right, by: list[Right]) -> bool:
     return one in by or one._replace(name="") in by
 
 
-@pytest.mark.parametrize("experiment", quick(), ids=lambda one: one.name)
+@pytest.mark.parametrize("experiment", every_role())
 def test_a_run_needs_exactly_what_its_role_gives(
     limited: Settings, settings: Settings, asked: set[Right], experiment: Experiment
 ) -> None:
