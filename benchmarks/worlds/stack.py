@@ -42,6 +42,11 @@ def replicas(stack: str) -> dict[str, int]:
     return {**found, "worker": 2} if stack == "celery" else found
 
 
+def behind(world: World) -> int:
+    """For how long schedulers that are back are at what waited for them, and at nothing new."""
+    return {None: 0, 0: 6_000, 1: 14_000}[world.way("backlog")]
+
+
 class Stack:
     """Lives through one run. What comes next stands in a queue by time."""
 
@@ -153,11 +158,14 @@ class Stack:
 
     def _queue_task(self, run: Run, task: str, try_: int, now: int) -> None:
         """A scheduler that is up takes it; while none is, it waits."""
-        up = [pod for pod in self.life.of("scheduler") if pod.serves(now)]
-        if not up:
+        if not any(pod.serves(now - self._behind(pod)) for pod in self.life.of("scheduler")):
             self.at(now + LOOP, partial(self._queue_task, run, task, try_))
             return
         self.at(now + self.rng.randrange(100, 400), partial(self._start, run, task, try_))
+
+    def _behind(self, pod: Pod) -> int:
+        """For how long a scheduler does nothing else: one loop makes runs and queues tasks."""
+        return behind(self.world) if pod.name.endswith("-again") else 0
 
     def _start(self, run: Run, task: str, try_: int, now: int) -> None:
         host = self._host(now, run, task, try_)

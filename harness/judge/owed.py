@@ -92,6 +92,7 @@ class _Walk:
         self._slack = SLACK + 2 * clock.error
         runs = (run for one in book.known for run in one.runs if run.run_type != BACKFILL)  # schedulers make no such
         self._made = [run.made for run in runs if run.made is not None]
+        self._begun = [(clock.wall(asked), clock.wall(t)) for asked, t in book.begun]
         self._away = [(clock.wall(a), self._back(None if b is None else clock.wall(b))) for a, b in book.faults]
         self._room = room(listing)
         self._before = unpaused  # when the run before was made
@@ -101,10 +102,11 @@ class _Walk:
         self.after: list[Tick] = []
 
     def _back(self, over: int | None) -> int:
-        """By when runs were made again after a fault: those of any DAG, for one that was left out does not excuse
-        itself. Where none was, the newest that was due is missed."""
-        after = [made + PROMPT for made in self._made if over is not None and made > over]
-        return min(after, default=self._due_by) - self._slack
+        """By when schedulers were at work again after a fault, whatever they did: one that was left out does not excuse
+        itself, and its DAG may be the only one. Where they never were, the newest that was due is missed."""
+        after = [made for made in self._made if over is not None and made > over]
+        after += [began for asked, began in self._begun if over is not None and over < asked < began]
+        return min((t + PROMPT for t in after), default=self._due_by) - self._slack
 
     def made(self, run: Made) -> None:
         self._room.take(run.ended if run.over and run.ended is not None else math.inf)

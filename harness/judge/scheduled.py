@@ -9,6 +9,7 @@ from harness.history import NS, History, Mark
 from harness.judge.checks import some
 from harness.judge.faults import targets
 from harness.judge.observers import LEDGER, MARKS, lost_sight, unread_ledger
+from harness.judge.runs import first_starts, runs
 from harness.schedule.listed import Clock, Key, Listing, Made, clock_of, listings, marks_of
 from harness.slo import Bound
 
@@ -47,6 +48,13 @@ class Book:
     def timed(self) -> list[Listing]:
         """Those that have a timetable."""
         return [listing for listing in self.known if listing.schedule.kind != "asset"]
+
+    @cached_property
+    def begun(self) -> list[tuple[int, int]]:
+        """When each run was triggered, and its first task began: a scheduler was at work in between."""
+        first = first_starts(self.history.marks, lambda mark: mark.dag_run)
+        asked = self.history.once(runs)
+        return [(asked[name].invoked, t) for name, t in first.items() if name in asked]
 
     @cached_property
     def faults(self) -> list[tuple[int, int | None]]:

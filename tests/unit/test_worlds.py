@@ -47,6 +47,8 @@ MENDED = {
     "0,celery,scheduler,kind=3,unstable=1": "a node that is back excuses nobody",
     "0,celery,scheduler,cut-short=3,odd-timetable=0,schedules=2": "what is owed is named, though its checker failed",
     "7001643,celery,none,odd=4,schedules=0": "what claims to be later than the end does not make the run longer",
+    "7773,celery,api-server,schedules=1,tick-skipped=0": "nor does a run of the only DAG excuse itself",
+    "8810,celery,worker,schedules=7,tick-skipped=1": "nor do two",
     "0,celery,scheduler,cut-short=0,kind=1,leave=0": "its job may have been ended after the history",
 }
 

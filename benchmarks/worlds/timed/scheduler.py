@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import END, HIT, Attempt, Life
+from benchmarks.worlds.stack import behind
 from benchmarks.worlds.timed.dags import Dag, Plan, Tick
 
 BEGUN, STEP, NOTICED, READ_EVERY = -19_750, 500, 3_000, 30_000
@@ -79,8 +80,7 @@ class Scheduler:
         self._held: list[int] = []  # until when each slot of the pool is
         self._deaths = {pod.name: pod.ready[-1][1] for pod in life.dead}
         backs = [p.ready[0][0] for p in life.of("scheduler") if p.name.endswith("-again")]
-        slow = {None: 0, 0: 6_000, 1: 14_000}[world.way("backlog")]
-        self._away = (min(self._deaths.values()), min(backs) + slow) if backs else (0, 0)
+        self._away = (min(self._deaths.values()), min(backs) + behind(world)) if backs else (0, 0)
         self._blunt = "free" if world.way("tick-twice") == 2 else ""  # catches up after the fault, and should not
 
     @property

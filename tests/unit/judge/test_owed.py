@@ -16,15 +16,18 @@ from harness.judge.scheduled import read
 from harness.records import Schedule
 from harness.schedule.ticks import Tick, moment
 from harness.slo import Bound
-from tests.unit.builders import at, meta
+from tests.unit.builders import at, dag_run, meta
 from tests.unit.judge.airflow_times import ASKED, Dag, Run, listed, probe, scheduled, wall, whole
 
 GRACE = 30.0
 HIT, OVER = 60.0, 80.0
 
 
-def owed(runs: dict[float, float], fault: bool = False, **fields: Any) -> Owed:
-    """What becomes of a DAG whose runs, by their ticks, were made at these times; each lasts 1 s."""
+def owed(
+    runs: dict[float, float], fault: bool = False, triggered: tuple[float, float] | None = None, **fields: Any
+) -> Owed:
+    """What becomes of a DAG whose runs, by their ticks, were made at these times; each lasts 1 s. A run of another was
+    `triggered` at the first time, and began at the second."""
     dag = Dag("d", catchup=False)
     schedule = Schedule(**{**dag.schedule().model_dump(), "kind": "cron", "expression": "* * * * * */10", **fields})
     made = [Run(dag, tick, tick + 10, t, ended=t + 1) for tick, t in runs.items()]
@@ -35,6 +38,7 @@ def owed(runs: dict[float, float], fault: bool = False, **fields: Any) -> Owed:
         meta({}, schedules={"d": schedule}),
         *(probe(t, "clock", "offset", wall=wall(t), error_ns=0) for t in (1, 190)),
         *faults,
+        *(dag_run("r", triggered[0], triggered[1], triggered[1] + 1) if triggered else ()),
         listed("invoke", "d", 0),
         *(scheduled(run) for run in made),
         listed("ok", "d", 2, runs=len(made)),
@@ -82,6 +86,14 @@ def test_what_was_superseded_before_schedulers_were_back_may_stay_away_and_the_n
     assert seconds(owed(at_once(50, 60) | back, fault=True, catchup=True).missed) == [50, 60]
     never_back = {tick: t for tick, t in at_once().items() if tick < 50}
     assert seconds(owed(never_back, fault=True).missed) == [160]  # the newest that may not be late any more
+
+
+def test_schedulers_are_back_when_they_begin_what_was_triggered_since() -> None:
+    # Nothing else of this DAG comes until 110: by itself, it does not say when it could.
+    gap = at_once(50, 60, 70, 80, 90)
+    assert seconds(owed(gap, fault=True).missed) == []
+    assert seconds(owed(gap, fault=True, triggered=(OVER + 2, OVER + 4)).missed) == [70, 80, 90]
+    assert seconds(owed(gap, fault=True, triggered=(OVER - 2, OVER + 4)).missed) == []  # queued before the fault
 
 
 def test_what_was_superseded_as_the_run_before_was_made_must_stay_away() -> None:
