@@ -68,7 +68,8 @@ class Outcome(BaseModel):
     checks: tuple[Check, ...]
 
     def save(self, path: Path) -> None:
-        write(path, self.model_dump_json(indent=2, ensure_ascii=True) + "\n")
+        text = self.model_dump_json(indent=2, ensure_ascii=True)
+        write(path, text.replace("\x7f", "\\u007f") + "\n")  # the one control character that JSON leaves as it is
 
     @classmethod
     def load(cls, path: Path) -> Outcome:

@@ -16,7 +16,7 @@ from unicodedata import category
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -157,6 +157,7 @@ HARMLESS = drawn("~")
 
 
 @settings(max_examples=6)
+@example("\x7f")
 @given(NASTY)
 def test_the_files_of_a_run_are_what_they_are_whatever_the_cluster_says(taint: str) -> None:
     page, cases, verdict = drawn(f"~{taint}")
