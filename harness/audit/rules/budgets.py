@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from harness.audit.deployment import AIRFLOW, BROKER, DATABASE, POOLER, Deployment, Json, Workload, at, matches
 from harness.audit.rule import Book, Said, broken, either
@@ -16,13 +16,14 @@ EVERY = (*AIRFLOW, POOLER, BROKER, DATABASE)
 def allowed(budget: Json, replicas: int) -> int:
     """How many of so many healthy pods may be evicted at once; percentages round up, as Kubernetes has it."""
     if (most := at(budget, "spec.maxUnavailable")) is not None:
-        return min(replicas, _count(most, replicas))
-    return max(0, replicas - _count(at(budget, "spec.minAvailable", 1), replicas))
+        return min(replicas, count(most, replicas))
+    return max(0, replicas - count(at(budget, "spec.minAvailable", 1), replicas))
 
 
-def _count(said: object, replicas: int) -> int:
+def count(said: object, replicas: int, whole: Callable[[float], int] = math.ceil) -> int:
+    """A number of pods, or a share of so many; `whole` rounds the share."""
     text = str(said)
-    return math.ceil(float(text.rstrip("%")) * replicas / 100) if text.endswith("%") else int(text)
+    return whole(float(text.rstrip("%")) * replicas / 100) if text.endswith("%") else int(text)
 
 
 def _each(deployment: Deployment) -> Iterator[tuple[Workload, Json]]:

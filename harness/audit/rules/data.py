@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from harness.audit.deployment import (
     API_SERVER,
@@ -26,30 +27,12 @@ POSTGRES = 100.0  # max_connections, unless it is set
 THREADS = 40.0  # on which an api-server answers, each with a connection (Starlette's own limit)
 LEASE_S = 40.0  # a kubelet renews its Lease every 10 s and is given up after 40 s
 AHEAD_S = 2.0
+UNREAD = "the size of its pool cannot be read"
 MOST = re.compile(r"max_connections\s*[= ]\s*(\d+)")
 
 
-@book.rule(
-    "broker-forgets",
-    "The broker keeps what it was told",
-    outage="A restart of the broker loses every task that waits in it, until each has timed out in the queue.",
-    change="redis: {persistence: {enabled: true}}",
-    experiment="broker-restart",
-)
-def _broker(deployment: Deployment) -> Iterator[Said]:
-    for one in deployment.of(BROKER):
-        yield either(_volume(one), one.where, "on a volume", "not on a volume")
-
-
-@book.rule(
-    "database-forgets",
-    "The database keeps what it was told",
-    outage="The death of its pod is the loss of every DAG run ever made.",
-    change="postgresql: {primary: {persistence: {enabled: true}}}",
-    experiment="metadata-db-restart",
-)
-def _database(deployment: Deployment) -> Iterator[Said]:
-    for one in deployment.of(DATABASE):
+def _kept(deployment: Deployment, role: str) -> Iterator[Said]:
+    for one in deployment.of(role):
         yield either(_volume(one), one.where, "on a volume", "not on a volume")
 
 
@@ -57,6 +40,32 @@ def _volume(one: Workload) -> bool:
     claimed = {str(at(c, "metadata.name")) for c in at(one.raw, "spec.volumeClaimTemplates", [])}
     claimed |= {str(v.get("name")) for v in at(one.pod, "volumes", []) if at(v, "persistentVolumeClaim")}
     return any(str(mount.get("name")) in claimed for mount in at(one.main, "volumeMounts", []))
+
+
+book.rule(
+    "broker-forgets",
+    "The broker keeps what it was told",
+    outage="A restart of the broker loses every task that waits in it, until each has timed out in the queue.",
+    change="redis: {persistence: {enabled: true}}",
+    experiment="broker-restart",
+)(partial(_kept, role=BROKER))
+
+
+book.rule(
+    "database-forgets",
+    "The database keeps what it was told",
+    outage="The death of its pod is the loss of every DAG run ever made.",
+    change="postgresql: {primary: {persistence: {enabled: true}}}",
+    experiment="metadata-db-restart",
+)(partial(_kept, role=DATABASE))
+
+
+def _pool_size(deployment: Deployment, one: Workload) -> tuple[float, float] | None:
+    """The connections that its pool keeps, and those beyond; None where they cannot be read."""
+    size, over = (
+        setting(deployment, one, "database", f"sql_alchemy_{name}").number for name in ("pool_size", "max_overflow")
+    )
+    return None if size is None or over is None else (size, over)
 
 
 @book.rule(
@@ -75,12 +84,11 @@ def _connections(deployment: Deployment) -> Iterator[Said]:
         most = float(found.group(1)) if found else POSTGRES
         wanted = 0.0
         for one in deployment.of(API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER):
-            size = setting(deployment, one, "database", "sql_alchemy_pool_size").number
-            over = setting(deployment, one, "database", "sql_alchemy_max_overflow").number
-            if size is None or over is None:
-                yield unknown(one.where, "the size of its pool cannot be read")
+            pool = _pool_size(deployment, one)
+            if pool is None:
+                yield unknown(one.where, UNREAD)
                 return
-            wanted += one.replicas * (size + max(0.0, over))
+            wanted += one.replicas * (pool[0] + max(0.0, pool[1]))
         told = f"{wanted:g} may be wanted, {most:g} there are"
         yield either(wanted <= most, database.where, told, told)
 
@@ -95,11 +103,11 @@ def _connections(deployment: Deployment) -> Iterator[Said]:
 )
 def _pool(deployment: Deployment) -> Iterator[Said]:
     for one in deployment.of(API_SERVER):
-        size = setting(deployment, one, "database", "sql_alchemy_pool_size").number
-        over = setting(deployment, one, "database", "sql_alchemy_max_overflow").number
-        if size is None or over is None:
-            yield unknown(one.where, "the size of its pool cannot be read")
+        pool = _pool_size(deployment, one)
+        if pool is None:
+            yield unknown(one.where, UNREAD)
             continue
+        size, over = pool
         told = f"{size:g} connections and {over:g} beyond, for {THREADS:g} threads"
         yield either(over < 0 or size + over >= THREADS, one.where, told, told)
 

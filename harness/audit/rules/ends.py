@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from harness.audit.deployment import AIRFLOW, API_SERVER, SCHEDULER, WORKER, Deployment, Workload, at
 from harness.audit.rule import Book, Said, broken, either, holds, unknown
-from harness.audit.rules.budgets import _count
+from harness.audit.rules.budgets import count
 from harness.audit.settings import setting, variable
 
 book = Book()
@@ -35,8 +36,7 @@ def _worker(deployment: Deployment) -> Iterator[Said]:
     "scheduler-grace",
     "A scheduler has time to hand over its work",
     outage="With LocalExecutor a scheduler that is asked to end waits for its tasks. Short grace turns that "
-    "into SIGKILL, and its job "
-    "stays RUNNING until its peers notice.",
+    "into SIGKILL, and its job stays RUNNING until its peers notice.",
     change="scheduler: {terminationGracePeriodSeconds: 30}",
     experiment="scheduler-evict",
 )
@@ -110,12 +110,7 @@ def _rolls(one: Workload) -> Said:
     if at(one.raw, "spec.strategy.type", "RollingUpdate") == "Recreate":
         return broken(one.where, "Recreate: all go first")
     most = at(one.raw, "spec.strategy.rollingUpdate.maxUnavailable", "25%")
-    # Of what may be away, a share rounds down.
-    away = (
-        int(float(str(most).rstrip("%")) * one.replicas / 100)
-        if str(most).endswith("%")
-        else _count(most, one.replicas)
-    )
+    away = count(most, one.replicas, math.floor)  # of what may be away, a share rounds down
     return either(
         away < one.replicas, one.where, f"at most {away} of {one.replicas} away", f"all {one.replicas} may go"
     )
@@ -149,8 +144,7 @@ def _waits(one: Workload, key: str) -> float:
     "stateful-workers",
     "Workers of a dead node are replaced",
     outage="A StatefulSet does not replace a pod while its dead node is still listed: that worker is away until "
-    "somebody removes "
-    "the node.",
+    "somebody removes the node.",
     change="workers: {persistence: {enabled: false}}  # makes it a Deployment; log remotely",
     experiment="worker-node-kill",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from harness.audit.deployment import (
     AIRFLOW,
@@ -17,7 +18,7 @@ from harness.audit.deployment import (
     Workload,
     at,
 )
-from harness.audit.rule import Book, Said, broken, either, holds, unknown
+from harness.audit.rule import Book, Said, either, unknown
 from harness.audit.settings import setting
 
 book = Book()
@@ -55,11 +56,10 @@ def _alive(deployment: Deployment, role: str) -> Iterator[Said]:
 
 
 def _rule(role: str, title: str, outage: str, value: str, experiment: str = "") -> None:
-    def ask(deployment: Deployment) -> Iterator[Said]:
-        return _alive(deployment, role)
-
     change = f"{value}: {{livenessProbe: {{periodSeconds: 20, timeoutSeconds: 20, failureThreshold: 3}}}}"
-    book.rule(f"{role}-no-liveness", title, outage=outage, change=change, experiment=experiment)(ask)
+    book.rule(f"{role}-no-liveness", title, outage=outage, change=change, experiment=experiment)(
+        partial(_alive, role=role)
+    )
 
 
 _rule(
@@ -130,8 +130,7 @@ def _patient(deployment: Deployment) -> Iterator[Said]:
     "scheduler-outlives-its-job",
     "A hung scheduler is ended about when its peers call it dead",
     outage="Its peers adopt its tasks after the threshold; the probe lets it live on for minutes, and when it "
-    "goes on by itself "
-    "two schedulers hold the same tasks.",
+    "goes on by itself two schedulers hold the same tasks.",
     change="scheduler: {livenessProbe: {periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 5}}",
     experiment="scheduler-hang-resume",
 )
@@ -186,8 +185,7 @@ def _ready(deployment: Deployment) -> Iterator[Said]:
     "api-server-asks-database",
     "api-servers' probes do not ask the database",
     outage="A slow database makes every api-server unready, or restarts them all, at once. (/monitor/health "
-    "also answers 200 when "
-    "it says unhealthy.)",
+    "also answers 200 when it says unhealthy.)",
     change="apiServer: {livenessProbe: {path: /api/v2/version}, readinessProbe: {path: /api/v2/version}}",
     experiment="metadata-db-restart",
 )
@@ -216,4 +214,4 @@ def _start(deployment: Deployment) -> Iterator[Said]:
         first = starts or alive
         allowed = float(first.get("initialDelaySeconds") or 0) + patience_s(first)
         told = f"{allowed:g} s to start"
-        yield holds(one.where, told) if allowed >= START_S else broken(one.where, told)
+        yield either(allowed >= START_S, one.where, told, told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from harness.audit.deployment import (
     AIRFLOW,
@@ -20,7 +21,7 @@ from harness.audit.deployment import (
     matches,
     ready,
 )
-from harness.audit.rule import Book, Said, broken, either, holds, unknown
+from harness.audit.rule import Book, Said, either, unknown
 
 book = Book()
 HOSTNAME = "kubernetes.io/hostname"
@@ -34,91 +35,75 @@ def _twice(deployment: Deployment, role: str) -> Iterator[Said]:
         yield either(count >= 2, where, f"{count} replicas", f"{count} replica{'s' * (count != 1)}")
 
 
-@book.rule(
+book.rule(
     "scheduler-alone",
     "At least two schedulers",
     outage="When it dies, nothing is scheduled until a new one has started.",
     change="scheduler: {replicas: 2}",
     experiment="scheduler-kill",
-)
-def _scheduler(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, SCHEDULER)
+)(partial(_twice, role=SCHEDULER))
 
 
-@book.rule(
+book.rule(
     "api-server-alone",
     "At least two api-servers",
     outage="When it dies, nobody is answered, and running tasks give up when their heartbeats fail.",
     change="apiServer: {replicas: 2}",
     experiment="webserver-kill",
-)
-def _api_server(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, API_SERVER)
+)(partial(_twice, role=API_SERVER))
 
 
-@book.rule(
+book.rule(
     "worker-alone",
     "At least two Celery workers",
     outage="When it dies, every running task is lost at once, and none begins until a new one has started.",
     change="workers: {replicas: 2}",
     experiment="worker-kill",
-)
-def _worker(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, WORKER)
+)(partial(_twice, role=WORKER))
 
 
-@book.rule(
+book.rule(
     "triggerer-alone",
     "At least two triggerers",
     outage="When it dies, every deferred task waits until a new one has started.",
     change="triggerer: {replicas: 2}",
     experiment="triggerer-kill",
-)
-def _triggerer(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, TRIGGERER)
+)(partial(_twice, role=TRIGGERER))
 
 
-@book.rule(
+book.rule(
     "dag-processor-alone",
     "At least two DAG processors",
     outage="When it dies, a new or changed DAG is not seen until a new one has started.",
     change="dagProcessor: {replicas: 2}",
     experiment="dag-processor-kill",
-)
-def _dag_processor(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, DAG_PROCESSOR)
+)(partial(_twice, role=DAG_PROCESSOR))
 
 
-@book.rule(
+book.rule(
     "pgbouncer-alone",
     "At least two PgBouncers",
     outage="When it dies or its node is drained, every component loses the database at once.",
     change="pgbouncer: {replicas: 2}",
-)
-def _pooler(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, POOLER)
+)(partial(_twice, role=POOLER))
 
 
-@book.rule(
+book.rule(
     "broker-alone",
     "A broker that fails over",
     outage="When it dies, no task is handed to a worker until it is back.",
     change="redis: {enabled: false}  # and data.brokerUrl to one that fails over",
     experiment="broker-restart",
-)
-def _broker(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, BROKER)
+)(partial(_twice, role=BROKER))
 
 
-@book.rule(
+book.rule(
     "database-alone",
     "A metadata database that fails over",
     outage="When it dies, everything stands still until it is back.",
     change="postgresql: {enabled: false}  # and data.metadataConnection to one that fails over",
     experiment="metadata-db-restart",
-)
-def _database(deployment: Deployment) -> Iterator[Said]:
-    return _twice(deployment, DATABASE)
+)(partial(_twice, role=DATABASE))
 
 
 @book.rule(
@@ -198,18 +183,16 @@ def _spread(one: Workload) -> bool:
     reads=("Pod", "EndpointSlice"),
 )
 def _service(deployment: Deployment) -> Iterator[Said]:
+    served = {
+        str(at(endpoint, "targetRef.name"))
+        for piece in deployment.every("EndpointSlice")
+        for endpoint in at(piece, "endpoints", [])
+        if at(endpoint, "conditions.ready", True)
+    }
     for one in deployment.of(API_SERVER):
-        up = {str(at(p, "metadata.name")) for p in deployment.pods(one) if ready(p)}
-        if not up:
-            continue
-        served = {
-            str(at(endpoint, "targetRef.name"))
-            for piece in deployment.every("EndpointSlice")
-            for endpoint in at(piece, "endpoints", [])
-            if at(endpoint, "conditions.ready", True)
-        }
-        left_out = sorted(up - served)
-        yield either(not left_out, one.where, "each Ready pod is served", f"no Service publishes {', '.join(left_out)}")
+        if up := {str(at(p, "metadata.name")) for p in deployment.pods(one) if ready(p)}:
+            left_out = ", ".join(sorted(up - served))
+            yield either(not left_out, one.where, "each Ready pod is served", f"no Service publishes {left_out}")
 
 
 @book.rule(
@@ -225,4 +208,4 @@ def _zones(deployment: Deployment) -> Iterator[Said]:
         yield unknown("the nodes", "none says in which zone it is")
     elif zones:
         one = f"all are in zone {min(str(z) for z in zones)}"
-        yield holds("the nodes", f"{len(zones)} zones") if len(zones) > 1 else broken("the nodes", one)
+        yield either(len(zones) > 1, "the nodes", f"{len(zones)} zones", one)

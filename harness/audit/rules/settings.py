@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from harness.audit.deployment import AIRFLOW, API_SERVER, SCHEDULER, WORKER, Deployment, Workload, at
 from harness.audit.rule import Book, Said, broken, either, holds, unknown
@@ -15,7 +16,7 @@ GUARDED = (3, 3, 2)
 LOCALHOST = ("localhost", "127.0.0.1", "[::1]")
 
 
-def _shared(deployment: Deployment, section: str, option: str, *roles: str) -> Iterator[Said]:
+def _shared(deployment: Deployment, section: str, option: str, roles: Sequence[str]) -> Iterator[Said]:
     """One value, or one key of one Secret, for all of these."""
     found = [(one, setting(deployment, one, section, option)) for one in deployment.of(*roles)]
     if not found:
@@ -37,35 +38,29 @@ def _sources(found: list[tuple[Workload, Setting]]) -> str:
     return "; ".join(f"{one.name} from {said.source}" for one, said in found)
 
 
-@book.rule(
+book.rule(
     "jwt-secret-shared",
     "One JWT secret for schedulers and api-servers",
     outage="A token that one replica signed is refused by the other: tasks fail, and users are logged out.",
     change="jwtSecretName: my-jwt-secret",
     experiment="webserver-kill",
-)
-def _jwt(deployment: Deployment) -> Iterator[Said]:
-    return _shared(deployment, "api_auth", "jwt_secret", SCHEDULER, API_SERVER)
+)(partial(_shared, section="api_auth", option="jwt_secret", roles=(SCHEDULER, API_SERVER)))
 
 
-@book.rule(
+book.rule(
     "api-secret-shared",
     "One API secret key for api-servers and workers",
     outage="Logs cannot be fetched, and sessions end, whenever another replica answers.",
     change="apiSecretKeySecretName: my-api-secret-key",
-)
-def _api_key(deployment: Deployment) -> Iterator[Said]:
-    return _shared(deployment, "api", "secret_key", API_SERVER, WORKER)
+)(partial(_shared, section="api", option="secret_key", roles=(API_SERVER, WORKER)))
 
 
-@book.rule(
+book.rule(
     "fernet-key-shared",
     "One Fernet key for all",
     outage="Connections and Variables that one component wrote cannot be read by another.",
     change="fernetKeySecretName: my-fernet-key",
-)
-def _fernet(deployment: Deployment) -> Iterator[Said]:
-    return _shared(deployment, "core", "fernet_key", *AIRFLOW)
+)(partial(_shared, section="core", option="fernet_key", roles=AIRFLOW))
 
 
 @book.rule(
@@ -120,50 +115,50 @@ def _number(
         yield either(least <= found.number <= most, where, told, told)
 
 
-@book.rule(
+book.rule(
     "no-retries",
     "Tasks are tried again",
     outage="The death of a worker, or of its node, fails every task that it held, for good.",
     change="config: {core: {default_task_retries: 2}}",
     experiment="worker-kill",
-)
-def _retries(deployment: Deployment) -> Iterator[Said]:
-    return _number(deployment, SCHEDULER, "core", "default_task_retries", 1, float("inf"), "")
+)(partial(_number, role=SCHEDULER, section="core", option="default_task_retries", least=1, most=float("inf"), unit=""))
 
 
-@book.rule(
+book.rule(
     "heartbeat-timeout-short",
     "A task is not called dead before its node is",
     outage="While a dead node is not yet missed, half of the heartbeats go to the api-server on it: tasks that "
-    "live are called dead "
-    "and done twice.",
+    "live are called dead and done twice.",
     change="config: {scheduler: {task_instance_heartbeat_timeout: 60}}",
     experiment="worker-node-kill",
+)(
+    partial(
+        _number,
+        role=SCHEDULER,
+        section="scheduler",
+        option="task_instance_heartbeat_timeout",
+        least=NODE_S,
+        most=float("inf"),
+    )
 )
-def _short(deployment: Deployment) -> Iterator[Said]:
-    return _number(deployment, SCHEDULER, "scheduler", "task_instance_heartbeat_timeout", NODE_S, float("inf"))
 
 
-@book.rule(
+book.rule(
     "heartbeat-timeout-long",
     "A dead worker's tasks are found within two minutes",
     outage="Until then nobody knows that they are dead, and nothing is tried again.",
     change="config: {scheduler: {task_instance_heartbeat_timeout: 60}}",
     experiment="worker-kill",
-)
-def _long(deployment: Deployment) -> Iterator[Said]:
-    return _number(deployment, SCHEDULER, "scheduler", "task_instance_heartbeat_timeout", 0, LATE_S)
+)(partial(_number, role=SCHEDULER, section="scheduler", option="task_instance_heartbeat_timeout", least=0, most=LATE_S))
 
 
-@book.rule(
+book.rule(
     "orphan-check-late",
     "A dead scheduler's work is adopted within two minutes",
     outage="What it had queued waits until a peer looks for orphans.",
     change="config: {scheduler: {orphaned_tasks_check_interval: 30}}",
     experiment="scheduler-kill",
-)
-def _orphans(deployment: Deployment) -> Iterator[Said]:
-    return _number(deployment, SCHEDULER, "scheduler", "orphaned_tasks_check_interval", 1, LATE_S)
+)(partial(_number, role=SCHEDULER, section="scheduler", option="orphaned_tasks_check_interval", least=1, most=LATE_S))
 
 
 @book.rule(
@@ -243,15 +238,13 @@ def _visibility(deployment: Deployment) -> Iterator[Said]:
     return _number(deployment, WORKER, "celery_broker_transport_options", "visibility_timeout", longest, float("inf"))
 
 
-@book.rule(
+book.rule(
     "prefetch",
     "A worker takes no more than it can do",
     outage="Tasks wait in a worker that is busy, or dead, while others are idle.",
     change="config: {celery: {worker_prefetch_multiplier: 1}}",
     experiment="worker-kill",
-)
-def _prefetch(deployment: Deployment) -> Iterator[Said]:
-    return _number(deployment, WORKER, "celery", "worker_prefetch_multiplier", 0, 1, "")
+)(partial(_number, role=WORKER, section="celery", option="worker_prefetch_multiplier", least=0, most=1, unit=""))
 
 
 @book.rule(
