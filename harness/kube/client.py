@@ -12,17 +12,15 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-from kubernetes import client, config
-from kubernetes.config import ConfigException
+from kubernetes import client
 
 from harness.errors import UsageError
 from harness.kube.changes import Changes
 from harness.kube.leases import Leases
 from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
-from harness.kube.permit import Namespace, Permit, Place, place_of
+from harness.kube.permit import Namespace, Permit, nowhere, place_of
 from harness.kube.rights import Right, denied
-from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, reaching
+from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, configured, reaching
 from harness.settings import Settings
 
 STACK_LABEL = "airflow-chaos/stack"
@@ -36,7 +34,7 @@ class Kube:
     def __init__(self, settings: Settings) -> None:
         """Raises `UsageError` where there is no cluster to speak to."""
         self.place = place_of(settings)
-        configuration = _configuration(settings, self.place)
+        configuration = configured(settings.kubeconfig, self.place.context, nowhere(settings.kubeconfig))
         host = urlsplit(configuration.host).hostname or ""
         self.ours = self.place.context == settings.context and host in LOOPBACK
         self._permit = Permit(settings, self.place, self.ours, self._namespace)
@@ -203,17 +201,3 @@ class Kube:
         """The cluster's own version, like v1.37.0."""
         with reaching():
             return str(self._version.get_code(_request_timeout=CALL_TIMEOUT_S).git_version)
-
-
-def _configuration(settings: Settings, place: Place) -> client.Configuration:
-    configuration = client.Configuration()
-    # One call is one try: what a fault does to the cluster's own server must not be smoothed over.
-    configuration.retries = False
-    library: Any = config
-    try:
-        library.load_kube_config(
-            str(settings.kubeconfig), place.context, client_configuration=configuration, persist_config=False
-        )
-    except (ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as cause:
-        raise UsageError(f"the stack is not up: {settings.kubeconfig} names no cluster; run `harness up`") from cause
-    return configuration

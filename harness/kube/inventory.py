@@ -8,13 +8,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client import ApiException
-from kubernetes.config import ConfigException
 
 from harness.errors import HarnessError, UsageError
-from harness.kube.source import CALL_TIMEOUT_S, reaching
+from harness.kube.source import CALL_TIMEOUT_S, configured, reaching
 
 # Where each kind is listed. What may be missing from a cluster, or hidden from its user, is left out and said.
 PLACES = {
@@ -41,7 +39,9 @@ class Inventory:
 
     def __init__(self, kubeconfig: Path, context: str, namespace: str) -> None:
         """Raises `UsageError` where the cluster is out of reach, or its workloads may not be listed."""
-        api = client.ApiClient(_configuration(kubeconfig, context))
+        wanted = f"no context {context}" if context else "no cluster"
+        refusal = f"{kubeconfig} names {wanted} that can be used; say --kubeconfig and --context"
+        api = client.ApiClient(configured(kubeconfig, context or None, refusal))
         self.objects: list[Json] = []
         self.unseen: dict[str, str] = {}
         for kind, place in PLACES.items():
@@ -84,17 +84,3 @@ def _moment(headers: Mapping[str, str]) -> Iterator[Json]:
     except (KeyError, ValueError):
         return
     yield {"kind": "Moment", "now": now.astimezone(UTC).isoformat()}
-
-
-def _configuration(kubeconfig: Path, context: str) -> client.Configuration:
-    configuration = client.Configuration()
-    configuration.retries = False
-    library: Any = config
-    try:
-        library.load_kube_config(
-            str(kubeconfig), context or None, client_configuration=configuration, persist_config=False
-        )
-    except (ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as cause:
-        wanted = f"no context {context}" if context else "no cluster"
-        raise UsageError(f"{kubeconfig} names {wanted} that can be used; say --kubeconfig and --context") from cause
-    return configuration

@@ -116,7 +116,12 @@ def place_of(settings: Settings) -> Place:
         (about,) = [entry["cluster"] for entry in said["clusters"] if entry["name"] == cluster]
         return Place(str(context), str(cluster), str(about["server"]), _digest(about, path.parent))
     except (yaml.YAMLError, OSError, LookupError, TypeError, ValueError) as cause:
-        raise UsageError(f"the stack is not up: {path} names no cluster; run `harness up`") from cause
+        raise UsageError(nowhere(path)) from cause
+
+
+def nowhere(kubeconfig: Path) -> str:
+    """What is said where a kubeconfig of ours leads to no cluster."""
+    return f"the stack is not up: {kubeconfig} names no cluster; run `harness up`"
 
 
 def _digest(about: dict[str, Any], folder: Path) -> str:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import urllib3
-from kubernetes import watch
+import yaml
+from kubernetes import client, config, watch
 from kubernetes.client import ApiException
+from kubernetes.config import ConfigException
 
 from harness.errors import HarnessError, UsageError
 
@@ -84,6 +87,22 @@ class Source(Generic[T]):
     def interrupt(self) -> None:
         """End a `changes` that waits in another thread; call again until that thread has ended."""
         self._watch.stop()
+
+
+def configured(kubeconfig: Path, context: str | None, refusal: str) -> client.Configuration:
+    """How a cluster is spoken to, by a context of a kubeconfig, its current one for None.
+
+    One call is one try: what a fault does to the cluster's own server must not be smoothed over. Raises `UsageError`
+    with this refusal where the file does not name a cluster so.
+    """
+    configuration = client.Configuration()
+    configuration.retries = False
+    library: Any = config
+    try:
+        library.load_kube_config(str(kubeconfig), context, client_configuration=configuration, persist_config=False)
+    except (ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as cause:
+        raise UsageError(refusal) from cause
+    return configuration
 
 
 @contextmanager
