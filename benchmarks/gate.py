@@ -55,7 +55,7 @@ CALLS = (
 )
 CHANGES = (
     Change("nothing: false alarms"),
-    Change("orphans are looked for every 15 s, not 10 s", check_s=15),
+    Change("the orphan check runs every 15 s, not every 10 s", check_s=15),
     Change("every 20 s", check_s=20),
     Change("every 30 s", check_s=30),
     Change("schedulers start 2 s later", later_s=2),
@@ -154,10 +154,10 @@ def section(trials: int, seed: int) -> str:
     return f"""{MEASURED}Power of the gate
 
 How often `harness gate` finds a change: {trials} simulated calls each, with runs drawn from a model of `scheduler-kill`
-(a first heartbeat after 11 ± 1.5 s, and from there the wait for the next look). In each call a false alarm has a chance
-of 5 % at most; by chance, simulated shares are up to 3 points off. The more is compared, the less is found. That is why
-the gate looks at what an experiment is about, unless `--all` is said, and finds most where one experiment is named.
-Made by `python benchmarks/gate.py --write`.
+(a first heartbeat after 11 ± 1.5 s, and from there the wait for the next check). A call raises a false alarm in at most
+5 % of cases; simulated shares are up to 3 points off by chance. The more a call compares, the less it finds. So the
+gate compares only what an experiment is about, unless given `--all`, and finds most when one experiment is named.
+Written by `python benchmarks/gate.py --write`.
 
 {table(trials, seed)}
 """

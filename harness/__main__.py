@@ -1,4 +1,4 @@
-"""Entry of `harness`, and of `python -m harness`: heeds Ctrl-C while the command line is still being loaded."""
+"""Entry point of `harness` and `python -m harness`: handles Ctrl-C while the command line is still loading."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ INTERRUPTED = b"interrupted\n"
 
 
 def main() -> None:
-    """Loading takes a second or two, in which nothing is begun: an interruption ends the process at once."""
+    """Loading takes a second or two, and nothing has begun yet: an interruption ends the process at once."""
     for sign in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(sign) is not signal.SIG_IGN:
             signal.signal(sign, _leave)

@@ -1,4 +1,4 @@
-"""The only door to Airflow: what is asked of its REST API, version 2, every answer typed."""
+"""The only door to Airflow: calls to its REST API, version 2, with typed answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEWS_PAGE = 25
 
 
 class Airflow(Calls):
-    """What Airflow can be asked, and told."""
+    """What Airflow can be asked, and told to do."""
 
     def version(self) -> str:
         """Which Airflow answers; needs no login."""
@@ -55,15 +55,16 @@ class Airflow(Calls):
         self.pause(dag, paused=False)
 
     def pause(self, dag: str, *, paused: bool = True) -> None:
-        """Let no more runs of a DAG be made, and no more tasks of those that there are start."""
+        """Stop new runs of a DAG from being created, and new tasks of existing ones from starting."""
         reply = self._send_as_user("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": paused})
         if reply.status_code != 200:
             raise self._unexpected(f"PATCH {dag}", reply)
 
     def trigger(self, dag: str, run_id: str) -> TriggerReply:
-        """Ask once for a run under our own id. Any HTTP answer is a reply; 200 and 201 are checked to be that run."""
+        """Ask once for a run under our own id. Any HTTP answer is a reply; 200 and 201 are checked to be that run, and
+        after a 401 the next call logs in again."""
         path = f"/api/v2/dags/{dag}/dagRuns"
-        reply = self._send_as_user("POST", path, json={"dag_run_id": run_id, "logical_date": None})
+        reply = self._send_once("POST", path, json={"dag_run_id": run_id, "logical_date": None})
         if reply.status_code not in (200, 201):
             return TriggerReply(reply.status_code, reply.text[:200])
         body = self._body(reply)
@@ -77,11 +78,11 @@ class Airflow(Calls):
         return [run for run in every if run.run_id.startswith(prefix)]
 
     def listed(self, dag: str) -> list[ListedRun]:
-        """Every run of a DAG with all that its schedule is judged by, oldest first."""
+        """Every run of a DAG with everything that its schedule is judged by, oldest first."""
         return list(self._every(f"/api/v2/dags/{dag}/dagRuns", "dag_runs", ListedRun, {"order_by": "id"}))
 
     def consumed(self, dag: str, run_id: str) -> list[Update]:
-        """The updates of assets that a run was made for; the answer is not paged."""
+        """The asset updates that a run was created for; the answer is not paged."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/upstreamAssetEvents"
         body = self._get(path, {})
         updates = body.get("asset_events")
@@ -90,7 +91,7 @@ class Airflow(Calls):
         return [self._typed(path, one, Update) for one in updates]
 
     def forget(self, dag: str, runs: Sequence[ListedRun]) -> None:
-        """Delete runs of a DAG with all of their tasks; those that are not over are made to fail first."""
+        """Delete runs of a DAG with all of their tasks; unfinished ones are made to fail first."""
         for first in range(0, len(runs), PAGE):
             some = runs[first : first + PAGE]
             going = [{"dag_id": dag, "dag_run_id": run.run_id, "state": "failed"} for run in some if not run.over]
@@ -112,7 +113,7 @@ class Airflow(Calls):
         return TriggerReply(reply.status_code, reply.text[:200])
 
     def cancel_backfills(self, dag: str) -> None:
-        """End each backfill of a DAG that is not over, so that another one can be asked for: one may go at a time."""
+        """End each unfinished backfill of a DAG, so that another can be requested: only one may run at a time."""
         for one in self._every("/api/v2/backfills", "backfills", Backfill, {"dag_id": dag, "order_by": "id"}):
             if one.completed_at is None:
                 reply = self._send_as_user("PUT", f"/api/v2/backfills/{one.id}/cancel")
@@ -120,13 +121,13 @@ class Airflow(Calls):
                     raise self._unexpected(f"PUT backfill {one.id} of {dag}", reply)
 
     def drop(self, dag: str) -> None:
-        """Delete a DAG with all of its runs, where there is one."""
+        """Delete a DAG with all of its runs, if it exists."""
         reply = self._send_as_user("DELETE", f"/api/v2/dags/{dag}")
         if reply.status_code not in (204, 404):
             raise self._unexpected(f"DELETE {dag}", reply)
 
     def pool(self, name: str, slots: int) -> None:
-        """Make a pool of so many slots, or give it so many where it is there."""
+        """Create a pool with this many slots, or set them if it exists."""
         reply = self._send_as_user("POST", "/api/v2/pools", json={"name": name, "slots": slots})
         if reply.status_code == 409:
             said = {"pool": name, "slots": slots, "include_deferred": False}
@@ -135,7 +136,7 @@ class Airflow(Calls):
             raise self._unexpected(f"pool {name}", reply)
 
     def knows(self, dag: str, run_id: str) -> bool:
-        """Whether a run is there for whoever asks for it."""
+        """Whether a run is there for anybody who asks."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}"
         reply = self._send_as_user("GET", path)
         if reply.status_code == 200 and self._body(reply).get("dag_run_id") == run_id:
@@ -145,9 +146,9 @@ class Airflow(Calls):
         raise self._unexpected(f"GET {path}", reply)
 
     def states(self, dag: str, run_id: str, every_s: int) -> Iterator[str]:
-        """The state of a run every so many seconds until it is over, as one answer that stays open all the while.
+        """The state of a run at a fixed interval until it is over, as one answer that stays open all the while.
 
-        Raises `AirflowUnavailable` where it breaks off, is silent for too long, or ends before the run does.
+        Raises `AirflowUnavailable` if it breaks off, is silent for too long, or ends before the run does.
         """
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/wait"
         state = ""
@@ -162,7 +163,7 @@ class Airflow(Calls):
             raise AirflowUnavailable(f"GET {path} at {self.base_url} ended while the run was {state or 'unheard of'}")
 
     def ensure(self, path: str, body: Json) -> None:
-        """Make what a write is to change, where it is not there yet; `path` is its own."""
+        """Create what a write will change, if it is not there yet, under its `path`."""
         if self._send_as_user("GET", path).status_code == 200:
             return
         reply = self._send_as_user("POST", path.rpartition("/")[0], json=body)
@@ -170,7 +171,7 @@ class Airflow(Calls):
             raise self._unexpected(f"POST {path}", reply)
 
     def variable(self, path: str) -> str | None:
-        """What a Variable holds, by its path; None where there is no such one."""
+        """What a Variable holds, by its path; None if there is no such one."""
         body = self._body(reply := self._send_as_user("GET", path))
         if reply.status_code == 404 and "detail" in body:
             return None
@@ -218,5 +219,5 @@ class Airflow(Calls):
 
 
 def _begins(prefix: str) -> Json:
-    # Airflow drops what is no letter or digit at the end of the pattern, so callers compare once more.
+    # Airflow drops anything but letters and digits from the end of the pattern, so callers compare again.
     return {"run_id_prefix_pattern": prefix} if prefix else {}

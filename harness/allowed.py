@@ -1,7 +1,7 @@
-"""Experiments are data: what a file may have Chaos Toolkit run is ours, or was allowed by name.
+"""Experiments are data: whatever a file makes Chaos Toolkit run is ours, or was allowed by name.
 
 Chaos Toolkit imports modules when it validates a file, and runs probes when it reads its configuration. So every
-provider is looked at before. Arguments are checked against the signatures of the actions themselves, and none can be
+provider is checked before that. Arguments are checked against the signatures of the actions themselves, and none can be
 a `${placeholder}`: what was checked is what runs.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from harness.chaos import actions, probes
+from harness.chaos import actions, borrowed, probes
 from harness.chaos.aims import least
 from harness.errors import UsageError
 from harness.experiment import CONTROL, Experiment
@@ -36,15 +36,20 @@ Component = Literal[
     "broker",
     "sentinel",
     "kube-apiserver",
+    "kube-dns",
+    "speaker",
+    "any",
     "none",
 ]
 LONGEST_PAUSE_S = 600
 KINDS: dict[str, ModuleType] = {"action": actions, "probe": probes}
 UNDO = actions.undo.__name__
+THEIRS = frozenset({"secrets", "configuration"})  # Chaos Toolkit hands these in, and no file may
+BREAKS_NOTHING = frozenset({f"{actions.__name__}.{UNDO}", borrowed.UNDOING, borrowed.CordonNode.home})
 
 
 def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
-    """Raises `UsageError` with file and place of the first thing that may not be run, or that cannot be meant."""
+    """Raises `UsageError` with file and place of the first thing that may not run, or cannot be intended."""
     try:
         _File(experiment.raw, allowed).check(experiment.plan.component)
         for where, blast in experiment.plan.blasts():
@@ -61,7 +66,7 @@ class _RefusedError(Exception):
 
 
 class _File:
-    """One file, and the providers beyond ours that whoever runs it allows."""
+    """One file, and the providers besides ours that its user allows."""
 
     def __init__(self, raw: dict[str, Any], allowed: tuple[str, ...]) -> None:
         self._raw = raw
@@ -84,7 +89,7 @@ class _File:
         _component(component, method)
 
     def _literal(self, value: Any, place: str) -> None:
-        """Plain values, or an environment variable by name. Whatever else has a type is run, or fetched."""
+        """Plain values, or an environment variable by name. Anything else with a type is run, or fetched."""
         if isinstance(value, list):
             for number, item in enumerate(value):
                 self._literal(item, f"{place}[{number}]")
@@ -122,18 +127,20 @@ class _File:
 
     def _activity(self, activity: dict[str, Any], place: str, kinds: tuple[str, ...], only: str) -> None:
         if activity.get("background", False) is not False:
-            raise _RefusedError(f"{place}.background", "a fault beside the method could not be told from its recovery")
+            raise _RefusedError(f"{place}.background", "a fault in the background could not be told from its recovery")
         _pauses(activity.get("pauses", {}), f"{place}.pauses")
         self._controls(activity, f"{place}.")
         self._tolerance(activity.get("tolerance"), f"{place}.tolerance")
         provider, where = _object(activity.get("provider"), f"{place}.provider"), f"{place}.provider"
         kind = next((kind for kind in kinds if _is_ours(provider, KINDS[kind].__name__)), None)
+        if (full := borrowed.named(provider)) in borrowed.KNOWN or full in borrowed.READING:
+            return _borrowed(activity, full, place, kinds, only)
         if kind is None:
             return self._foreign(provider, where)
         if activity.get("type") != kind:
             raise _RefusedError(f"{place}.type", f"{provider['module']} has each {kind}, not {activity.get('type')!r}")
         if only and kind == "action" and provider.get("func") != only:
-            raise _RefusedError(f"{where}.func", f"{only} is the only action that may stand here")
+            raise _RefusedError(f"{where}.func", f"{only} is the only action allowed here")
         return _call(provider, KINDS[kind], where)
 
     def _tolerance(self, tolerance: Any, place: str) -> None:
@@ -149,7 +156,7 @@ class _File:
         if not self._lets_through(provider):
             kind = provider.get("type")
             what = f"module {provider.get('module')!r}" if kind == "python" else f"type {kind!r}"
-            raise _RefusedError(place, f"{what} may not be run here; --allow-providers NAME lets it through")
+            raise _RefusedError(place, f"{what} may not be run here; --allow-providers NAME allows it")
 
     def _lets_through(self, provider: dict[str, Any]) -> bool:
         kind, module = provider.get("type"), str(provider.get("module"))
@@ -163,15 +170,34 @@ def _is_ours(provider: dict[str, Any], module: str) -> bool:
 
 
 def _call(provider: dict[str, Any], module: ModuleType, place: str) -> None:
-    """The function is there, and can be called so."""
+    """The function exists, and takes these arguments."""
     _only(provider, {"type", "module", "func", "arguments"}, place)
     known = _functions(module)
     func = provider.get("func")
     if not isinstance(func, str) or func not in known:
         raise _RefusedError(f"{place}.func", f"{func!r} is not one of {', '.join(sorted(known))}")
     arguments = _object(provider.get("arguments", {}), f"{place}.arguments")
+    _valid(_signature(known[func]), arguments, place)
+
+
+def _borrowed(activity: dict[str, Any], full: str, place: str, kinds: tuple[str, ...], only: str) -> None:
+    """A call of `chaosk8s` that is known, and can be made so; what looks alone may look wherever a probe may stand."""
+    provider, where = activity["provider"], f"{place}.provider"
+    kind = "action" if full in borrowed.KNOWN else "probe"
+    if activity.get("type") != kind or kind not in kinds:
+        raise _RefusedError(f"{place}.type", f"{full} is an {kind}" if kind == "action" else f"{full} is a {kind}")
+    if only and kind == "action" and full != borrowed.UNDOING:
+        raise _RefusedError(f"{where}.func", f"{only} and {borrowed.UNDOING} are the only actions that may stand here")
+    if "secrets" in provider:
+        raise _RefusedError(f"{where}.secrets", "it runs in the cluster of the run, and needs no login of its own")
+    _only(provider, {"type", "module", "func", "arguments"}, where)
+    arguments = _object(provider.get("arguments", {}), f"{where}.arguments")
+    _valid(borrowed.KNOWN.get(full) or _signature(borrowed.theirs(full)), arguments, where)
+
+
+def _valid(model: type[BaseModel], arguments: dict[str, Any], place: str) -> None:
     try:
-        _signature(known[func]).model_validate(arguments)
+        model.model_validate(arguments)
     except ValidationError as cause:
         first = cause.errors()[0]
         where = ".".join(str(part) for part in ("arguments", *first["loc"]))
@@ -195,44 +221,45 @@ def _signature(func: Callable[..., Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (hints[name], ... if one.default is one.empty else one.default)
         for name, one in inspect.signature(func).parameters.items()
+        if name not in THEIRS
     }
     strict = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(func.__name__, __config__=strict, **fields)
 
 
 def _by_environment(found: Any, place: str) -> None:
-    """Chaos Toolkit's journal holds the file as it is, so what stands in it is no secret."""
+    """Chaos Toolkit's journal contains the file as it is, so nothing in it is secret."""
     if isinstance(found, dict) and found.get("type") == "env":
         if "default" in found:
-            raise _RefusedError(f"{place}.default", "it would stand in the journal; leave it to the environment")
+            raise _RefusedError(f"{place}.default", "it would appear in the journal; leave it to the environment")
     elif isinstance(found, dict):
         for name, item in found.items():
             _by_environment(item, f"{place}.{name}")
     else:
-        raise _RefusedError(place, "it would stand in the journal; give it by the environment: type 'env', and its key")
+        raise _RefusedError(place, "it would appear in the journal; take it from the environment: type 'env' and a key")
 
 
 def _component(component: str, method: list[dict[str, Any]]) -> None:
     place = "extensions.airflow-chaos.component"
     if component not in get_args(Component):
         raise _RefusedError(place, f"no stack has {component!r}; there are: {', '.join(get_args(Component))}")
-    breaks = [a for a in method if a.get("type") == "action" and a["provider"].get("func") != UNDO]
+    breaks = [a for a in method if a.get("type") == "action" and borrowed.named(a["provider"]) not in BREAKS_NOTHING]
     if component == "none" and method:
         raise _RefusedError(
             "method", "the component is 'none', so nothing may be done; name the component, or empty it"
         )
     if component != "none" and not breaks:
-        raise _RefusedError("method", f"nothing in it breaks anything of {component}; add an action, or say 'none'")
+        raise _RefusedError("method", f"no action in it breaks {component}; add one, or set the component to 'none'")
 
 
 def _blast(blast: Blast, experiment: Experiment, place: str) -> None:
-    """Nothing where nothing is broken, and else as much as the method's arguments alone ask for."""
+    """Nothing if nothing is broken, otherwise at least as much as the method's arguments require."""
     if experiment.plan.component == "none" and blast != NOTHING:
         raise _RefusedError(place, "the component is 'none', so nothing may be hit; leave it out")
     for name, needed in least(experiment.method()).items():
         if (declared := getattr(blast, name)) < needed:
             why = (
-                f"the method needs {needed:g} at the least, and {declared:g} is declared; say the most that it may hit"
+                f"the method needs at least {needed:g}, but {declared:g} is declared; declare the most that it may hit"
             )
             raise _RefusedError(f"{place}.{name}", why)
 
@@ -243,7 +270,7 @@ def _pauses(found: Any, place: str) -> None:
     for name, pause in pauses.items():
         number = isinstance(pause, int | float) and not isinstance(pause, bool)
         if not (number and 0 <= pause <= LONGEST_PAUSE_S):
-            raise _RefusedError(f"{place}.{name}", f"{pause!r} is not seconds from 0 to {LONGEST_PAUSE_S}")
+            raise _RefusedError(f"{place}.{name}", f"{pause!r} is not a number of seconds from 0 to {LONGEST_PAUSE_S}")
 
 
 def _each(found: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:

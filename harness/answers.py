@@ -1,4 +1,4 @@
-"""What Airflow's REST API answers, typed; fields that nobody here asks for are ignored."""
+"""The answers of Airflow's REST API, typed; fields that nobody here needs are ignored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DagDetails(Dag):
 
 
 class ListedRun(Answer):
-    """All that is asked of a run that nobody triggered; moments are RFC 3339."""
+    """Everything that we need of a scheduled run; moments are RFC 3339."""
 
     run_id: str = Field(alias="dag_run_id")
     run_type: str

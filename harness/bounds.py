@@ -1,4 +1,4 @@
-"""The bounds of one experiment where it is run: those that it owes there, with the limits that `slo.yaml` gives."""
+"""The bounds that one experiment owes on a stack, with their limits from `slo.yaml`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def patience_s(plan: Plan, bounds: dict[str, Bound]) -> float:
 
 
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
-    """By name. Raises `UsageError` where `slo.yaml` gives no limit for one that is owed."""
+    """The bounds by name. Raises `UsageError` if `slo.yaml` gives no limit for one of them."""
     return load(there.slo_file, there.profile, there.stack, one.name, needed(one, there))
 
 
 def needed(one: Experiment, there: Settings) -> frozenset[str]:
-    """The names of those that are owed."""
+    """The names of the bounds."""
     plan = one.plan
     return required(
         plan.component,

@@ -16,12 +16,12 @@ OF_OTHERS = Brake(errors_share=0.5, within_s=20)
 
 
 def in_force(plan: Plan, *, ours: bool) -> Brake | None:
-    """What the experiment declares; else none on a cluster of ours, which is there to be broken, and on others this."""
+    """What the experiment declares; otherwise none on our own clusters, made to be broken, `OF_OTHERS` elsewhere."""
     return plan.brake or (None if ours else OF_OTHERS)
 
 
 def gauges(plan: Plan, context: Context) -> list[Gauge]:
-    """All that may end the run. Raises `UsageError` where the settings name a part of the owner's query only."""
+    """Everything that may end the run. Raises `UsageError` if the settings give only part of the owner's query."""
     found: list[Gauge] = [partial(overdue, context.blast, context.reach)]
     if brake := in_force(plan, ours=context.kube.ours):
         found.append(Budget(context.recorder.path, brake, context.recorder.now))

@@ -1,4 +1,4 @@
-"""Is what the prober measures on this machine true? It probes a stub that fails by a script; what is found is kept."""
+"""Does the prober measure correctly on this machine? It probes a stub with scripted failures; the result is kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SECONDS = round(LEAD_S + sum(LENGTHS_S) + HEALTHY_S * len(LENGTHS_S) + LATE_S + 
 
 
 def calibrate(settings: Settings, seed: int | None = None) -> Calibration:
-    """Measure, which takes about a minute, and keep what was found for the runs that follow."""
+    """Measure, which takes about a minute, and keep the result for the runs that follow."""
     with tempfile.TemporaryDirectory() as folder:
         found = _measure(Path(folder) / "history.jsonl", seed)
     path = _path(settings)
@@ -51,7 +51,7 @@ def calibrate(settings: Settings, seed: int | None = None) -> Calibration:
 
 
 def known(settings: Settings) -> Calibration | None:
-    """The last calibration of this machine; None where there is none, or it was another machine then."""
+    """The last calibration of this machine; None if there is none, or the machine has changed since."""
     try:
         found = Calibration.model_validate_json(_path(settings).read_bytes())
     except (OSError, ValidationError):
@@ -87,7 +87,7 @@ def _measure(path: Path, seed: int | None) -> Calibration:
         if series.target in server.true
     ]
     if len(rows) != len(CONNS) * len(server.true):
-        raise HarnessError("not every series was sampled, so nothing is known of the prober; calibrate again")
+        raise HarnessError("not every series was sampled, so nothing is known about the prober; calibrate again")
     interval_ms = 1000 / RATE_HZ
     return Calibration(
         wall=wall_now(),
@@ -99,7 +99,7 @@ def _measure(path: Path, seed: int | None) -> Calibration:
 
 
 def script(t0: int, now: int, seed: int | None) -> Script:
-    """The same outages for each kind, in an order and at places of its own."""
+    """The same outages for each kind, each in its own order and at its own places."""
     chance = random.Random(seed)  # noqa: S311
     spans = {kind: _spans(now, chance) for kinds in DOORS.values() for kind in kinds}
     spans["flap"] = tuple(piece for span in spans["flap"] for piece in _flaps(span))
@@ -131,7 +131,7 @@ class Failing:
 
 @contextmanager
 def failing(plan: Script) -> Iterator[Failing]:
-    """Raises `HarnessError` where the stub did not work to the end of its script."""
+    """Raises `HarnessError` if the stub did not work to the end of its script."""
     command = [sys.executable, "-m", "harness.observe.stub"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:
         assert stub.stdin

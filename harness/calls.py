@@ -1,13 +1,15 @@
-"""One HTTP try a call of Airflow's REST API, its answers page by page, and all ways to go wrong.
+"""One HTTP try per call of Airflow's REST API, its answers page by page, and all ways to go wrong.
 
 Nothing is retried here and no proxy of the environment is used: what a fault does to a request must be seen, not
-smoothed over. Whoever wants to retry a trigger does so by its run id.
+smoothed over. To retry a trigger, repeat its run id. Only a token that is no longer taken is replaced by a fresh one:
+what asks on behalf of the harness goes on, and a trigger, which is measured, says that it was refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import requests
@@ -19,6 +21,7 @@ from harness.errors import HarnessError, UsageError
 
 PAGE = 100  # Airflow's own upper limit
 LOGIN = "/auth/token"
+UNKNOWN_TOKEN = 401
 Json = dict[str, Any]
 A = TypeVar("A", bound=Answer)
 
@@ -39,8 +42,16 @@ class AirflowUnavailable(HarnessError):
         self.status = status
 
 
+@dataclass
+class Session:
+    """The token that a user has now: one for all connections of a login."""
+
+    token: str = ""
+
+
 class Calls:
-    """Airflow at one address, as one user. It logs in at the first call that needs it; one thread uses it at a time."""
+    """Airflow at one address, as one user. It logs in at the first call that needs it, and again where its token is no
+    longer taken; one thread uses it at a time."""
 
     def __init__(self, base_url: str, username: str, password: str, timeout: float = 5.0) -> None:
         """`timeout` in seconds, for connecting and for each wait on an answer."""
@@ -48,14 +59,14 @@ class Calls:
         self._username = username
         self._password = password
         self._timeout = timeout
-        self._token = ""
+        self._login = Session()
         self._keep_alive = True
         self._session = _session()
 
     def another(self, *, keep_alive: bool = True) -> Self:
-        """The same login with connections of its own; without `keep_alive` every request opens a new one."""
+        """The same login with separate connections; without `keep_alive` every request opens a new one."""
         twin = type(self)(self.base_url, self._username, self._password, self._timeout)
-        twin._token = self._token
+        twin._login = self._login
         twin._keep_alive = keep_alive
         if not keep_alive:
             twin._session.headers["Connection"] = "close"
@@ -65,15 +76,15 @@ class Calls:
         self._session.close()
 
     def login(self) -> str:
-        """Get a token for this user, and return it. Raises `UsageError` where the login is refused."""
+        """Get a token for this user, and return it. Raises `UsageError` if the login is refused."""
         reply = self._send("POST", LOGIN, json={"username": self._username, "password": self._password})
         if reply.status_code in (401, 403):
             raise UsageError(f"Airflow at {self.base_url} refused the login of {self._username}; run `harness up`")
         body = self._body(reply)
         if reply.status_code != 201 or not isinstance(body.get("access_token"), str):
             raise self._unexpected(f"POST {LOGIN}", reply)
-        self._token = body["access_token"]
-        return self._token
+        self._login.token = body["access_token"]
+        return self._login.token
 
     def _every(self, path: str, key: str, kind: type[A], query: Json) -> Iterator[A]:
         for page in self._pages(path, key, kind, query, PAGE):
@@ -106,9 +117,21 @@ class Calls:
         return self._body(reply)
 
     def _send_as_user(self, method: str, path: str, **said: Any) -> requests.Response:
-        reply = self._send(method, path, token=self._token or self.login(), **said)
-        if reply.status_code == 401:
+        """With the token that there is; with a fresh one, once, where that is no longer taken: its key was replaced."""
+        reply = self._send_once(method, path, **said)
+        if reply.status_code == UNKNOWN_TOKEN:
+            reply.close()
+            reply = self._send_once(method, path, **said)
+        if reply.status_code == UNKNOWN_TOKEN:
             raise UsageError(f"Airflow at {self.base_url} no longer takes our token for {method} {path}; log in again")
+        return reply
+
+    def _send_once(self, method: str, path: str, **said: Any) -> requests.Response:
+        """As user, whatever the answer; after one that does not take our token, the next call logs in again."""
+        token = self._login.token or self.login()
+        reply = self._send(method, path, token=token, **said)
+        if reply.status_code == UNKNOWN_TOKEN and self._login.token == token:
+            self._login.token = ""
         return reply
 
     def _send(self, method: str, path: str, *, token: str = "", **said: Any) -> requests.Response:
@@ -126,12 +149,12 @@ class Calls:
                 )
         finally:
             if not self._keep_alive and not said.get("stream"):
-                # A server need not say that it closes; a connection left in the pool would then break the next request.
+                # A server may close without saying so; a connection left in the pool would then break the next request.
                 self._session.close()
 
     @contextmanager
     def _told(self, asked: str) -> Iterator[None]:
-        """Say in our own errors what became of a request."""
+        """Translate what became of a request into our own errors."""
         asked = f"{asked} at {self.base_url}"
         try:
             yield

@@ -1,4 +1,4 @@
-"""Each mutant against its experiment, and as many controls on the stack as it should be; resumed where it stopped."""
+"""Each mutant against its experiment, with as many controls on the good stack; resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from harness.stack.steps import Display
 NAME, PAGE = "kill-matrix.json", "kill-matrix.html"
 DOCS = ROOT / "docs"
 REST = "null"
-# Mutants one after another differ in little, and the good stack is put back once for all their controls.
+# One mutant differs little from the next, so the good stack is restored once for all their controls.
 AT_ONCE = 4
-TRIES = 2  # of what could not be judged; each is kept
+TRIES = 2  # for what could not be judged; each is kept
 SUITE_SECONDS = 1800.0
 Say = Callable[[str], None]
 
@@ -37,15 +37,15 @@ Say = Callable[[str], None]
 def run(
     mutants: list[Mutant], settings: Settings, display: Display, say: Say, *, controls: bool, again: bool = False
 ) -> Matrix:
-    """Try what was not tried yet, or all of it `again`, keeping each trial as it comes.
+    """Try what was not tried yet, or everything `again`, keeping each trial as it comes.
 
-    In the end the good stack stands, whatever was.
+    In the end the good stack is up, whatever happened.
     """
     matrix, here = read(settings.reports), settings
     try:
         for mutant in mutants:
             if matrix.tried(mutant.name, mutant.digest) and not again:
-                say(f"{mutant.name}: tried already")
+                say(f"{mutant.name}: already tried")
                 continue
             if controls and _due(matrix, mutant):
                 matrix = _kept(matrix, _controls(matrix, settings, display), settings.reports, say)
@@ -62,7 +62,7 @@ def run(
 
 
 def read(reports: Path) -> Matrix:
-    """What was tried so far. Raises `UsageError` where the file is none of ours."""
+    """What was tried so far. Raises `UsageError` if the file is not one of ours."""
     path = reports / NAME
     if not path.is_file():
         return Matrix()
@@ -73,9 +73,9 @@ def read(reports: Path) -> Matrix:
 
 
 def publish(matrix: Matrix, known: list[Mutant]) -> None:
-    """Write the matrix where readers find it; its JSON, copied to the reports, is what a campaign goes on from."""
+    """Write the matrix where readers find it; a campaign resumes from its JSON, copied to the reports."""
     left_out = [(one.name, one.title, one.because) for one in known if not one.counts]
-    digests = {one.name: one.digest for one in known}  # what was changed since, or is no more, was another mutant
+    digests = {one.name: one.digest for one in known}  # one that was changed or removed since was another mutant
     matrix = Matrix(trials=tuple(t for t in matrix.trials if not t.mutant or digests.get(t.mutant) == t.digest))
     tried = {trial.mutant for trial in matrix.mutants}
     untried = [one.name for one in known if one.counts and one.name not in tried]
@@ -84,7 +84,7 @@ def publish(matrix: Matrix, known: list[Mutant]) -> None:
 
 
 def _due(matrix: Matrix, mutant: Mutant) -> bool:
-    """Whether the good stack is to be put back before this mutant: it wants that itself, or it was long ago."""
+    """Whether to restore the good stack before this mutant: because it needs it itself, or it is overdue."""
     owed = matrix.owed
     return bool(owed) and (len(owed) >= AT_ONCE or owed[0].stack != mutant.stack or mutant.of_the_suite)
 
@@ -102,7 +102,7 @@ def _kept(matrix: Matrix, trials: Iterable[Trial], reports: Path, say: Say) -> M
 
 
 def _trials(mutant: Mutant, settings: Settings, display: Display) -> Iterable[Trial]:
-    """The run at rest comes first: a campaign that stops after it tries the mutant again, and it with it."""
+    """The run at rest comes first: a campaign that stops right after it tries both again."""
     if mutant.of_the_suite:
         yield _tried(_of(mutant), partial(_by_itself, mutant, settings, display))
         return
@@ -113,7 +113,7 @@ def _trials(mutant: Mutant, settings: Settings, display: Display) -> Iterable[Tr
 
 
 def _plant(planted: Settings, display: Display) -> str:
-    """Deploy it and wait until it is as steady as it gets; what did not come is returned, for it may be the defect."""
+    """Deploy it and wait until it is as steady as it gets; returns what went wrong, which may be the defect itself."""
     try:
         steps.climb(planted, display, "airflow")
         steps.climb(planted, display, "steady")
@@ -137,9 +137,9 @@ def _conducted(trial: Trial, settings: Settings) -> Outcome:
 
 
 def _by_itself(mutant: Mutant, settings: Settings, display: Display) -> Outcome:
-    """Run a harness with the defect in it, as a process of its own, whose reports stay apart from those of good ones.
+    """Run a harness with the defect in it, as a separate process, and keep its reports apart from good ones.
 
-    What it did not undo is put right afterwards.
+    Whatever it did not undo is repaired afterwards.
     """
     ground.ensure(settings, display)
     reports = settings.reports / "mutants" / mutant.name
@@ -152,19 +152,19 @@ def _by_itself(mutant: Mutant, settings: Settings, display: Display) -> Outcome:
         "AIRFLOW_CHAOS_CACHE": str(settings.cache),
     }
     try:
-        run_program([*command, "--stack", mutant.stack], timeout=SUITE_SECONDS, env=env, cwd=ROOT)
+        run_program([*command, "--stack", mutant.stack], timeout=SUITE_SECONDS, env=env)
     except CommandFailed as cause:
         if cause.returncode not in (EXIT_FAIL, EXIT_INVALID):
             raise
     finally:
         standing.heal(settings)
     if not (made := set(reports.glob("*/verdict.json")) - before):
-        raise HarnessError(f"{mutant.name} left no verdict below {reports}; run it by hand to see why")
+        raise HarnessError(f"{mutant.name} left no verdict in {reports}; run it by hand to see why")
     return Outcome.load(made.pop())
 
 
 def _tried(trial: Trial, attempt: Callable[[], Outcome], trouble: str = "") -> Trial:
-    """With what came of it. A run that was refused is not judged: what `up` catches was no experiment's doing."""
+    """The trial with its result. A refused run is not judged: a defect that `up` catches was not caught by a check."""
     try:
         outcome = attempt()
     except HarnessError as cause:

@@ -1,4 +1,4 @@
-"""The command line: every command is one call into the layers below, and every error one line and an exit code."""
+"""The command line: every command is one call into the layers below; every error becomes one line and an exit code."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from harness import auditing, campaign, console, ending, exports, kills, mutant, offline, series, standing, writing
+from harness import (
+    auditing,
+    campaign,
+    console,
+    ending,
+    exports,
+    jobs,
+    kills,
+    mutant,
+    offline,
+    pace,
+    series,
+    standing,
+    targeting,
+    writing,
+)
 from harness import calibrate as calibrating
 from harness import repeat as repeating
-from harness.console import err, out, plainly, show, show_repeated
+from harness import sweep as sweeping
+from harness.console import Progress, err, out, plainly, show, show_repeated
 from harness.dryrun import dry_run
 from harness.errors import (
     EXIT_FAIL,
@@ -29,45 +44,37 @@ from harness.errors import (
     StorageError,
     UsageError,
 )
+from harness.foreign import escaped
 from harness.progress.show import Showing
-from harness.settings import Settings
+from harness.settings import Settings, publishing
 from harness.stack import deploy, engine, steps, teardown
-from harness.stack.steps import Look, Say, Step
+from harness.swept import What
 
 app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)
 app.add_typer(auditing.app)
 app.add_typer(exports.app)
+app.add_typer(jobs.app)
+app.add_typer(targeting.app)
 app.add_typer(writing.app)
 INTERRUPTED = 130  # as shells count Ctrl-C
-UNREAD = 141  # as shells count a program whose reader went away, where there is no verdict to end with
-Only = Annotated[str | None, typer.Option("--step", help="take this step alone")]
+UNREAD = 141  # as shells report a program whose reader went away; only where there is no verdict to end with
+Only = Annotated[str | None, typer.Option("--step", help="do this step alone")]
 Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
-Stack = Annotated[str, typer.Option("--stack", help="one of deploy/overlays/", autocompletion=deploy.stacks)]
+Stack = Annotated[str, typer.Option("--stack", help="a folder in deploy/overlays/", autocompletion=deploy.stacks)]
 Profile = Annotated[str, typer.Option("--profile", help="tuned, or defaults: Airflow's own settings")]
+Target = Annotated[str, typer.Option("--target", help="a file that `target discover` wrote: run it there")]
+Publish = Annotated[bool, typer.Option("--publish", help="write its page in docs/, and its .json", callback=publishing)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
-
-
-class Progress:
-    """Names the step, its expected time and its time. Plain lines, so that CI's log reads like a terminal."""
-
-    def begin(self, step: Step, look: Look) -> Say:
-        expected = step.warm if look.done or step.warm == step.cold else step.cold
-        out.print(f"[bold]{step.name}[/bold]: {escape(look.plan)} [dim](expected {expected} s)[/dim]", highlight=False)
-        began = time.monotonic()
-        return lambda text: out.print(f"  [dim]{time.monotonic() - began:6.1f} s[/dim] {escape(text)}", highlight=False)
-
-    def end(self, step: Step, seconds: float) -> None:
-        out.print(f"  [green]✓[/green] {step.name} in {seconds:.1f} s", highlight=False)
 
 
 @app.command()
 def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Images = "", yes: Yes = False) -> None:
     """Come from a bare machine to a steady stack; skips what is already true, and takes another stack away."""
-    settings = Settings.of(images=images, stack=stack, profile=profile)
+    settings = _ours(Settings.of(images=images, stack=stack, profile=profile))
     if step is not None and step not in {s.name for s in steps.STEPS}:
         raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
-    deploy.overlay_of(settings)  # before anybody is asked whether an engine may be installed
+    deploy.overlay_of(settings)  # refuses a wrong name before the question whether an engine may be installed
     _ask_for_engine(settings, yes)
     seconds = steps.climb(settings, Progress(), step)
     out.print(f"[bold green]up[/bold green] in {seconds:.0f} s")
@@ -78,28 +85,28 @@ def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Imag
 
 @app.command()
 def down() -> None:
-    """Remove all that `up` made, except cached images and programs."""
+    """Remove everything that `up` made, except cached images and programs."""
     began = time.monotonic()
-    removed = teardown.down(Settings.of())
+    removed = teardown.down(_ours(Settings.of()))
     out.print(f"{'removed' if removed else 'nothing to remove'} in {time.monotonic() - began:.1f} s")
 
 
 @app.command()
 def status() -> None:
-    """The stack at a glance."""
+    """Show the stack at a glance."""
     out.print(standing.status(Settings.of()))
 
 
 @app.command()
 def doctor() -> None:
-    """What is missing, and what each step of `up` will do; changes nothing."""
+    """Say what is missing, and what each step of `up` will do; changes nothing."""
     settings = Settings.of()
     table = Table("step", "now", "what `up` will do", box=None)
     for step in steps.STEPS:
         look = step.look(settings)
-        table.add_row(step.name, "[green]✓[/green]" if look.done else "·", escape(look.plan))
+        table.add_row(step.name, "[green]✓[/green]" if look.done else "·", escaped(look.plan))
     known = calibrating.known(settings)
-    plan = escape(f"done {known.wall}") if known else "the prober is measured against a server that fails by a script"
+    plan = escaped(f"done {known.wall}") if known else "the prober is measured against a server with scripted failures"
     table.add_row("calibration", "[green]✓[/green]" if known else "·", plan)
     out.print(table)
     steps.refuse_small_machine(settings)
@@ -107,7 +114,7 @@ def doctor() -> None:
 
 @app.command()
 def images(step: Images = "", yes: Yes = False) -> None:
-    """Pull or build every image, without starting anything else."""
+    """Pull or build every image, and start nothing."""
     settings = Settings.of(images=step)
     _ask_for_engine(settings, yes)
     for name in ("engine", "images"):
@@ -116,7 +123,7 @@ def images(step: Images = "", yes: Yes = False) -> None:
 
 @app.command()
 def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = None) -> None:
-    """Measure the prober against a server that fails by a script; ends with 2 where the error is beyond the stated."""
+    """Measure the prober against a server with scripted failures; ends with 2 if its error exceeds the stated one."""
     out.print(f"calibrating (expected {calibrating.SECONDS} s)", highlight=False)
     found = calibrating.calibrate(Settings.of(), seed)
     console.show_calibration(found)
@@ -124,23 +131,26 @@ def calibrate(seed: Annotated[int | None, typer.Option(help="of the script")] = 
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - an argument is an option
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="below experiments/, one after the other")],
     stack: Stack = "",
     profile: Profile = "",
+    target: Target = "",
     repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
+    vantage: Annotated[int, typer.Option(min=0, help="so many pods of the cluster make requests, too")] = 0,
     allow_providers: Annotated[
-        list[str] | None, typer.Option(help="let it run this too: process, http, or modules of this name")
+        list[str] | None, typer.Option(help="allow this too: process, http, or a module by its name")
     ] = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="say what would be hit, by name, and touch nothing")] = False,
     loud: Annotated[
-        bool | None, typer.Option("--verbose/--quiet", "-v/-q", help="tell every check; or nothing before the verdict")
+        bool | None, typer.Option("--verbose/--quiet", "-v/-q", help="print every check; or nothing before the verdict")
     ] = None,
 ) -> None:
     """Run experiments on the standing stack and judge them; ends with the worst verdict."""
-    settings = Settings.of(stack=stack, profile=profile)
+    settings = Settings.of(stack=stack, profile=profile, target=target)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
+    settings = settings.model_copy(update={"vantage": vantage}) if vantage else settings
     if allow_providers:
         settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
     if dry:
@@ -161,19 +171,20 @@ def run(
 
 @app.command()
 def mutants(
-    names: Annotated[list[str] | None, typer.Argument(help="below deploy/mutants/; all where none is named")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="in deploy/mutants/; by default all")] = None,
     part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
-    quick: Annotated[bool, typer.Option("--quick", help="the few that are quickest")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="only the few quickest")] = False,
     controls: Annotated[bool, typer.Option(help="run as many experiments on the good stack in between")] = True,
-    again: Annotated[bool, typer.Option("--again", help="also what was tried: what survived was mended since")] = False,
-    publish: Annotated[
-        bool, typer.Option("--publish", help="write docs/kill-matrix.md, and .json to resume from")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="retry what was tried, after survivors were fixed")] = False,
+    publish: Publish = False,
 ) -> None:
     """Plant each defect, run the experiment that must catch it, and write the kill matrix; resumes where it stopped."""
-    settings = Settings.of()
+    settings = _ours(Settings.of())
     named = [one for one in mutant.every(names) if (one.counts or names) and (one.quick or not quick)]
     chosen = mutant.share(named, part)
+    if settings.skip_slow and (slow := pace.too_slow()):
+        plainly(f"skipped: {slow}")
+        return
     matrix = campaign.run(chosen, settings, Progress(), plainly, controls=controls, again=again)
     tried = {trial.mutant: trial for trial in matrix.mutants}
     if publish:
@@ -184,14 +195,49 @@ def mutants(
 
 
 @app.command()
+def sweep(
+    what: Annotated[What, typer.Argument(metavar="pods|nodes", help="each pod of the stack, or each worker node")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="VICTIM", help="only these, by name or component, tried or not"),
+    ] = None,
+    stack: Stack = "",
+    part: Annotated[str, typer.Option(help="K/N: every N-th from the K-th on")] = "1/1",
+    again: Annotated[bool, typer.Option("--again", help="start over instead of resuming")] = False,
+    publish: Publish = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only a line for each run")] = False,
+) -> None:
+    """Hit each in turn and judge all by the same bounds; goes on where it stopped. Ends with the verdict over all, or
+    over those of a part or of these names."""
+    settings = Settings.of(stack=stack)
+    one = sweeping.begin(what, settings, again=again)
+    chosen = sweeping.chosen(one, names or (), part)
+    turns = chosen if names else sweeping.owed(one, chosen)
+    showing = Showing(None if quiet else err, sweeping.planned(turns, what, settings), settings.reports)
+    one = sweeping.run(one, turns, settings, showing, Progress(), plainly)
+    if publish:
+        sweeping.publish(one)
+    verdict = one.verdict if len(chosen) == len(one.there) else one.verdict_over(chosen)
+    console.show_sweep(one, len(chosen), verdict, sweeping.page(one, settings))
+    raise typer.Exit(verdict.exit_code)
+
+
+@app.command()
 def heal() -> None:
-    """Undo what a killed harness left behind."""
+    """Repair what a killed harness left behind."""
     for line in standing.heal(Settings.of()) or ["nothing was left"]:
         plainly(line)
 
 
+def _ours(settings: Settings) -> Settings:
+    """Raises `UsageError` where a target is given: nothing is made, taken down or planted in what is not ours."""
+    if settings.target:
+        raise UsageError("this is about the cluster that `harness up` makes; unset AIRFLOW_CHAOS_TARGET")
+    return settings
+
+
 def _ask_for_engine(settings: Settings, yes: bool) -> None:
-    """Installing an engine is said first, and answered by a person, by --yes or by CI."""
+    """Announce an installation, and let a person, --yes or CI answer."""
     found = engine.look(settings)
     if found.running or found.installed or not found.installable:
         return
@@ -199,11 +245,11 @@ def _ask_for_engine(settings: Settings, yes: bool) -> None:
     if yes or engine.unattended():
         return
     if not sys.stdin.isatty() or not typer.confirm("Install it?"):
-        raise UsageError("no Docker engine is installed and none may be; install one, or say --yes")
+        raise UsageError("no Docker engine is installed, and you did not allow one; install it, or pass --yes")
 
 
 def main() -> None:
-    """Entry: turn every error into one line and its exit code. SIGTERM ends a command as Ctrl-C does."""
+    """Entry point: turn every error into one line and its exit code. SIGTERM ends a command as Ctrl-C does."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(sign) is not signal.SIG_IGN:
             signal.signal(sign, signal.default_int_handler)
@@ -216,18 +262,18 @@ def main() -> None:
 
 
 def _answered(words: list[str]) -> int:
-    """Do what the words say; returns the exit code."""
+    """Run the command; returns the exit code."""
     try:
-        code = app(words, standalone_mode=False, prog_name="harness")
+        code = app(words, standalone_mode=False, prog_name=_name())
     except HarnessError as cause:
         return _refused(cause)
-    except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C, or no answer, where a question was asked
+    except (KeyboardInterrupt, typer.Abort):  # the latter is Ctrl-C, or no answer, at a question
         code = INTERRUPTED
     except typer.Exit as cause:
         code = cause.exit_code
     except BrokenPipeError:
         return UNREAD
-    except SystemExit as cause:  # of the shell's completion; and of the help without a reader, with 1, which is FAIL
+    except SystemExit as cause:  # from shell completion; and from help without a reader, with 1, which would be FAIL
         return UNREAD if cause.code else EXIT_PASS
     except OSError as cause:
         return _refused(StorageError.of(cause)) if cause.errno in STORAGE else _unforeseen(cause)
@@ -238,16 +284,22 @@ def _answered(words: list[str]) -> int:
     return code if isinstance(code, int) else EXIT_PASS
 
 
+def _name() -> str:
+    """What we were called as: the shell completes each of our two names by itself."""
+    called = Path(sys.argv[0]).name
+    return called if called == "airflow-chaos" else "harness"
+
+
 def _refused(cause: HarnessError) -> int:
-    err.print(f"[red]error:[/red] {escape(str(cause))}", highlight=False, soft_wrap=True)
+    err.print(f"[red]error:[/red] {escaped(str(cause))}", highlight=False, soft_wrap=True)
     return cause.exit_code
 
 
 def _unforeseen(cause: Exception) -> int:
-    """Click's own usage errors are the user's; anything else is a defect of ours and shows where."""
+    """Click's own usage errors are the user's; anything else is our defect, and its traceback is shown."""
     shown = getattr(cause, "format_message", None)
     if shown is not None:
-        err.print(f"[red]error:[/red] {escape(shown())}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/red] {escaped(shown())}", highlight=False, soft_wrap=True)
         return EXIT_USAGE
     err.print(traceback.format_exc(), highlight=False, markup=False)
     err.print("[red]internal error:[/red] this is a defect of the harness; please report it with the lines above")

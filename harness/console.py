@@ -1,6 +1,6 @@
 """What commands print: verdicts as tables that fit a terminal, and lines as they are.
 
-Whatever reads it: a reader that goes away or knows fewer characters changes no verdict, and no text steers a terminal.
+A reader that goes away or knows fewer characters changes no verdict, and no text steers a terminal.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -15,30 +16,31 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from harness.counts import Count, percent, together
 from harness.ending import Row
-from harness.foreign import one_line, visible
+from harness.foreign import escaped, one_line, visible
 from harness.gate import Change
 from harness.judge.calibration import Calibration
 from harness.judge.regression import Finding
 from harness.judge.repeated import Repeated
 from harness.outcome import Check, Verdict
 from harness.report.matrix import Matrix
+from harness.stack.steps import Look, Say, Step
+from harness.swept import Sweep, headline
 from harness.trend import Drift
 
 
 class SafeConsole(Console):
-    """Every text that is printed, cells of tables too, goes through `render_str`."""
+    """Every printed text, table cells included, goes through `render_str`."""
 
     def render_str(self, text: str, **how: Any) -> Text:
         return super().render_str(visible(text), **how)
 
     def on_broken_pipe(self) -> None:
-        """The reader has read enough: what else would be printed is dropped, and the command goes on to its verdict."""
+        """The reader has read enough: further output is dropped, and the command goes on to its verdict."""
         self.quiet = True
         _drop(self.file.fileno())
 
@@ -49,17 +51,32 @@ COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.INVALID: "yellow"
 FINDINGS = {Finding.AS_BEFORE: "green", Finding.REGRESSION: "red", Finding.UNKNOWN: "yellow"}
 
 
+class Progress:
+    """Names the step, its expected time and its time. Plain lines, so that CI's log reads like a terminal."""
+
+    def begin(self, step: Step, look: Look) -> Say:
+        expected = step.warm if look.done or step.warm == step.cold else step.cold
+        out.print(f"[bold]{step.name}[/bold]: {escaped(look.plan)} [dim](expected {expected} s)[/dim]", highlight=False)
+        began = time.monotonic()
+        return lambda text: out.print(
+            f"  [dim]{time.monotonic() - began:6.1f} s[/dim] {escaped(text)}", highlight=False
+        )
+
+    def end(self, step: Step, seconds: float) -> None:
+        out.print(f"  [green]✓[/green] {step.name} in {seconds:.1f} s", highlight=False)
+
+
 def replace_unknown_characters() -> None:
-    """What the terminal's encoding lacks is shown as a question mark."""
+    """Characters that the terminal's encoding lacks are shown as question marks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def flush() -> OSError | None:
-    """Print what is still held back, and say why that cannot be done: the interpreter would end with a code of its own.
+    """Print what is still buffered, and say why if that fails: the interpreter would end with its own code.
 
-    A reader that went away is no error.
+    A reader that went away is not an error.
     """
     failed = None
     for stream in (sys.stdout, sys.stderr):
@@ -83,7 +100,7 @@ def plainly(line: str) -> None:
 
 
 def show(rows: Sequence[Row], verbose: bool = False, to: Console | None = None) -> None:
-    """A table of runs, then each with its folder and what it did not pass; with `verbose`, every check."""
+    """A table of runs, then each with its folder and the checks that did not pass; with `verbose`, every check."""
     to = to or out
     table = Table("verdict", "experiment", "on", "about", "measured", "limit", "no fault", "worst", box=None)
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
@@ -132,7 +149,7 @@ def show_calibration(found: Calibration) -> None:
         table.add_row(_cell(row.kind), _cell(row.conn), str(row.outages), *errors, str(row.unfounded))
     out.print(table)
     verdict = Verdict.PASS if found.holds else Verdict.INVALID
-    end = "" if found.holds else "; every run here is INVALID until it holds: end what else runs, and calibrate again"
+    end = "" if found.holds else "; every run here is INVALID until it holds: stop what else runs, and calibrate again"
     out.print(
         f"[bold {COLOURS[verdict]}]{verdict}[/] measured minus true is at most {found.worst.worst_ms:.1f} ms; "
         f"stated is {found.stated_ms:g} ms{end}",
@@ -142,7 +159,7 @@ def show_calibration(found: Calibration) -> None:
 
 
 def show_repeated(repeated: Repeated, folder: Path) -> None:
-    """What the runs measured together, and what the verdict over them rests on."""
+    """What the runs measured together, and the reason for the verdict over them."""
     table = Table("measure", "min", "median", "lies in", "p95", "limit", box=None)
     table.columns[0].no_wrap = True
     for m in repeated.measures:
@@ -152,12 +169,21 @@ def show_repeated(repeated: Repeated, folder: Path) -> None:
     out.print(table)
     for m in repeated.measures[:1]:
         plainly(
-            f"Of {m.runs} runs, the true median lies where it is said to with {100 * m.sure:.0f} %, "
-            f"and the largest one is above the true p95 with {100 * m.sure_p95:.0f} %."
+            f"With {m.runs} runs, the true median lies in this interval with {100 * m.sure:.0f} %, "
+            f"and the largest run is above the true p95 with {100 * m.sure_p95:.0f} %."
         )
     what = _cell(f"{repeated.experiment} on {repeated.stack}: {repeated.because} {folder}")
     colour = COLOURS[repeated.verdict]
     out.print(f"[bold {colour}]{repeated.verdict}[/] {what}", highlight=False, soft_wrap=True)
+
+
+def show_sweep(sweep: Sweep, chosen: int, verdict: Verdict, page: Path) -> None:
+    """The verdict over all; and before it that over those that were asked for, where these are not all."""
+    if chosen < len(sweep.there):
+        out.print(f"[bold {COLOURS[verdict]}]{verdict}[/] {chosen} of {len(sweep.there)}", highlight=False)
+    word = sweep.verdict
+    said = f"[bold {COLOURS[word]}]{word}[/] {_cell(headline(sweep))} {_cell(str(page))}"
+    out.print(said, highlight=False, soft_wrap=True)
 
 
 def show_drifts(drifts: list[Drift]) -> None:
@@ -195,7 +221,7 @@ def show_changes(changes: list[Change], confidence: float) -> None:
         out.print(table)
     counts = Counter(c.finding for c in changes)
     told = ", ".join(f"[{FINDINGS[f]}]{counts[f]} {f}[/]" for f in Finding if counts[f])
-    sure = f"a false alarm in any of them has a chance of {100 * (1 - confidence):.3g} % at most"
+    sure = f"the chance of any false alarm is at most {100 * (1 - confidence):.3g} %"
     out.print(f"{len(changes)} comparisons: {told}; {sure}.", highlight=False, soft_wrap=True)
 
 
@@ -213,7 +239,7 @@ def show_counts(counts: list[Count]) -> None:
         out.print(table)
     whole = together(counts)
     plainly(
-        f"Of {whole.runs} runs, {whole.failed} are a FAIL that nothing explains and {whole.invalid} are INVALID; "
+        f"Of {whole.runs} runs, {whole.failed} are unexplained FAILs and {whole.invalid} are INVALID; "
         f"with 95 %, the true shares are at most {percent(whole.failing.most)} and {percent(whole.doubtful.most)}."
     )
 
@@ -221,7 +247,7 @@ def show_counts(counts: list[Count]) -> None:
 def show_matrix(found: Matrix) -> None:
     """A table for each stack: executor × fault would be wider than a terminal."""
     if not found.rows:
-        plainly("no run is judged yet; run an experiment first")
+        plainly("there is no judged run yet; run an experiment first")
     figures = ("median", "worst", "limit", "floor")
     for number, stack in enumerate(found.stacks):
         table = Table("experiment", "measure", title=_cell(stack), box=None, pad_edge=False, padding=(0, 1, 0, 0))
@@ -239,8 +265,8 @@ def show_matrix(found: Matrix) -> None:
 
 
 def _cell(text: str) -> str:
-    """Text of others within a line: it is no markup, and begins no other line."""
-    return escape(one_line(text))
+    """Foreign text within a line: not taken for markup, and unable to begin another line."""
+    return escaped(one_line(text))
 
 
 def _number(value: float) -> str:

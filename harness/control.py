@@ -17,6 +17,7 @@ from chaoslib.run import RunEventHandler
 
 from harness import allowed
 from harness import experiment as experiments
+from harness.chaos import borrowed
 from harness.errors import EXIT_FAIL, EXIT_INTERNAL, HarnessError
 from harness.foreign import one_line
 from harness.outcome import Verdict
@@ -35,35 +36,35 @@ class _Interruptions(RunEventHandler):  # type: ignore[misc]
 
 
 def configure_control(event_registry: Any) -> None:
-    """Have every interruption end the experiment at once. For SIGTERM Chaos Toolkit raises what it then takes for a
-    failure of the action that is under way, and the method would go on."""
+    """Make every interruption end the experiment at once. For SIGTERM, Chaos Toolkit raises what it then takes for a
+    failure of the current action, and the method would go on."""
     event_registry.register(_Interruptions())
     signal.signal(signal.SIGTERM, lambda *_: stop())
 
 
 def before_experiment_control(context: dict[str, Any]) -> None:
-    """Refuse, or open the run and live through its baseline."""
+    """Refuse, or open the run and wait through its baseline."""
     desk.clear()
     try:
         name = desk.name or experiments.name_of(str(context.get("title")))
         settings = desk.settings or Settings()
         experiment = experiments.check(name, context)
         allowed.check(experiment, settings.allow_providers)
-        desk.run = Run(experiment.seeded(settings.seed), settings, desk.remade)
+        desk.run = Run(experiment.seeded(settings.seed).seen_from(settings.vantage), settings, desk.remade)
         desk.run.open()
         desk.opened(desk.run.folder)
         desk.run.baseline()
     except HarnessError as cause:
         context["rollbacks"] = []  # Chaos Toolkit would still run them with --rollback-strategy=always
         _refuse(cause)
-    except InterruptExecution:  # by somebody else's control: no refusal, the run is wound up
+    except InterruptExecution:  # by somebody else's control: not a refusal, the run is wound up
         raise
     except Exception as cause:
         _refuse(HarnessError(f"the run could not be opened: {cause!r}; this is a defect of the harness"))
 
 
 def after_hypothesis_control(context: dict[str, Any], state: dict[str, Any]) -> None:
-    """Our phases decide how long a run lives, and the history what it comes to. What the hypothesis saw stays in the
+    """Our phases decide how long a run lasts, and the history its verdict. What the hypothesis saw stays in the
     journal, probe by probe."""
     if desk.run:
         state["steady_state_met"] = True
@@ -75,8 +76,21 @@ def before_method_control(context: dict[str, Any]) -> None:
         desk.run.enter("fault")
 
 
+def before_activity_control(context: dict[str, Any]) -> None:
+    """What others provide and we know is done by us: guarded, recorded and proved."""
+    if desk.run:
+        borrowed.take_over(context)
+
+
+def after_activity_control(context: dict[str, Any], state: dict[str, Any] | None) -> None:
+    """The journal holds each activity as its file does."""
+    borrowed.give_back(context)
+    if state is not None:
+        borrowed.give_back(state["activity"])
+
+
 def after_method_control(context: dict[str, Any]) -> None:
-    """The fault phase ends; live through recovery and cooldown, unless the method was interrupted."""
+    """The fault phase ends; wait through recovery and cooldown, unless the method was interrupted."""
     if desk.run and sys.exception() is None:
         desk.run.recover()
 
@@ -113,7 +127,7 @@ def _leave(code: int) -> None:
 
 
 def _tell(result: Result) -> None:
-    """What `chaos run` would keep to itself: the verdict, what it was not reached by, and where it can be read."""
+    """What `chaos run` would not print: the verdict, the checks that did not pass, and where to read it."""
     for check in result.outcome.checks:
         if check.verdict is not Verdict.PASS:
             print(one_line(f"{check.verdict} {check.name}: {check.because}"))

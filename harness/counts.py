@@ -1,4 +1,4 @@
-"""How often a healthy stack's runs are not a PASS, and how sure that is.
+"""How often runs on a healthy stack are not a PASS, and how sure that is.
 
 Runs are counted from a committed record, which outlives the reports that it was taken from, and from these.
 """
@@ -17,33 +17,33 @@ from harness.files import write
 from harness.foreign import markdown
 from harness.judge.rates import Rate, sure_of_p95
 from harness.outcome import Verdict
-from harness.settings import ROOT, Profile
+from harness.settings import ROOT, Profile, here
 from harness.trend import Kept
 
-KNOWN = ROOT / "known.yaml"
 RECORD = ROOT / "docs" / "runs.csv"
 PAGE = ROOT / "docs" / "false-alarms.md"
-OTHER: Profile = "defaults"  # stands behind the name of a stack; tuned does not
-MEASURED = "\n## "  # what stands on the page from here on is not made of the record
+OTHER: Profile = "defaults"  # follows the name of a stack; tuned does not
+MEASURED = "\n## "  # from here on, the page is not generated from the record
 FIELDS = (
     "run_id", "wall", "machine", "version", "experiment", "stack", "profile", "verdict", "failed", "doubted", "seconds",
 )  # fmt: skip
 HEAD = """\
 # False alarms
 
-A stack as it should be must never turn a night red. All runs of our experiments on such stacks are counted: none is
-left out, and none is made again. Runs with a planted defect are in the kill matrix. Made by `harness trend --record`
-from [runs.csv](runs.csv) and `known.yaml`; not to be edited, up to the next heading.
+A healthy stack must never turn a nightly run red. All runs of our experiments on healthy stacks are counted: none is
+left out, and none is repeated. Runs with a planted defect are in the kill matrix. `harness trend --record` writes this
+page from [runs.csv](runs.csv) and `known.yaml`, up to the next heading; do not edit that part by hand.
 
-- FAIL: runs that failed and are not explained. Explained: what failed is known and not ours, and all else passed.
-- At most: the true share is no larger, with 95 % (Clopper and Pearson, one-sided). Within: it is there, with 95 %.
-- p95: how likely the largest measure of so many runs is above the true p95 (1 - 0.95ⁿ); 59 runs give 95 %.
+- FAIL: runs that failed without explanation. Explained: only known failures that are not ours; everything else passed.
+- At most: with 95 % confidence, the true share is no larger (Clopper and Pearson, one-sided). Within: the interval that
+  holds it with 95 % confidence.
+- p95: how likely the largest measure of these runs is above the true p95 (1 - 0.95ⁿ); 59 runs give 95 %.
 """
 
 
 @dataclass(frozen=True)
 class Count:
-    """What the runs of one experiment on one stack came to. `failed` are those that are not `explained`."""
+    """The verdicts of one experiment's runs on one stack. `failed` are those that are not `explained`."""
 
     experiment: str
     stack: str
@@ -70,13 +70,14 @@ class Count:
         return sure_of_p95(self.runs)
 
 
-def counted(runs: Iterable[Kept], known_file: Path = KNOWN) -> list[Count]:
+def counted(runs: Iterable[Kept], known_file: Path | None = None) -> list[Count]:
     """By experiment and stack. A run with a planted defect does not count."""
     cells: dict[tuple[str, str], list[Kept]] = {}
     for run in runs:
         if not run.planted:
             cells.setdefault((run.experiment, run.stack), []).append(run)
-    return [_count(cell, known.load(known_file, *at)) for at, cell in sorted(cells.items())]
+    file = known_file or here("known.yaml")
+    return [_count(cell, known.load(file, *at)) for at, cell in sorted(cells.items())]
 
 
 def together(counts: Sequence[Count]) -> Count:
@@ -106,7 +107,7 @@ def added(record: Iterable[Kept], runs: Iterable[Kept], experiments: Collection[
 
 
 def read(path: Path) -> list[Kept]:
-    """The record; empty where there is none. Raises `UsageError` with file and line where it is not what it must be."""
+    """The record; empty if there is none. Raises `UsageError` with file and line if it is not valid."""
     try:
         lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
     except FileNotFoundError:
@@ -154,8 +155,8 @@ def _line(run: Kept) -> tuple[str, ...]:
     )
 
 
-def page(record: Sequence[Kept], known_file: Path = KNOWN) -> str:
-    """The page in Markdown, up to what is not made of the record."""
+def page(record: Sequence[Kept], known_file: Path | None = None) -> str:
+    """The page in Markdown, as far as it is generated from the record."""
     counts = counted(record, known_file)
     if not counts:
         return f"{HEAD}\nNo run is recorded yet.\n"
@@ -206,6 +207,6 @@ def _machines(record: Iterable[Kept]) -> list[str]:
 
 
 def publish(record: Sequence[Kept], path: Path) -> None:
-    """Write the page; what stands on it beside the counts stays."""
+    """Write the page; everything on it after the counts stays."""
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     write(path, page(record) + old[old.find(MEASURED) :] if MEASURED in old else page(record))

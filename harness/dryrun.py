@@ -1,10 +1,10 @@
-"""A dry run: what an experiment would hit now, by name, what it would owe, and how long it would take."""
+"""A dry run: what an experiment would hit now, by name, its bounds, and how long it would take."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from harness import allowed
+from harness import allowed, rights
 from harness import experiment as experiments
 from harness.bounds import owed, patience_s
 from harness.braking import in_force
@@ -14,9 +14,18 @@ from harness.preflight import enter, look
 from harness.settings import Settings
 from harness.slo import Bound
 
+NODES = {
+    "docker": "nodes: entered by docker exec",
+    "agent": "nodes: entered by a privileged pod of ours on each, from the fault to its undo",
+    "closed": (
+        "nodes: closed, so that a kill is a deletion without grace, a hang is done from inside, and a cut by a"
+        " NetworkPolicy, which the cluster's network need not enforce"
+    ),
+}
+
 
 def dry_run(path: Path, settings: Settings) -> list[str]:
-    """In lines; nothing is touched. Raises `UsageError` where the run would be refused.
+    """As lines of text; nothing is touched. Raises `UsageError` if the run would be refused.
 
     It does not wait for a quiet machine, nor ask whether another experiment is running.
     """
@@ -28,7 +37,8 @@ def dry_run(path: Path, settings: Settings) -> list[str]:
     return [
         f"{here.name} on {settings.deployment}, {ground.kube.place}, seed {here.plan.seed}",
         *([f"would hit: {aim}" for aim in ground.aims] or ["would hit: nothing"]),
-        f"at the most: {here.plan.blast}",
+        *([NODES[settings.aim.nodes]] if rights.beyond([here]) else []),
+        f"at most: {here.plan.blast}",
         f"brake: {in_force(here.plan, ours=ground.kube.ours) or 'none'}",
         *(f"owes: {_owes(bound)}" for _, bound in sorted(bounds.items())),
         f"takes: {_takes(here, bounds)}",
@@ -49,4 +59,4 @@ def _takes(here: Experiment, bounds: dict[str, Bound]) -> str:
         "cooldown": patience_s(here.plan, bounds),
     }
     named = ", ".join(f"{name} {seconds:g}" for name, seconds in parts.items())
-    return f"some {sum(parts.values()):.0f} s at the most ({named}), besides starting and undoing"
+    return f"at most about {sum(parts.values()):.0f} s ({named}), plus starting and undoing"

@@ -1,4 +1,4 @@
-"""What runs came to, a row each: the verdict, what the experiment is about, and what is worst."""
+"""The results of runs, a row each: the verdict, what the experiment is about, and the worst check."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Floors = dict[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Row:
-    """One run. `floor` is the worst of its main measure with nothing broken, None where that is not known; `remark` is
-    what is to be said of it beside its verdict."""
+    """One run. `floor` is the worst of its main measure with nothing broken, None if that is not known; `remark` is
+    what else there is to say about it."""
 
     outcome: Outcome
     folder: Path
@@ -26,7 +26,7 @@ class Row:
 
     @property
     def place(self) -> Path:
-        """Its report, or where there is none its folder."""
+        """Its report, or if there is none its folder."""
         page = self.folder / "report.html"
         return page if page.is_file() else self.folder
 
@@ -38,13 +38,13 @@ class Row:
 
     @property
     def amiss(self) -> list[Check]:
-        """What was not passed, the worst first; of what is equally bad, what has a measure."""
+        """The checks that did not pass, the worst first; among equals, those with a measure."""
         bad = [check for check in self.outcome.checks if check.verdict is not Verdict.PASS]
         return sorted(bad, key=lambda check: (-check.verdict.rank, check.measure is None))
 
 
 def row(outcome: Outcome, folder: Path, floors: Floors, remark: str = "") -> Row:
-    """A run beside the noise floor of its stack."""
+    """A run, with the noise floor of its stack."""
     plain = Row(outcome, folder, remark=remark)
     floor = floors.get((outcome.stack, plain.about.name)) if plain.about else None
     return Row(outcome, folder, floor, remark)
@@ -60,7 +60,7 @@ def floors(reports: Path) -> Floors:
 
 
 def worst_of_last(kept: Iterable[trend.Kept]) -> Floors:
-    """Of runs, the oldest first, those with nothing broken, by stack and measure."""
+    """Of runs, oldest first, those with nothing broken, by stack and measure."""
     nulls: dict[str, list[trend.Kept]] = {}
     for run in kept:
         if run.experiment == FLOOR:

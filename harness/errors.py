@@ -2,16 +2,17 @@
 
     HarnessError            exit 70
     ├── UsageError          exit 64  the caller can mend it; nothing was changed
+    │   └── OutOfReach               the target lacks what the experiment needs: it is skipped, and says nothing
     ├── StackError                   a set-up step did not reach its goal
     │   └── CommandFailed            a program ended with a non-zero code or ran out of time
     ├── FaultError                   a fault could not be injected, proved or undone
     │   └── FaultRefused             a fault would be more than is allowed; nothing was hit by it, and the run ends
     ├── WaitTimeout                  a condition did not come true in time
-    ├── StorageError        exit 74  a file or folder cannot be read or written: a full disk, no right to it
+    ├── StorageError        exit 74  a file or folder cannot be read or written: a full disk, missing permission
     └── HistoryError        exit 64  a recorded run is of a format that this version does not know
 
-A message says what happened, to what, and what to do next. It may quote what a cluster or a file says, and whoever
-catches it prints it: so it is made harmless to a terminal here.
+A message says what happened, to what, and what to do next. It may quote what a cluster or a file says, and it
+will be printed, so it is made harmless to a terminal here.
 """
 
 from __future__ import annotations
@@ -49,12 +50,16 @@ class UsageError(HarnessError):
     exit_code = EXIT_USAGE
 
 
+class OutOfReach(UsageError):
+    """The target cannot do what an experiment needs. That is no verdict on it."""
+
+
 class StackError(HarnessError):
     """A step from nothing to steady state did not reach its goal."""
 
 
 class CommandFailed(StackError):
-    """A program failed; `returncode` is None where it ran out of time."""
+    """A program failed; `returncode` is None if it ran out of time."""
 
     def __init__(self, message: str, returncode: int | None, output: str) -> None:
         super().__init__(message)
@@ -67,7 +72,7 @@ class FaultError(HarnessError):
 
 
 class FaultRefused(FaultError):
-    """A fault would be where it may not be, or more than it may be. Nothing was hit by it, and nothing more may be."""
+    """A fault would be in a forbidden place, or too large. It hit nothing, and nothing more may be hit."""
 
 
 class WaitTimeout(HarnessError):
@@ -81,12 +86,12 @@ class StorageError(HarnessError):
 
     @classmethod
     def of(cls, cause: OSError, path: Path | None = None) -> StorageError:
-        """What the system says, and of which file; `path` is what was meant where that is known better."""
+        """What the system says, and about which file; `path` names the file where that is known better."""
         what = path or cause.filename or "a file"
-        return cls(f"{what}: {cause.strerror or cause}; make room or give the rights to it, and try again")
+        return cls(f"{what}: {cause.strerror or cause}; make room or give us the right to it, and try again")
 
 
 class HistoryError(HarnessError):
-    """A history is of a format that this version does not know; what is merely damaged is judged INVALID."""
+    """A history of a format that this version does not know; one that is merely damaged is judged INVALID."""
 
     exit_code = EXIT_USAGE

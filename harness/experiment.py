@@ -1,28 +1,26 @@
-"""A Chaos Toolkit experiment file, and what our extension block in it asks for.
+"""A Chaos Toolkit experiment file, and what our extension block in it says.
 
 The file stays valid Chaos Toolkit. The block named `airflow-chaos` under `extensions` says how long the phases are,
-what load goes on, and which component is the target; everything is checked before anything starts.
+what load runs, and which component is the target; everything is checked before anything starts.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness import sources
+from harness.asking import Probe, Strict
 from harness.errors import UsageError
 from harness.safety import NOTHING, Blast, Brake
-from harness.settings import ROOT
+from harness.settings import resolved
 from harness.timetables import table
 
 EXTENSION = "airflow-chaos"
 CONTROL = "harness.control"
-VARIABLES = "/api/v2/variables/"
 
 
 Recovery = Literal[
@@ -35,11 +33,9 @@ Recovery = Literal[
     "workers_consume",
     "waiting_begun",
     "dag_seen",
+    "database_writable",
+    "broker_writable",
 ]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _known(dag: str) -> str:
@@ -49,10 +45,11 @@ def _known(dag: str) -> str:
 
 
 Scheduled = Annotated[str, AfterValidator(_known)]
+Place = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 
 
 class Phases(Strict):
-    """Seconds. The fault phase lasts as long as its actions; cooldown waits for runs in flight, at most so long."""
+    """Seconds. The fault phase lasts as long as its actions; cooldown waits for runs in flight, at most this long."""
 
     baseline_s: float = Field(ge=5, le=600)
     recovery_s: float = Field(ge=5, le=1800)
@@ -60,76 +57,12 @@ class Phases(Strict):
 
 
 class Workload(Strict):
-    """One DAG, triggered every so many seconds; `tasks` is what the ledger must show of each run."""
+    """One DAG, triggered at a fixed interval; `tasks` is what the ledger must show for each run."""
 
     dag: str
     every_s: float = Field(ge=0.2, le=60)
     accept_within_s: float = Field(gt=0, le=300)
     tasks: tuple[tuple[str, int], ...] = ()
-
-
-class Target(Strict):
-    """One request, at `rate_hz` on each of its connection kinds.
-
-    `entry` main is the load balancer's address, where this host can reach it. Loopback is the mapped port, which is
-    also there where the address is not; a cluster that is not ours has none, and the target is then left out.
-    With `write`, each request gives a number of its own to a Variable of Airflow, the cheapest thing that can be
-    written: `path` is the beginning of its name, for each kind of connection has one that nobody else writes.
-    """
-
-    name: str
-    path: str = Field(pattern=r"^/[!-~]*$")
-    write: bool = False
-    rate_hz: float = Field(gt=0, le=200)
-    conn: tuple[Literal["new", "reused"], ...] = Field(default=("new", "reused"), min_length=1)
-    login: bool = False
-    entry: Literal["main", "loopback"] = "main"
-    must_contain: str = ""
-
-    @field_validator("conn")
-    @classmethod
-    def _each_once(cls, conn: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(conn)) < len(conn):
-            raise ValueError("a kind of connection is given twice; their samples could not be told apart")
-        return conn
-
-    @model_validator(mode="after")
-    def _writes_to_a_variable(self) -> Target:
-        if self.write and not (re.fullmatch(VARIABLES + r"[\w-]+", self.path) and self.login and not self.must_contain):
-            raise ValueError(f"a write has a login, the path {VARIABLES}NAME, and an answer that is known beforehand")
-        return self
-
-    def at(self, conn: str) -> str:
-        """The path that is asked for over this kind of connection."""
-        return f"{self.path}-{conn}" if self.write else self.path
-
-    def variable(self, conn: str, value: str) -> dict[str, str]:
-        """What is to be written there."""
-        return {"key": self.at(conn).removeprefix(VARIABLES), "value": value}
-
-
-class Probe(Strict):
-    """What goes through the load balancer all the time."""
-
-    timeout_s: float = Field(gt=0, le=60)
-    targets: tuple[Target, ...] = Field(min_length=1)
-
-    @field_validator("targets")
-    @classmethod
-    def _one_name_each(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-        twice = [name for name, count in Counter(t.name for t in targets).items() if count > 1]
-        if twice:
-            raise ValueError(f"several targets are called {twice[0]!r}; their samples could not be told apart")
-        return targets
-
-    @property
-    def writes(self) -> tuple[Target, ...]:
-        return tuple(t for t in self.targets if t.write)
-
-    @property
-    def rate_hz(self) -> float:
-        """Requests per second of all targets together."""
-        return sum(t.rate_hz * len(t.conn) for t in self.targets)
 
 
 class Elsewhere(Strict):
@@ -149,6 +82,7 @@ class Plan(Strict):
     `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
     cut off for a while is not replaced. `schedules` are the DAGs that run by themselves meanwhile. `on` is what differs
     on a stack, or in a profile, of this name. `blast` is the most that may be hit, and `brake` when the run is ended.
+    `watch` are namespaces that are watched beside the stack's own, since something in them is hit.
     """
 
     name: Literal["airflow-chaos"]
@@ -163,6 +97,7 @@ class Plan(Strict):
     surge: Workload | None = None
     schedules: tuple[Scheduled, ...] = ()
     probe: Probe
+    watch: tuple[Place, ...] = ()
     on: dict[str, Elsewhere] = Field(default_factory=dict)
 
     @property
@@ -207,15 +142,34 @@ class Experiment(BaseModel):
         """The same with another seed, where one is given."""
         return self if seed is None else self.model_copy(update={"plan": self.plan.model_copy(update={"seed": seed})})
 
+    def seen_from(self, points: int) -> Experiment:
+        """The same from so many vantage points, where any are asked for. Raises `UsageError` where that is too much."""
+        if not points:
+            return self
+        seen = self.plan.probe.vantage.targets if self.plan.probe.vantage else ()
+        said = {
+            **self.plan.probe.model_dump(),
+            "vantage": {"points": points, "targets": [t.model_dump() for t in seen]},
+        }
+        try:
+            probe = Probe.model_validate(said)
+        except ValidationError as cause:
+            raise UsageError(f"{self.file}: from {points} vantage points: {cause.errors()[0]['msg']}") from cause
+        return self.model_copy(update={"plan": self.plan.model_copy(update={"probe": probe})})
+
     def method(self) -> list[dict[str, Any]]:
         """The activities of the method."""
         return _tables(self.raw.get("method"))
 
 
 def load(path: Path) -> Experiment:
-    """Read an experiment. Raises `UsageError` with file and line where it cannot be run."""
+    """Read an experiment, one of the suite where nothing of this name is here.
+
+    Raises `UsageError` with file and line where it cannot be run.
+    """
+    path = resolved(path)
     if not path.is_file():
-        known = ", ".join(str(there.relative_to(ROOT)) for there in sources.files())
+        known = ", ".join(f"{there.parent.name}/{there.name}" for there in sources.files())
         raise UsageError(f"there is no experiment {path}; there are: {known or 'none'}")
     return check(path.stem, sources.read(path), path.name)
 
@@ -240,8 +194,8 @@ def check(name: str, raw: Any, file: str = "") -> Experiment:
 
 
 def name_of(title: str) -> str:
-    """The name of the file below experiments/ with this title: all that Chaos Toolkit tells a control of the file."""
-    for path in sources.files():
+    """The name of the file with this title, the user's own first: Chaos Toolkit tells a control no more of the file."""
+    for path in (*sources.files(sources.own()), *sources.files(), *sources.files(sources.EXAMPLES)):
         with suppress(UsageError):
             if _table(sources.read(path)).get("title") == title:
                 return path.stem
@@ -249,7 +203,7 @@ def name_of(title: str) -> str:
 
 
 def _tables(found: Any) -> list[dict[str, Any]]:
-    """The objects of a list; whatever else stands in a file is Chaos Toolkit's to refuse."""
+    """The objects of a list; Chaos Toolkit refuses anything else in a file."""
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 

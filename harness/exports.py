@@ -1,4 +1,4 @@
-"""The commands that hand runs on to other systems: traces, metrics, and the summary that a CI system shows."""
+"""The commands that export runs to other systems: traces, metrics, and the summary that a CI system shows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def summarize(
         bool, typer.Option("--step-summary", help=f"append it to the file that ${STEP_SUMMARY} names, in Markdown")
     ] = False,
 ) -> None:
-    """The newest session: a row for each run, and what was not passed."""
+    """Print the newest session: one row per run, and the checks that did not pass."""
     rows = summary.session(Settings.of().reports)
     if step_summary:
         _append(summary.page(rows))
@@ -46,13 +46,13 @@ def summarize(
     elif rows:
         console.show(rows)
     else:
-        plainly("no run is judged yet; run an experiment first")
+        plainly("there is no judged run yet; run an experiment first")
 
 
 def _append(text: str) -> None:
     where = os.environ.get(STEP_SUMMARY)
     if not where:
-        raise UsageError(f"${STEP_SUMMARY} is not set, so this is no step of GitHub Actions; leave --step-summary out")
+        raise UsageError(f"${STEP_SUMMARY} is not set: this is not a step of GitHub Actions; leave out --step-summary")
     try:
         with Path(where).open("a", encoding="utf-8") as file:
             file.write(text)

@@ -1,4 +1,4 @@
-"""Files that are written as a whole: a reader finds the old one or the new one, never a part."""
+"""Files that are written atomically: a reader finds the old one or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.errors import StorageError
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """A file to write to, which then takes the place of `path`. Raises `StorageError` where the disk refuses it."""
+    """A file to write to, which then replaces `path`. Raises `StorageError` if the disk refuses it."""
     fresh = path.with_name(f".{os.getpid()}.part")
     try:
         yield fresh
@@ -25,7 +25,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text as a whole, its folder too where there is none. Raises `StorageError`."""
+    """Write a text atomically, and its folder if there is none. Raises `StorageError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

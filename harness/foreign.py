@@ -1,14 +1,17 @@
-"""Texts of others, to be shown: what a server, a cluster or a file says must neither steer a terminal nor be markup."""
+"""Foreign texts, made safe to show: what a server, cluster or file says must not steer a terminal or act as markup."""
 
 from __future__ import annotations
 
 import re
 
-# Control characters but tab and newline; what turns the direction of reading; what some take for the end of a line.
+from rich.markup import escape
+
+# Control characters except tab and newline; what changes the reading direction; what some take for the end of a line.
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_NO_TAG = re.compile(r"(\\+)\[(?![a-z#/@][^[]*?\])")  # of rich
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|]")
 
 
@@ -23,5 +26,11 @@ def markdown(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """As `visible`, and in one line: a text that is to stand in a line cannot begin another one."""
+    """As `visible`, and in one line: a text within a line cannot begin another one."""
     return visible(text).replace("\n", "\\n")
+
+
+def escaped(text: str) -> str:
+    """What reads as this text in rich's markup. Of backslashes before a bracket that opens no tag rich drops one, and
+    its own function does not know that."""
+    return _NO_TAG.sub(r"\1\\[", escape(text))

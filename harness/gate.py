@@ -1,6 +1,7 @@
-"""Are the newest runs of each experiment worse than those before it on the same machine, or is it chance?
+"""Are the newest runs of each experiment worse than earlier ones on the same machine, or is it chance?
 
-By default only what an experiment is about is compared: of more comparisons each can tell less (docs/false-alarms.md).
+By default only what an experiment is about is compared: the more comparisons, the less each can tell
+(docs/false-alarms.md).
 """
 
 from __future__ import annotations
@@ -16,21 +17,22 @@ from harness.judge.regression import Compared, Finding
 from harness.outcome import Verdict
 from harness.report.matrix import main
 from harness.slo import CATALOGUE
+from harness.sources import SWEPT
 from harness.trend import Kept
 
 NEWEST = 10
 CONFIDENCE = 0.95
 MOST_NEWEST = 100
 LEAST_SURE, MOST_SURE = 0.5, 0.9999
-# An orphan check that comes too seldom shows in nothing else.
+# An orphan check that runs too rarely shows in nothing else.
 BESIDE_MAIN = "recovery.orphans_handled"
 
 
 @dataclass(frozen=True)
 class Change:
-    """How one comparison ended: the newest runs' median beside the earlier ones', or their shares of a verdict.
+    """How one comparison ended: the medians of newest and earlier runs, or their shares of a verdict.
 
-    None where no run has it. `more` is how many more runs it takes before anything can be told; 0 where it can.
+    None if no run has it. `more` is how many more runs it takes before anything can be told; 0 if it can.
     """
 
     experiment: str
@@ -46,16 +48,16 @@ class Change:
 def changes(
     kept: Sequence[Kept], newest: int, confidence: float, named: Sequence[str] = (), *, everything: bool = False
 ) -> list[Change]:
-    """Every comparison of the experiments named, or of all; runs come the oldest first.
+    """Every comparison of the experiments named, or of all; runs come oldest first.
 
-    Raises `UsageError` where what is asked makes no sense.
+    Raises `UsageError` if the request makes no sense.
     """
     if not 1 <= newest <= MOST_NEWEST:
-        raise UsageError(f"--newest {newest}: 1 to {MOST_NEWEST} runs are set beside those before")
+        raise UsageError(f"--newest {newest}: it must be from 1 to {MOST_NEWEST} runs")
     if not LEAST_SURE <= confidence <= MOST_SURE:
-        raise UsageError(f"--confidence {confidence}: it is a probability from {LEAST_SURE} to {MOST_SURE}, as 0.95")
+        raise UsageError(f"--confidence {confidence}: it must be from {LEAST_SURE} to {MOST_SURE}, such as 0.95")
     if not kept:
-        raise UsageError("no judged run was kept yet; run an experiment first")
+        raise UsageError("there is no judged run yet; run an experiment first")
     found = [change for cell in _cells(kept, named) for change in _compared(cell, newest, everything=everything)]
     said = regression.findings([one.compared for one in found], confidence)
     needed = newest + regression.earlier_needed(newest, len(found), confidence)
@@ -63,20 +65,21 @@ def changes(
 
 
 def exit_code(found: Sequence[Change]) -> int:
-    """1 on a regression, 2 where it cannot tell, 0 else."""
+    """1 on a regression, 2 if it cannot tell, otherwise 0."""
     return regression.exit_code([one.finding for one in found])
 
 
 def _cells(kept: Sequence[Kept], named: Iterable[str]) -> list[list[Kept]]:
-    """The runs of each experiment and stack, the oldest first; what was planted on a stack is no change of it."""
+    """The runs of each experiment and stack, the oldest first; what was planted on a stack is no change of it, nor is
+    one victim of a sweep another."""
     cells: dict[tuple[str, str], list[Kept]] = {}
     for run in kept:
-        if not run.planted:
+        if not run.planted and run.experiment not in SWEPT:
             cells.setdefault((run.experiment, run.stack), []).append(run)
     there = sorted({experiment for experiment, _ in cells})
     wanted = {Path(name).stem for name in named} or set(there)
     if strange := sorted(wanted - set(there)):
-        raise UsageError(f"no run of {strange[0]} was kept; there are: {', '.join(there) or 'none'}")
+        raise UsageError(f"there is no run of {strange[0]}; there are runs of: {', '.join(there) or 'none'}")
     return [cell for (experiment, _), cell in sorted(cells.items()) if experiment in wanted]
 
 
@@ -100,7 +103,7 @@ def _rate(verdict: Verdict, fresh: Sequence[Kept], old: Sequence[Kept]) -> Chang
 
 
 def _measure(name: str, fresh: Sequence[Kept], old: Sequence[Kept]) -> Change:
-    """What an INVALID run measured is in doubt, and compared with nothing."""
+    """The measures of an INVALID run are in doubt, and left out."""
     newest, earlier = (
         [run.measures[name] for run in some if name in run.measures and run.verdict is not Verdict.INVALID]
         for some in (fresh, old)

@@ -1,25 +1,33 @@
-"""Between two experiments: the stack that the next one is for stands, and is steady, or it is made anew."""
+"""Between two experiments: the stack that the next one needs is up and steady, or it is rebuilt."""
 
 from __future__ import annotations
 
+from harness.chaos.undoing import UNDO_SECONDS
 from harness.errors import HarnessError
 from harness.kube import Kube
 from harness.settings import Settings
 from harness.stack import steps, teardown
 from harness.stack.steps import Display
+from harness.wait import until
 
 
 def stands(settings: Settings) -> bool:
-    """Whether it is this stack that stands, steady or not. Raises `UsageError` where no cluster answers."""
+    """Whether this stack is the one that is up, steady or not. Raises `UsageError` if no cluster answers."""
     return Kube(settings).stack(settings.namespace) == settings.deployment
 
 
 def ensure(settings: Settings, display: Display) -> str:
-    """Switch stacks where another one stands, and wait for the steady state.
+    """Switch stacks if another one is up, and wait for the steady state.
 
-    Where that does not come, all is taken down and made again. Returns why, or nothing: what had to be made anew was
-    not what the last experiment should have left. Raises what the second attempt raises.
+    If that does not come, everything is taken down and rebuilt. Returns the reason, or nothing: a stack that must be
+    rebuilt is not what the last experiment should have left. Raises what the second attempt raises.
     """
+    if settings.target:  # nothing is made there, and nothing taken down
+        kube = Kube(settings)
+        until(
+            lambda: _short(kube, settings), lambda s: not s, what="every component Ready", timeout=UNDO_SECONDS, every=2
+        )
+        return ""
     try:
         if not stands(settings):
             steps.climb(settings, display, "airflow")
@@ -29,3 +37,9 @@ def ensure(settings: Settings, display: Display) -> str:
         steps.climb(settings, display)
         return str(cause)
     return ""
+
+
+def _short(kube: Kube, settings: Settings) -> list[str]:
+    """The components that have fewer pods Ready than they should."""
+    found = kube.ready_replicas(settings.namespace)
+    return [name for name, replicas in found.items() if replicas.ready < replicas.desired]

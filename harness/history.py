@@ -40,7 +40,7 @@ K = TypeVar("K")
 
 
 def wall_now() -> str:
-    """The time for people: RFC 3339, UTC, milliseconds."""
+    """The time, for people: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -53,7 +53,7 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, tuple[T, ...]]
 
 
 class Recorder:
-    """Appends records to a history. Several processes may append to one file, each through a recorder of its own:
+    """Appends records to a history. Several processes may append to one file, each through its own recorder:
     every write is whole lines in one call on a descriptor opened for appending."""
 
     def __init__(self, path: Path, t0: int) -> None:
@@ -79,11 +79,11 @@ class Recorder:
             raise OSError(errno.ENOSPC, "the history could be written in part only", str(self.path))
 
     def newline(self) -> None:
-        """End a line that a killed writer left unended, so that what follows stands on lines of its own."""
+        """End a line that a killed writer left unfinished, so that later records get their own lines."""
         os.write(self._fd, b"\n")
 
     def close(self) -> None:
-        """Put all that was written on disk; closing twice is allowed."""
+        """Flush everything to disk; closing twice is allowed."""
         if self._fd >= 0:
             os.fsync(self._fd)
             os.close(self._fd)
@@ -92,10 +92,10 @@ class Recorder:
 
 @dataclass(frozen=True)
 class History:
-    """A run as checkers read it. `problem` says why it is not whole, or is None.
+    """A run as checkers read it. `problem` says why it is incomplete, or is None.
 
-    `marks` are of runs that were asked for, `scheduled_marks` of those that came by themselves. `last_t` is until when
-    it tells: its end, whatever claims to be later, or its last record where it has none.
+    `marks` are of triggered runs, `scheduled_marks` of scheduled ones. `last_t` is until when
+    it tells: its end, whatever claims to be later, or its last record if it has no end.
     """
 
     meta: Meta | None
@@ -108,7 +108,7 @@ class History:
     phases: tuple[Phase, ...] = ()
     problem: str | None = None
     last_t: int = field(default=0)
-    ended: int | None = None  # when the end was recorded, where it was
+    ended: int | None = None  # when the end was recorded, if it was
 
     def seen(self, source: str) -> tuple[Event, ...]:
         """The events of one source: gathered once, since there may be as many faults that ask as there are events."""
@@ -119,7 +119,7 @@ class History:
         return self._by_pod.get(uid, ())
 
     def once(self, work: Callable[[History], T]) -> T:
-        """What a function makes of this history, worked out once for all checkers that ask. Nobody may change it."""
+        """What a function makes of this history, computed once for all checkers that ask. Nobody may change it."""
         if work not in self._kept:
             self._kept[work] = work(self)
         return cast("T", self._kept[work])
@@ -180,7 +180,7 @@ class History:
     def read(cls, path: Path) -> History:
         """Read a file, compressed or not. A damaged line ends the reading and becomes `problem`.
 
-        Raises `HistoryError` where the file names a format that this reader does not know.
+        Raises `HistoryError` if the file names a format that this reader does not know.
         """
         pile = Pile()
         problem = None
@@ -198,7 +198,7 @@ class History:
 
 
 class Pile:
-    """Records as they come in: samples into columns, for they are many; the others as they are, up to a bound."""
+    """Records as they come in: samples into columns, since they are many; the others as they are, up to a bound."""
 
     def __init__(self) -> None:
         self.intake = Intake()
@@ -208,7 +208,7 @@ class Pile:
         self._empty = True
 
     def add(self, record: Record) -> None:
-        """Raises `ValueError` or `OverflowError` where it cannot be held."""
+        """Raises `ValueError` or `OverflowError` if it cannot be held."""
         if isinstance(record, Sample):
             self.sample(record)
             return
@@ -233,7 +233,7 @@ _Time = Annotated[int, msgspec.Meta(ge=0, le=MOST_T)]
 
 
 class _SampleLine(msgspec.Struct, gc=False):
-    """A sample as it stands in a line; read by itself, for there may be a million of them."""
+    """A sample as its line has it; read in its own way, since there may be a million of them."""
 
     kind: Literal["sample"]
     t: _Time
@@ -246,6 +246,7 @@ class _SampleLine(msgspec.Struct, gc=False):
     outcome: Literal["ok", "fail", "info"]
     status: int | None = None
     error: str | None = None
+    vantage: str = ""
 
 
 class _AnyLine(msgspec.Struct, gc=False):
@@ -276,7 +277,7 @@ def _take(line: bytes, number: int, pile: Pile) -> None:
             try:
                 pile.sample(_SAMPLE.decode(line))
             except msgspec.ValidationError:
-                pass  # the words stand in a record of another kind; or it is no sample, which is said below
+                pass  # the words are in a record of another kind; or it is no sample, which is reported below
             else:
                 return
         if _ANY.decode(line).kind in KINDS:

@@ -1,4 +1,4 @@
-"""The kill matrix: which mutant was caught by which check, and whether the controls stayed green."""
+"""The kill matrix: which check caught which mutant, and whether the controls stayed green."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ class Matrix(BaseModel):
 
     @property
     def owed(self) -> tuple[Trial, ...]:
-        """The trials of mutants that no control stands against yet, oldest first: there are to be as many."""
+        """The trials of mutants that have no control yet, oldest first: there must be as many controls."""
         return tuple(trial for trial in self.trials if trial.mutant and not trial.rest)[len(self.controls) :]
 
     def before(self, newest: Trial) -> tuple[Fate, ...]:
-        """What became of the very same mutant in earlier runs that could be judged."""
+        """The fates of the very same mutant in earlier runs that could be judged."""
         mine = (newest.mutant, newest.digest)
         same = [one.fate for one in self.trials if not one.rest and (one.mutant, one.digest) == mine]
         return tuple(fate for fate in same[:-1] if fate is not Fate.INVALID)
@@ -116,7 +116,7 @@ class Matrix(BaseModel):
 
 
 def checks_of(outcome: Outcome, verdict: Verdict) -> tuple[str, ...]:
-    """The names of the checks that came to this."""
+    """The names of the checks with this verdict."""
     return tuple(check.name for check in outcome.checks if check.verdict is verdict)
 
 
@@ -131,7 +131,7 @@ def headline(matrix: Matrix) -> str:
 
 
 def table(matrix: Matrix, untried: Sequence[str] = (), left_out: Sequence[tuple[str, str, str]] = ()) -> str:
-    """The matrix in Markdown; below it the names not tried yet, and (name, title, why) of what does not count."""
+    """The matrix in Markdown; below it the names not tried yet, and (name, title, why) of those that do not count."""
     columns = (
         "| class | mutant | experiment | named check | fate | checks that were FAIL, or else INVALID | at rest | why |"
     )

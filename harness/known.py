@@ -1,6 +1,6 @@
 """Failures that are known and not ours: `known.yaml` is experiment → stack → {checks, issue, because}.
 
-A verdict stays what it is. Known is said beside it, for a gate that would else be red until somebody mends it.
+A verdict stays what it is. It is only marked as known, for a gate that would otherwise be red until somebody fixes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.tables import compose
 
 
 class Known(BaseModel):
-    """The checks that FAIL, whose issue that is, and what happens."""
+    """The checks that FAIL, the issue, and what happens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ class Known(BaseModel):
     because: str = Field(min_length=1)
 
     def explains(self, failed: Collection[str], doubted: Collection[str]) -> bool:
-        """Whether a run, of which these checks were FAIL and INVALID, FAILs by what is known alone."""
+        """Whether a run with these FAIL and INVALID checks FAILs only by what is known."""
         return bool(failed) and not doubted and self.checks.issuperset(failed)
 
 
@@ -33,16 +33,20 @@ _TABLE = TypeAdapter(dict[str, dict[str, Known]])
 
 
 def load(path: Path, experiment: str, stack: str) -> Known | None:
-    """What is known of this experiment on this stack. Raises `UsageError` where the file is not as it must be."""
+    """What is known of this experiment on this stack. Raises `UsageError` if the file is not valid."""
+    return every(path).get(experiment, {}).get(stack)
+
+
+def every(path: Path) -> dict[str, dict[str, Known]]:
+    """All that is known: experiment → stack → failure. Raises `UsageError` if the file is not valid."""
     try:
         compose(path)
-        table = _TABLE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return _TABLE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except FileNotFoundError:
-        return None
+        return {}
     except yaml.YAMLError as cause:
         raise UsageError(f"{path.name}: not valid YAML: {' '.join(str(cause).split())}") from cause
     except ValidationError as cause:
         first = cause.errors()[0]
         where = " → ".join(map(str, first["loc"])) or "the file"
         raise UsageError(f"{path.name}: {where}: {first['msg']}") from cause
-    return table.get(experiment, {}).get(stack)

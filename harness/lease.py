@@ -1,7 +1,7 @@
-"""One experiment at a time in a cluster, from whichever machine: a Lease says who is at work there.
+"""One experiment at a time in a cluster, from any machine: a Lease says who is at work there.
 
-It is renewed while its holder lives. A harness that was killed renews nothing, so that its Lease runs out; where it ran
-on this machine, that its process is gone is seen at once.
+It is renewed while its holder lives. A killed harness renews nothing, so its Lease expires; if the harness ran
+on this machine, we see at once that its process is gone.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from harness.kube.leases import GONE
 
 LASTS_S = 30
 RENEW_S = 5.0
-SETTLES_S = 2 * RENEW_S  # whoever lives and looks late renews within this
+SETTLES_S = 2 * RENEW_S  # a live holder that seems late renews within this
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A harness: its host, its process and what it is at. `place` is where that number of a process means something:
-    one boot of one machine, and one namespace of processes; empty where that is not known."""
+    """A harness: its host, its process and what it is doing. `place` is where that process number means something:
+    one boot of one machine, and one namespace of processes; empty if that is not known."""
 
     host: str
     pid: int
@@ -44,7 +44,7 @@ class Holder:
 
     @classmethod
     def parse(cls, text: str) -> Holder | None:
-        """The reverse of `str`; None where somebody else wrote it."""
+        """The reverse of `str`; None if somebody else wrote it."""
         host, _, rest = text.partition(" ")
         pid, _, rest = rest.partition(" ")
         place, _, work = rest.partition(" ")
@@ -54,14 +54,14 @@ class Holder:
         return f"{self.host} {self.pid} {self.place or '-'} {self.work}"
 
     def is_gone(self) -> bool:
-        """Whether it is seen from here that its process has ended; one elsewhere is not seen."""
+        """Whether we can see from here that its process has ended; one elsewhere cannot be seen."""
         return bool(self.place) and self.place == _place() and not _is_alive(self.pid)
 
 
 def take(kube: Kube, namespace: str, work: str, patience_s: float = 0.0) -> Claim | None:
     """Be the one at work in the cluster, as long as the claim is held; `work` says at what.
 
-    None where there is no such namespace, and where a cluster that is not ours does not let us have a Lease. Raises
+    None if there is no such namespace, or if a cluster that is not ours does not let us have a Lease. Raises
     `UsageError`, by name, where somebody else is at work and does not end within `patience_s` seconds.
     """
     if not kube.ours and kube.denied(rights.claim(namespace)):
@@ -85,7 +85,7 @@ def _take(kube: Kube, namespace: str, holder: str, deadline: float) -> Claim:
 
 
 def _inherited(kube: Kube, namespace: str, holder: str) -> Lease | None:
-    """The Lease of one that is dead: its process is gone, or it ran out and nobody renews it any more."""
+    """The Lease of a dead holder: its process is gone, or it expired and nobody renews it any more."""
     found = kube.leases.read(namespace)
     if found is None or not (_is_dead(found) or (_age_s(found) >= found.lasts_s and _stays(kube, namespace, found))):
         return None
@@ -98,7 +98,7 @@ def _is_dead(lease: Lease) -> bool:
 
 
 def _stays(kube: Kube, namespace: str, lease: Lease) -> bool:
-    """Clocks of machines differ, so a Lease that looks as if it had run out is watched for a while."""
+    """Clocks of machines differ, so a Lease that seems to have expired is watched for a while."""
     time.sleep(SETTLES_S)
     return kube.leases.read(namespace) == lease
 
@@ -115,8 +115,8 @@ def _refusal(kube: Kube, namespace: str) -> str:
     known = Holder.parse(found.holder)
     who = f"process {known.pid} on {known.host} ({known.work})" if known else repr(found.holder)
     return (
-        f"another harness is at work in {namespace}: {who}, last heard of {_age_s(found):.0f} s ago; wait for its end. "
-        f"If it was killed, its Lease runs out {found.lasts_s} s after that"
+        f"another harness is at work in {namespace}: {who}, last heard of {_age_s(found):.0f} s ago; "
+        f"wait until it ends. If it was killed, its Lease runs out {found.lasts_s} s after that"
     )
 
 
@@ -136,7 +136,7 @@ def _place() -> str:
 
 
 class Claim:
-    """The Lease as long as it is held: a thread renews it. `release` ends that."""
+    """The Lease while it is held: a thread renews it. `release` ends that."""
 
     def __init__(self, kube: Kube, namespace: str, holder: str, lease: Lease) -> None:
         self._leases = kube.leases
@@ -149,7 +149,7 @@ class Claim:
         self._thread.start()
 
     def release(self) -> str:
-        """Give it up; returns what went wrong meanwhile, or nothing. Where the cluster is away, it runs out."""
+        """Give it up; returns what went wrong meanwhile, or nothing. If the cluster is away, the Lease expires."""
         self._stopping.set()
         self._thread.join()
         with suppress(HarnessError):
@@ -167,7 +167,7 @@ class Claim:
                 self._lease = renewed or self._lease
 
     def _is_ours(self) -> bool:
-        """Look at it: an answer that was lost on the way leaves us with an old version of what is ours."""
+        """Look at it: an answer lost on the way leaves us with an old version of our own Lease."""
         found = self._leases.read(self._namespace)
         if found is None or found.holder != self._holder:
             return False

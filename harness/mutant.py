@@ -1,10 +1,10 @@
-"""The planted defects below deploy/mutants: what each is, and who must catch it by which check, named beforehand."""
+"""The planted defects in deploy/mutants: what each is, and which experiment and check must catch it."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,7 @@ FOLDER = ROOT / "deploy" / "mutants"
 FILE = "mutant.yaml"
 Kind = Literal["redundancy", "budgets", "grace", "probes", "settings", "data", "code", "suite"]
 PLANTED = "planted.py"
+T = TypeVar("T")
 SHARED = ROOT / "deploy" / "components" / "planted"
 # Checks that have no bound.
 _OF_EVIDENCE = ("baseline", "calibration", "complete", "fault", "machine", "schedule")
@@ -51,7 +52,7 @@ class Mutant(BaseModel):
 
     @property
     def of_the_suite(self) -> bool:
-        """Planted in a harness of its own, on the good stack."""
+        """Planted in a separate harness process, on the good stack."""
         return self.kind == "suite"
 
     @property
@@ -88,12 +89,12 @@ def every(names: list[str] | None = None, folder: Path = FOLDER) -> list[Mutant]
     return sorted(chosen, key=lambda mutant: (mutant.stack, mutant.of_the_suite, mutant.experiment, mutant.name))
 
 
-def share(mutants: list[Mutant], part: str) -> list[Mutant]:
+def share(some: list[T], part: str) -> list[T]:
     """The K-th of N parts, said as K/N. Raises `UsageError`."""
     first, _, parts = part.partition("/")
     if not (first.isdecimal() and parts.isdecimal() and 1 <= int(first) <= int(parts)):
         raise UsageError(f"--part {part}: it is K/N, the K-th of N parts, such as 1/2")
-    return mutants[int(first) - 1 :: int(parts)]
+    return some[int(first) - 1 :: int(parts)]
 
 
 def _digest(folder: Path) -> str:

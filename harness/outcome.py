@@ -1,4 +1,4 @@
-"""What judging comes to: checks, and the verdict of a run. The judge makes them, the report draws them."""
+"""The result of judging: checks, and the verdict of a run. The judge makes them, the report draws them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 
 class Window(BaseModel):
-    """A stretch of the run that a check speaks of: half-open, nanoseconds since the run began."""
+    """A stretch of the run that a check is about: half-open, nanoseconds since the run began."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,9 +38,9 @@ class Window(BaseModel):
 
 
 class Check(BaseModel):
-    """One thing that was measured against one limit. `measure` and `limit` are None where there is none.
+    """One thing that was measured against one limit. `measure` and `limit` are None if there is none.
 
-    `curve` is (setting, measure) where it rests on measures at several settings; it is left out where it does not.
+    `curve` is (setting, measure) if it rests on measures at several settings; otherwise it is left out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,7 +73,7 @@ class Outcome(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Outcome:
-        """Raises `UsageError` where the file is not a verdict."""
+        """Raises `UsageError` if the file is not a verdict."""
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValidationError) as cause:

@@ -1,9 +1,9 @@
-"""What must be true before an experiment may begin, and what the history's first line says of the ground it ran on."""
+"""What must be true before an experiment may begin, and what the history's first line says about its environment."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from harness import calibrate, rights
 from harness.airflow import Airflow
-from harness.chaos import leftovers
+from harness.chaos import leftovers, within
 from harness.chaos.aims import Aim, Aims
-from harness.errors import CommandFailed, HarnessError, UsageError, WaitTimeout
+from harness.chaos.footing import underfoot
+from harness.errors import CommandFailed, HarnessError, OutOfReach, UsageError, WaitTimeout
 from harness.experiment import Experiment
 from harness.history import FORMAT, Meta, wall_now
 from harness.judge.calibration import Calibration
@@ -24,11 +25,12 @@ from harness.records import Schedule
 from harness.settings import ROOT, Settings
 from harness.slo import Bound
 from harness.stack import window
-from harness.stack.access import INGRESS_NAMESPACE, Access, open_access
+from harness.stack.access import Access, open_access
 from harness.stack.machine import fingerprint
 from harness.stack.steady import wait_quiet
 from harness.timetables import table
 
+HANG = "hang_pods"
 DECIDING = ("dags", "deploy", "experiments", "harness", "images", "slo.yaml", "uv.lock")
 
 
@@ -48,11 +50,13 @@ class Ground:
 
 
 def enter(experiment: Experiment, settings: Settings) -> Kube:
-    """The cluster's door, where we may do there what the experiment needs. Raises `UsageError`, with nothing touched.
+    """The cluster's door, if we may do there what the experiment needs. Raises `UsageError`, with nothing touched.
 
-    All rights that are missing are named at once; but first, who lets us see it must allow faults there at all.
+    All missing rights are named at once; but first, if we can see the namespace, it must allow faults at all.
     """
+    possible(experiment, settings)
     kube = Kube(settings)
+    in_reach(experiment, settings, ours=kube.ours)
     missing = kube.denied(rights.needed([experiment], settings))
     if rights.guard(settings.namespace) not in missing:
         kube.confirm(settings.namespace)
@@ -60,21 +64,27 @@ def enter(experiment: Experiment, settings: Settings) -> Kube:
         missing = [right for right in missing if right not in rights.claim(settings.namespace)]
     if missing:
         what = "; ".join(map(str, missing))
-        raise UsageError(f"the cluster does not let us {what}; have what `harness rbac` prints applied to it")
+        raise UsageError(f"the cluster does not let us {what}; have the output of `harness rbac` applied to it")
+    if settings.aim.nodes == "agent":
+        kube.confirm(settings.aim.agent.namespace)
     return kube
 
 
 def look(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
-    """Look at everything that the run stands on, and touch nothing. Raises `UsageError` at the first thing that is not
+    """Look at everything that the run depends on, and touch nothing. Raises `UsageError` at the first thing that is not
     as it must be."""
     if owner := Owner.of(settings):
         owner.agree()
     _right_stack(kube, settings)
-    namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
+    namespaces = watched(settings, kube)
     replicas = _whole(kube, settings)
     if left := leftovers.find(kube, settings, namespaces):
         raise UsageError(f"an earlier fault is not undone: {left[0]}; run harness heal")
     aims = Aims(experiment, kube, settings, namespaces).now()
+    _stoppable(kube, settings, aims)
+    for aim in aims:
+        if why := underfoot(settings, "", aim.blow):
+            raise OutOfReach(f"{aim.action} would hit what this harness stands on: {why}; nothing was done")
     access = open_access(settings, kube)
     versions, paused = _dags(experiment, access)
     calibration = calibrate.known(settings)
@@ -84,14 +94,40 @@ def look(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
     return Ground(kube, access, replicas, namespaces, versions, calibration, tuple(aims), paused)
 
 
+def possible(experiment: Experiment, settings: Settings) -> None:
+    """Raises `OutOfReach` where the target is not described enough."""
+    target = settings.aim
+    if settings.target and (lacks := target.lacks()):
+        raise OutOfReach(f"the target {target.name} does not say all that a run needs: {'; '.join(lacks)}")
+
+
+def in_reach(experiment: Experiment, settings: Settings, *, ours: bool) -> None:
+    """Raises `OutOfReach` where an action needs more of the target than it allows, or can give."""
+    if lacking := rights.out_of_reach(experiment, settings, ours=ours):
+        func, what = next(iter(lacking.items()))
+        raise OutOfReach(f"the target {settings.aim.name}: {func} needs {what}; nothing was done")
+
+
+def _stoppable(kube: Kube, settings: Settings, aims: Iterable[Aim]) -> None:
+    """Raises `OutOfReach` where a pod would have to be stopped from inside, and cannot be."""
+    hung = [pod for aim in aims if kube.closed and aim.action == HANG for pod in aim.of or aim.blow.pods]
+    if why := next((why for pod in hung if (why := within.unstoppable(kube, pod))), None):
+        raise OutOfReach(f"the nodes of the target {settings.aim.name} are closed, and {why}; nothing was done")
+
+
+def watched(settings: Settings, kube: Kube) -> tuple[str, ...]:
+    """The namespaces of the deployment and of the way to it; of a cluster of others that no file describes, the one."""
+    return settings.aim.namespaces if kube.ours or settings.target else (settings.namespace,)
+
+
 def check_ground(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
-    """As `look`, and make ready what the load needs. Raises `UsageError`, with nothing broken."""
+    """As `look`, and prepare what the load needs. Raises `UsageError`, with nothing broken."""
     ground = look(experiment, settings, kube)
     _prepare(experiment, ground)
     try:
         wait_quiet(print)
     except WaitTimeout as cause:
-        raise UsageError(f"the machine is not quiet enough to measure on: {cause}; end what else runs on it") from cause
+        raise UsageError(f"the machine is not quiet enough to measure: {cause}; stop what else runs there") from cause
     return ground
 
 
@@ -103,13 +139,15 @@ def describe(
     run_id: str,
     schedules: dict[str, Schedule],
 ) -> Meta:
-    """The first line of the history. `schedules` are the DAGs that were set going for it."""
+    """The first line of the history. `schedules` are the scheduled DAGs that were started for it."""
     probe = experiment.plan.probe
     targets = {
         t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn), "url": url}
         for t in probe.targets
         if (url := ground.access.url(t.entry))
     }
+    seen = {t.name: {"rate_hz": t.rate_hz, "conn": list(t.conn)} for t in probe.seen}
+    points = [f"point-{number}" for number in range(probe.vantage.points)] if probe.vantage else []
     libraries = {name: version(name) for name in ("chaostoolkit", "chaostoolkit-kubernetes")}
     return Meta(
         t=0,
@@ -121,7 +159,7 @@ def describe(
         wall=wall_now(),
         machine=fingerprint(),
         versions={
-            "airflow-chaos": suite_version(),
+            "airflow-chaos": settings.build or suite_version(),
             **libraries,
             "python": platform.python_version(),
             **ground.versions,
@@ -134,6 +172,7 @@ def describe(
             "timeout_s": probe.timeout_s,
             "targets": targets,
             "calibration": ground.calibration.model_dump(),
+            **({"vantage": {"points": points, "targets": seen}} if points else {}),
         },
         seed=experiment.plan.seed,
         recovery=sorted(name.removeprefix("recovery.") for name in bounds if name.startswith("recovery.")),
@@ -143,9 +182,9 @@ def describe(
 
 
 def suite_version(root: Path = ROOT) -> str:
-    """The package's version, and behind it the commit that it is run from, where that is known.
+    """The package's version, followed by the commit that it is run from, if that is known.
 
-    A change of what decides on times or verdicts makes it another one.
+    A change to anything that decides times or verdicts makes it another version.
     """
     released = version("airflow-chaos")
     git = ("git", "--no-optional-locks", "-C", str(root))
@@ -160,11 +199,13 @@ def suite_version(root: Path = ROOT) -> str:
 
 
 def _right_stack(kube: Kube, settings: Settings) -> None:
+    if settings.target:  # whatever stands there
+        return
     standing = kube.stack(settings.namespace)
     wanted = settings.deployment
     if standing not in (None, wanted):
         up = f"harness up --stack {settings.stack} --profile {settings.profile}"
-        raise UsageError(f"the stack {standing} stands, and the run is for {wanted}; run {up}")
+        raise UsageError(f"the stack {standing} is up, but the run is for {wanted}; run {up}")
 
 
 def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
@@ -173,7 +214,8 @@ def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
     if not found or short:
         what = ", ".join(short) or f"nothing is deployed in {settings.namespace}"
         raise UsageError(f"the stack is not up: {what} Ready; run harness up")
-    entry = kube.ready_replicas(INGRESS_NAMESPACE) if kube.ours else {}
+    beside = watched(settings, kube)[1:]
+    entry = {name: r for namespace in beside for name, r in kube.ready_replicas(namespace).items()}
     if any(r.ready != r.desired for r in entry.values()):
         raise UsageError("the stack is not up: its ingress controllers are not all Ready; run harness up")
     return {name: r.desired for name, r in (*entry.items(), *found.items())}
@@ -191,7 +233,7 @@ def _dags(experiment: Experiment, access: Access) -> tuple[dict[str, str], tuple
 
 
 def _prepare(experiment: Experiment, ground: Ground) -> None:
-    """Nothing runs by itself, the load's DAGs run, and what is to be written is there."""
+    """Pause scheduled DAGs, unpause the load's, and create the Variables to be written."""
     with _airflow(ground.access) as door:
         window.close(door)  # of a harness that was killed
         for dag in ground.paused:

@@ -16,7 +16,7 @@ _running: set[subprocess.Popen[str]] = set()
 
 
 def end_all() -> None:
-    """End every program that is under way in any thread, with all that it started."""
+    """End every program running in any thread, with everything that it started."""
     for child in list(_running):
         _end(child)
 
@@ -32,8 +32,8 @@ def run(
 ) -> str:
     """Run a program to its end and return its standard output; `log` takes both streams instead, appended.
 
-    Raises `CommandFailed` with the last of what it printed. A program that runs out of time, or is interrupted with
-    us, is ended with all that it started.
+    Raises `CommandFailed` with the end of its output. A program that runs out of time, or is interrupted with
+    us, is ended with everything that it started.
     """
     child = _start(command, env, cwd, stdin, log)
     shown = shlex.join(command)
@@ -59,7 +59,7 @@ def run(
 def _start(
     command: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, stdin: str | None, log: Path | None
 ) -> subprocess.Popen[str]:
-    """In a session of its own, so that it can be ended with all that it starts."""
+    """In its own session, so that it can be ended with everything that it starts."""
     out = log.open("a", encoding="utf-8") if log else None
     try:
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A run as it was recorded: judge it, draw it. Needs no cluster, and gives the same verdict next year."""
+"""A recorded run: judge it, draw it. Needs no cluster, and gives the same verdict next year."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from harness.slo import changed, own
 def read(named: Path) -> History:
     """The history in a folder, or the one named itself.
 
-    Raises `UsageError` where there is none, `HistoryError` where its format is unknown.
+    Raises `UsageError` if there is none, `HistoryError` if its format is unknown.
     """
     path = named if named.is_file() else next((named / n for n in NAMES if (named / n).is_file()), None)
     if path is None:
-        raise UsageError(f"{named} holds no {NAMES[0]}; name a folder below reports/ or examples/runs/")
+        raise UsageError(f"{named} has no {NAMES[0]}; name a folder in reports/ or examples/runs/")
     return History.read(path)
 
 
 def check(named: Path, save: bool = False) -> Outcome:
     """Judge a recorded run; with `save`, write verdict, report and JUnit beside the history.
 
-    Where its folder bears its name, it lies in a folder of runs: it is put beside them in columns, and the page over
+    If its folder has its name, it is in a folder of runs: it is added to their columns, and the page over
     all of them is written.
     """
     history = read(named)
@@ -50,19 +50,19 @@ def check(named: Path, save: bool = False) -> Outcome:
 
 
 def _since_changed(history: History) -> dict[str, str]:
-    """The bounds in force that are others today, by name."""
+    """The bounds in force that have changed since, by name."""
     meta = history.meta
     return changed(Settings().slo_file, meta.slo, meta.stack, meta.experiment) if meta else {}
 
 
 def _own(history: History) -> frozenset[str]:
-    """The bounds that the experiment has of its own, today."""
+    """The experiment's own bounds, as of today."""
     meta = history.meta
     return own(Settings().slo_file, meta.stack, meta.experiment) if meta else frozenset()
 
 
 def report(named: Path) -> Path:
-    """Judge again and draw again; returns the path of the page."""
+    """Judge and draw again; returns the path of the page."""
     check(named, save=True)
     return _folder(named) / "report.html"
 
@@ -84,18 +84,18 @@ def _written(named: Path, write: Callable[[History, Outcome, Path], None], name:
 
 
 def matrix(runs: Path) -> Matrix:
-    """Every experiment on every stack. Raises `UsageError` where there is no such folder."""
+    """Every experiment on every stack. Raises `UsageError` if there is no such folder."""
     return matrices.matrix(row.outcome for row in index.rows(_runs(runs)) if row.outcome)
 
 
 def overview(runs: Path) -> Path:
-    """Write the page over all runs in a folder; returns its path. Raises `UsageError` where there is no such folder."""
+    """Write the page over all runs in a folder; returns its path. Raises `UsageError` if there is no such folder."""
     return index.write(_runs(runs))
 
 
 def _runs(runs: Path) -> Path:
     if not runs.is_dir():
-        raise UsageError(f"{runs} is no folder with recorded runs; run an experiment first")
+        raise UsageError(f"{runs} is not a folder with recorded runs; run an experiment first")
     return runs
 
 

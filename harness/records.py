@@ -57,9 +57,9 @@ class Schedule(BaseModel):
 class Meta(Record):
     """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin).
 
-    `component` is what was to be hit; "none" where nothing is, to see what the checks measure without a fault.
+    `component` is what was to be hit; "none" if nothing is, to see what the checks measure without a fault.
     `recovery` are the phases of the recovery that are owed; None in records of those who do not say.
-    `remade` says why the stack was made anew before this run, where the one before it left none to go on with.
+    `remade` says why the stack was rebuilt before this run, if the previous run left none to continue with.
     `machine` is the processor, cores and memory that it ran on; empty in records of those who do not say.
     `schedules` are the DAGs that ran by themselves, and `pools` how many slots each of their pools has.
     """
@@ -84,7 +84,10 @@ class Meta(Record):
 
 
 class Sample(Record):
-    """One request: `t` is when it started, `due` when it should have, `end` when its answer or error was there."""
+    """One request: `t` is when it started, `due` when it should have, `end` when its answer or error was there.
+
+    `vantage` is from where it was made, where that was not this machine; its times are then translated to our clock.
+    """
 
     kind: Literal["sample"] = "sample"
     target: str
@@ -96,6 +99,7 @@ class Sample(Record):
     outcome: Literal["ok", "fail", "info"]
     status: int | None = None
     error: str | None = None
+    vantage: str = Field(default="", exclude_if=lambda vantage: not vantage)
 
 
 class Op(Record):
@@ -107,7 +111,10 @@ class Op(Record):
     `schedule`, listed: Airflow was asked for all runs of a `dag`, and how many `runs` it knew (info: it could not be
     asked); scheduled: one of these runs; and backfill: runs of the logical dates from `from_date` to `to_date` were
     asked for (fail: it was refused; info: nobody knows). Of the process `late`, put: a file has a new `dag` from then
-    on; and seen: a run of it was made.
+    on; and seen: a run of it was made. Of the processes `database` and `broker`, role: what a `server` says that it is,
+    primary, replica or none, and whether it `wrote` what it was asked to keep meanwhile (info: it did not answer); and
+    leader: whom somebody who decides it (`by`) calls the primary. And there: the `runs` that this process asked for, as
+    far as they are there in the end (info: nobody knows).
     """
 
     kind: Literal["op"] = "op"

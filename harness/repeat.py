@@ -1,4 +1,4 @@
-"""One experiment several times over, each run with a seed of its own, and one verdict over all of them."""
+"""One experiment several times over, each run with its own seed, and one verdict over all of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST_RUNS = 100
 
 
 def refuse(count: int, experiments: int) -> None:
-    """Raises `UsageError` where so many runs of so many experiments cannot have one verdict."""
+    """Raises `UsageError` if this many runs of this many experiments cannot have one verdict."""
     if not 1 <= count <= MOST_RUNS:
         raise UsageError(f"--repeat {count}: an experiment is run 1 to {MOST_RUNS} times")
     if count > 1 and experiments > 1:
-        raise UsageError(f"--repeat {count}: several runs have one verdict where they are of one experiment; name one")
+        raise UsageError(f"--repeat {count}: it takes a single experiment, for one verdict over its runs; name one")
 
 
 def repeat(
@@ -34,10 +34,10 @@ def repeat(
     say: Callable[[str], None],
     watching: Callable[[int], AbstractContextManager[Watched]],
 ) -> tuple[Path, Repeated]:
-    """Run it `count` times, the seed going up by one, and return the folder with what came of all.
+    """Run it `count` times, the seed going up by one, and return the folder with the results of all.
 
-    A run that was refused or interrupted ends the series, which is then never a PASS: no run is made again. Raises
-    `UsageError` where already the first one is refused.
+    A run that was refused or interrupted ends the series, which is then never a PASS: no run is repeated. Raises
+    `UsageError` if the very first one is refused.
     """
     experiment = experiments.load(path).seeded(settings.seed)
     seeds = range(experiment.plan.seed, experiment.plan.seed + count)
@@ -50,7 +50,7 @@ def repeat(
         except HarnessError as cause:
             if not results:
                 raise
-            say(f"run {number} of {count} was not made, and none after it: {cause}")
+            say(f"run {number} of {count} did not take place, nor any after it: {cause}")
             break
         say(f"run {number} of {count}, seed {seed}: {results[-1].outcome.verdict} {results[-1].folder}")
         if results[-1].interrupted:

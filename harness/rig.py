@@ -1,4 +1,4 @@
-"""All that watches and loads the stack during a run, started and stopped as one."""
+"""Everything that watches and loads the stack during a run, started and stopped as one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
+from harness import vantages
+from harness.asking import Target as Request
 from harness.experiment import Plan
-from harness.experiment import Target as Request
 from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube, of_cluster
@@ -18,6 +19,8 @@ from harness.observe.late import Late
 from harness.observe.ledger import LedgerReader
 from harness.observe.machine import Machine
 from harness.observe.pod_logs import PodLogs
+from harness.observe.points import Points
+from harness.observe.primaries import Primaries
 from harness.observe.prober import NUMBER, Prober, Target
 from harness.observe.schedule import Schedules
 from harness.observe.streams import Streams
@@ -27,7 +30,7 @@ from harness.observe.workload import Workload
 from harness.records import Schedule
 from harness.settings import Settings
 from harness.stack import window
-from harness.stack.access import INGRESS_NAMESPACE, Access
+from harness.stack.access import Access
 
 TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where it is what is broken
 # Where requests are what an experiment is about, some of them last.
@@ -55,27 +58,35 @@ class Rig:
         self._recorder = recorder
         run_id = recorder.path.parent.name
         waits = plan.component == TRIGGERER
+        own = settings.aim.namespaces
         neighbours, address = of_cluster(settings.cluster), urlsplit(access.base_url).hostname or ""
         self._watcher = Watcher(
             kube,
             access.airflow(QUICK_S),
             recorder,
-            [settings.namespace, INGRESS_NAMESPACE],
+            list(dict.fromkeys((*own, *plan.watch))),
             waits=waits,
-            answering=lambda: neighbours.node(address),
+            answering=lambda: neighbours.node(address) if settings.aim.nodes == "docker" else None,
         )
-        self._logs = PodLogs(kube, recorder, [settings.namespace, INGRESS_NAMESPACE], run_id)
+        self._logs = PodLogs(kube, recorder, own, run_id)
+        self._primaries = Primaries(kube, recorder, settings.namespace)
         self._machine = Machine(recorder)
-        self._ledger = LedgerReader(recorder, port=settings.ledger_port, prefix=run_id)
+        self._ledger = LedgerReader(recorder, access.ledger, prefix=run_id)
         self._probers = [
-            Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s)
+            Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s, login=access.login)
             for url, targets in _targets(plan, access, run_id).items()
+        ]
+        seen = _seen(plan, access, run_id)
+        self._points = [
+            Points(kube, recorder, settings.job_namespace, settings.image, plan.probe.vantage.points, asked)
+            for asked in ([vantages.config(plan, kube, access, seen)] if seen else ())
+            if plan.probe.vantage
         ]
         self._written = [t.at(conn) for t in plan.probe.writes if access.url(t.entry) for conn in t.conn]
         self._access = access
         self._schedules = Schedules(access.airflow(CALL_S), recorder, scheduled)
         self._backfills = Backfills(access.airflow(BACKFILL_S), recorder, scheduled)
-        put = partial(window.put, settings)
+        put = partial(window.put, access.ledger)
         late = Late(access.airflow(CALL_S), recorder, f"late_{run_id}", put) if LATE in (plan.recovery or ()) else None
         self._late = [late] if late else []
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
@@ -99,8 +110,10 @@ class Rig:
         readers = READERS if self._plan.writer else {}
         starts: list[Callable[[], None]] = [
             self._machine.start,
+            *(points.start for points in self._points),  # first, for it takes the longest until they are there
             self._watcher.start,
             self._logs.start,
+            self._primaries.start,
             self._ledger.start,
             *(p.start for p in self._probers),
             *(late.start for late in self._late),
@@ -124,13 +137,17 @@ class Rig:
         """Pod → the tasks that it holds now: attempts that are under way in it, or deferred ones that wait."""
         return self._ledger.at_work() | self._watcher.holders()
 
+    def roles(self) -> dict[str, str]:
+        """Pod → whether it is a primary or a standby now, where that is agreed."""
+        return self._primaries.roles()
+
     def struck(self) -> None:
         """Something was hit."""
         for late in self._late:
             late.struck()
 
     def drain(self, seconds: float) -> None:
-        """Trigger no more, and wait for the runs in flight, `seconds` at most in all; then ask which came unasked."""
+        """Trigger no more, and wait for the runs in flight, `seconds` at most in all; then list scheduled runs."""
         for load in self._loads:
             load.halt()
         for load in self._loads:
@@ -139,6 +156,9 @@ class Rig:
             late.wait(seconds)
         self._backfills.wait(seconds)
         self._schedules.record()
+        if self._primaries.watched:  # what one server has accepted, the next may lack
+            for load in self._loads:
+                kept.there(self._access.airflow(CALL_S), self._recorder, load.process, load.dag, load.prefix)
 
     def stop(self) -> list[str]:
         """End everything, whatever fails, and return what failed. It can be called twice."""
@@ -148,11 +168,13 @@ class Rig:
         probed = any(p.pid for p in self._probers)
         for stop in [
             *(p.stop for p in self._probers),
+            *(points.stop for points in self._points),
             *([self._read_back] if probed else []),
             self._schedules.close,
             self._backfills.close,
             *(late.stop for late in self._late),
             self._ledger.stop,
+            self._primaries.stop,
             self._logs.stop,
             self._watcher.stop,
             self._machine.stop,
@@ -161,7 +183,7 @@ class Rig:
         return problems
 
     def _read_back(self) -> None:
-        """What is left of what was written, now that nobody writes it any more."""
+        """What is left of the writes, now that nobody writes any more."""
         kept.read(lambda: self._access.airflow(CALL_S), self._recorder, self._written)
 
 
@@ -173,6 +195,12 @@ def _targets(plan: Plan, access: Access, run_id: str) -> dict[str, list[Target]]
         if url := access.url(target.entry):
             found.setdefault(url, []).extend(_series(target, token, run_id))
     return found
+
+
+def _seen(plan: Plan, access: Access, run_id: str) -> tuple[Target, ...]:
+    """What each vantage point asks for."""
+    token = access.token() if any(t.login for t in plan.probe.seen) else ""
+    return tuple(one for target in plan.probe.seen for one in _series(target, token, run_id))
 
 
 def _series(target: Request, token: str, run_id: str) -> list[Target]:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 
-from harness import allowed, lease, recorded
+from harness import allowed, lease, recorded, vantages
 from harness import experiment as experiments
 from harness.airflow import Airflow
 from harness.bounds import owed, patience_s
@@ -47,7 +47,8 @@ PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
 
 def at_work_s(plan: Plan) -> float:
-    """Seconds for which the load goes on once all is whole again: as before the fault, for the same is asked of it."""
+    """Seconds for which the load goes on once everything is whole again: as long as before the fault, since the same
+    checks apply."""
     return max(AT_WORK_S, plan.phases.baseline_s)
 
 
@@ -61,7 +62,7 @@ class Result:
 
 
 class Run:
-    """One run of one experiment. Nothing is touched before `open`, which refuses first and starts then."""
+    """One run of one experiment. Nothing is touched before `open`, which refuses first and only then starts."""
 
     def __init__(self, experiment: Experiment, settings: Settings, remade: str = "") -> None:
         self._experiment = experiment.at(settings.stack, settings.profile)
@@ -80,7 +81,7 @@ class Run:
         self._complete = False
 
     def open(self) -> None:
-        """Raises `UsageError`, with nothing changed, where the run cannot be made."""
+        """Raises `UsageError`, with nothing changed, if the run cannot take place."""
         plan, settings = self._experiment.plan, self._settings
         bounds = owed(self._experiment, settings)
         self._patience_s = patience_s(plan, bounds)
@@ -88,10 +89,11 @@ class Run:
         try:
             kube = enter(self._experiment, settings)
             self._claim = lease.take(kube, settings.namespace, self.folder.name)
+            settings = self._settings = vantages.prepared(plan, settings, kube, print)
             ground = check_ground(self._experiment, settings, kube)
             self._door = ground.access.airflow(WINDOW_CALL_S)
             names = self._experiment.plan.schedules
-            schedules = window.open_for(settings, self._door, names, self.folder.name) if names else {}
+            schedules = window.open_for(ground.access.ledger, self._door, names, self.folder.name) if names else {}
             meta = describe(self._experiment, settings, ground, bounds, self.folder.name, schedules)
         except BaseException:
             with suppress(HarnessError):
@@ -136,6 +138,7 @@ class Run:
             blast=self._experiment.plan.blast,
             surge=rig.surge if self._experiment.plan.surge else None,
             at_work=rig.at_work,
+            roles=rig.roles,
             struck=rig.struck,
             stop=self._stop,
         )
@@ -143,7 +146,7 @@ class Run:
         self._unbind = fault_context.bind(self._context)
 
     def _stop(self, who: str, because: str) -> None:
-        """Record who ends the run before its time, and why; end it as an interruption does, so that all is undone."""
+        """Record who ends the run early, and why; end it as an interruption does, so that everything is undone."""
         assert self._recorder is not None
         t, said = self._recorder.now(), {"because": because}
         try:
@@ -255,20 +258,24 @@ desk = Desk()
 
 
 def conduct(path: Path, settings: Settings, remade: str = "", opened: Opened = _nobody) -> Result:
-    """Run an experiment file through Chaos Toolkit, with the control that `chaos run` would load, and judge it.
+    """As `conduct_this`, of the experiment that a file holds."""
+    return conduct_this(experiments.load(path), settings, remade, opened)
 
-    `remade` is why the stack was made anew before it; the history keeps that. `opened` is told the folder once there is
+
+def conduct_this(experiment: Experiment, settings: Settings, remade: str = "", opened: Opened = _nobody) -> Result:
+    """Run an experiment through Chaos Toolkit, with the control that `chaos run` would load, and judge it.
+
+    `remade` is why the stack was rebuilt before it; the history keeps that. `opened` is told the folder once there is
     a history in it.
     Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
     """
-    experiment = experiments.load(path)
     allowed.check(experiment, settings.allow_providers)
     # What Chaos Toolkit has to say is in the journal; what went wrong is said by us, once.
     logging.getLogger("chaostoolkit").addHandler(logging.NullHandler())
     try:
         ensure_experiment_is_valid(experiment.raw)
     except Exception as cause:  # it trips over what it does not expect, too
-        raise UsageError(f"{path.name} is not a valid Chaos Toolkit experiment: {cause}") from cause
+        raise UsageError(f"{experiment.file} is not a valid Chaos Toolkit experiment: {cause}") from cause
     desk.name, desk.settings, desk.remade, desk.embedded = experiment.name, settings, remade, True
     desk.opened = opened
     try:
@@ -279,5 +286,7 @@ def conduct(path: Path, settings: Settings, remade: str = "", opened: Opened = _
     if desk.refusal is not None:
         raise desk.refusal
     if desk.result is None:
-        raise HarnessError(f"{path} left no verdict; Chaos Toolkit ended with status {journal.get('status')}")
+        raise HarnessError(
+            f"{experiment.file} left no verdict; Chaos Toolkit ended with status {journal.get('status')}"
+        )
     return desk.result

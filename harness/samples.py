@@ -1,4 +1,4 @@
-"""The samples of a run as columns: a million requests in some 30 MB, and judged by whole columns at a time."""
+"""The samples of a run as columns: a million requests in about 30 MB, judged a whole column at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.records import Sample
 
-MOST_COLUMNS = 1000
+MOST_COLUMNS = 10_000  # two kinds of connections, of a few targets, from a thousand vantage points
 MOST_ERRORS = 10_000
 NO_STATUS = -1
 Conn = Literal["new", "reused"]
@@ -27,14 +27,17 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, order=True)
 class Series:
-    """Samples that are judged together: one target over one kind of connection, reads apart from writes."""
+    """Samples that are judged together: one target over one kind of connection, reads apart from writes; from one
+    vantage point, if not from where the harness is."""
 
     target: str
     conn: str
     write: bool
+    vantage: str = ""
 
     def __str__(self) -> str:
-        return f"{self.target} over {self.conn} connections"
+        place = f" from {self.vantage}" if self.vantage else ""
+        return f"{self.target} over {self.conn} connections{place}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +57,14 @@ class Column:
     outcome: NDArray[np.int8]
     status: NDArray[np.int32]
     errors: dict[int, str] = field(default_factory=dict)
+    vantage: str = ""
 
     def __len__(self) -> int:
         return len(self.due)
 
     @property
     def series(self) -> Series:
-        return Series(self.target, self.conn, self.method.upper() not in _READS)
+        return Series(self.target, self.conn, self.method.upper() not in _READS, self.vantage)
 
     @cached_property
     def bad(self) -> Flags:
@@ -85,6 +89,7 @@ class Column:
             outcome=OUTCOMES[self.outcome[place]],
             status=None if status == NO_STATUS else status,
             error=self.errors.get(place),
+            vantage=self.vantage,
         )
 
     def _take(self, places: NDArray[np.intp]) -> Column:
@@ -99,7 +104,7 @@ class Column:
         )
 
     def in_order(self) -> Column:
-        """By due time; what was due at once stays as it was recorded."""
+        """By due time; samples due at the same time stay as they were recorded."""
         steps = np.diff(self.due)
         return self if not len(steps) or steps.min() >= 0 else self._take(np.argsort(self.due, kind="stable"))
 
@@ -156,22 +161,24 @@ class Request(Protocol):
     def status(self) -> int | None: ...
     @property
     def error(self) -> str | None: ...
+    @property
+    def vantage(self) -> str: ...
 
 
 class Intake:
     """Takes samples one at a time, in the order in which they were recorded."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, Conn, str, str], _Open] = {}
+        self._open: dict[tuple[str, Conn, str, str, str], _Open] = {}
 
     @property
     def last_t(self) -> int:
-        """When the last of them started; 0 where there is none."""
+        """When the last of them started; 0 if there is none."""
         return max((max(column.t, default=0) for column in self._open.values()), default=0)
 
     def add(self, sample: Request) -> None:
-        """Raises `OverflowError` or `ValueError` where a column cannot hold it."""
-        key = (sample.target, sample.conn, sample.method, sample.path)
+        """Raises `OverflowError` or `ValueError` if a column cannot hold it."""
+        key = (sample.target, sample.conn, sample.method, sample.path, sample.vantage)
         column = self._open.get(key)
         if column is None:
             if len(self._open) == MOST_COLUMNS:
@@ -186,7 +193,7 @@ class Intake:
             column.errors[len(column.status) - 1] = sample.error
 
     def samples(self) -> Samples:
-        """What was taken so far."""
+        """Everything taken so far."""
         return Samples(column.closed(*key) for key, column in self._open.items())
 
 
@@ -200,7 +207,7 @@ class _Open:
         self.outcome, self.status = array("b"), array("i")
         self.errors: dict[int, str] = {}
 
-    def closed(self, target: str, conn: Conn, method: str, path: str) -> Column:
+    def closed(self, target: str, conn: Conn, method: str, path: str, vantage: str) -> Column:
         whole = len(self.status)  # filled last: a sample of which a part could not be held is left out
         return Column(
             method=method,
@@ -213,6 +220,7 @@ class _Open:
             outcome=np.array(self.outcome[:whole], dtype=np.int8),
             status=np.array(self.status, dtype=np.int32),
             errors=self.errors,
+            vantage=vantage,
         )
 
 

@@ -1,8 +1,9 @@
-"""JSON Schemas of all that a user writes, made from what reads it: so that an editor knows what is asked for."""
+"""JSON Schemas of everything that a user writes, generated from the models that read it, for editors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
@@ -11,14 +12,18 @@ from harness import known, slo
 from harness.allowed import KINDS, LONGEST_PAUSE_S, Component, calls
 from harness.experiment import CONTROL, EXTENSION, Plan
 from harness.mutant import PLAIN, Mutant
-from harness.settings import ROOT, Profile
+from harness.settings import Profile, home
 from harness.timetables import Table
 
-FOLDER = ROOT / "docs" / "schema"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string", "minLength": 1}
 ANY_OBJECT: Schema = {"type": "object"}
+
+
+def folder() -> Path:
+    """Where the files that a user writes look for them."""
+    return home() / "docs" / "schema"
 
 
 def block() -> Schema:
@@ -69,7 +74,7 @@ def _calls(defs: Schema) -> Iterable[Schema]:
 
 
 def _foreign() -> Schema:
-    """Of others, where whoever runs it lets it through."""
+    """Foreign activities, if the user allows them."""
     modules = [module.__name__ for module in KINDS.values()]
     provider = {"type": "object", "properties": {"module": {"not": {"enum": modules}}}, "required": ["type"]}
     return _activity("", provider)

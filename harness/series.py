@@ -16,7 +16,7 @@ from harness.stack.steps import Display
 
 
 def planned(paths: Sequence[Path], settings: Settings, repeat: int = 1) -> list[Planned]:
-    """The runs that are asked for. Raises `UsageError` where one of them has no valid file, or lacks bounds."""
+    """The runs requested. Raises `UsageError` if one of them has no valid file, or lacks bounds."""
     found = []
     for path in paths:
         experiment = experiments.load(path)
@@ -30,9 +30,9 @@ def planned(paths: Sequence[Path], settings: Settings, repeat: int = 1) -> list[
 def run(
     paths: Sequence[Path], settings: Settings, showing: Showing, display: Display, say: Callable[[str], None]
 ) -> list[Result]:
-    """Run each; after one that is not a PASS, the steady state is waited for, or made anew.
+    """Run each; after one that is not a PASS, wait for the steady state, or rebuild the stack.
 
-    A run that is refused or interrupted ends the series. Raises `UsageError` where already the first one is refused.
+    A run that is refused or interrupted ends the series. Raises `UsageError` if the very first one is refused.
     """
     results: list[Result] = []
     for number, path in enumerate(paths, start=1):
@@ -45,7 +45,7 @@ def run(
         except HarnessError as cause:
             if not results:
                 raise
-            say(f"{path.name} was not run, and none after it: {cause}")
+            say(f"{path.name} was not run, nor any after it: {cause}")
             break
         if results[-1].interrupted:
             break
@@ -53,6 +53,6 @@ def run(
 
 
 def verdict(results: Sequence[Result], asked: int) -> Verdict:
-    """The worst of all; what was not run can be no PASS."""
+    """The worst of all; a run that did not take place cannot be a PASS."""
     missing = [Verdict.INVALID] * (asked - len(results))
     return worst_verdict((*(result.outcome.verdict for result in results), *missing))

@@ -1,16 +1,26 @@
-"""What a user may set from outside, by environment variables that begin with AIRFLOW_CHAOS_."""
+"""What a user may set through environment variables that begin with AIRFLOW_CHAOS_, and where files are looked for.
+
+An installed package carries the suite's files in `harness/shipped/`; in a checkout they are beside `harness/`. Whoever
+uses the package has their own in the working directory, and these take the place of the suite's of the same name.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from harness.errors import UsageError
+from harness.target import Target, kind, read
 
-ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = _PACKAGE / "shipped"
+INSTALLED = _SHIPPED.is_dir()
+ROOT = _SHIPPED if INSTALLED else _PACKAGE.parent
+SOMEWHERE_ELSE = "-at-"  # between the stack whose bounds hold and the name of the target
+MOST_POINTS = 1000  # from which one experiment is watched
 PLANTED_ON = "-mutant-"  # in the name of what is deployed, between its stack and the defect
 
 
@@ -23,18 +33,46 @@ def _cache() -> Path:
     try:
         return Path.home() / ".cache" / "airflow-chaos"
     except RuntimeError as cause:
-        raise UsageError("there is no home folder; set HOME, or AIRFLOW_CHAOS_CACHE to a folder of its own") from cause
+        raise UsageError("there is no home folder; set HOME, or AIRFLOW_CHAOS_CACHE to another folder") from cause
+
+
+def home() -> Path:
+    """The folder of a user's own files: the working directory, or the checkout. Raises `UsageError` if it is gone."""
+    if not INSTALLED:
+        return ROOT
+    try:
+        return Path.cwd()
+    except FileNotFoundError as cause:
+        raise UsageError("the working directory does not exist any more; change to another") from cause
+
+
+def here(name: str) -> Path:
+    """A file of this name: the user's own, or else the suite's."""
+    own = home() / name
+    return own if own.exists() else ROOT / name
+
+
+def resolved(path: Path) -> Path:
+    """What is called so from here, or else in the suite; the path itself where there is neither."""
+    return path if path.exists() or not (ROOT / path).exists() else ROOT / path
+
+
+def publishing(asked: bool = True) -> bool:
+    """Raises `UsageError` where a page of the suite's own is asked for, and this is not a checkout of it."""
+    if asked and INSTALLED:
+        raise UsageError("this writes pages of the suite's own repository; call it in a checkout")
+    return asked
 
 
 class Settings(BaseSettings):
-    """Paths, names and addresses of one stack."""
+    """Paths, names and addresses of one stack. `target` is a deployment of others; where there is none, it is ours."""
 
     model_config = SettingsConfigDict(env_prefix="AIRFLOW_CHAOS_", frozen=True)
 
     cache: Path = Field(default_factory=_cache)
-    reports: Path = ROOT / "reports"
+    reports: Path = Field(default_factory=lambda: home() / "reports")
     seed: int | None = None
-    slo_file: Path = ROOT / "slo.yaml"
+    slo_file: Path = Field(default_factory=lambda: here("slo.yaml"))
     images: Literal["auto", "pull", "build"] = "auto"
     stack: str = "celery"
     profile: Profile = "tuned"
@@ -42,10 +80,22 @@ class Settings(BaseSettings):
     cluster: str = "airflow-chaos"
     namespace: str = "airflow"
     ledger_namespace: str = "airflow-chaos-ledger"
+    job_namespace: str = "airflow-chaos"
     http_port: int = 18080
     ledger_port: int = 16379
     allow_providers: Words = ()
+    target: Annotated[Target | None, NoDecode] = None
+    skip_slow: bool = False  # on processors too slow for any bound, skip experiments
     production_words: Words = ("prod", "production", "live")
+
+    # Of a harness in a pod: what it stands on, the version that it was built as, and the Job that it belongs to.
+    own_node: str = ""
+    own_namespace: str = ""
+    build: str = ""
+    job: str = ""
+
+    vantage: int = Field(default=0, ge=0, le=MOST_POINTS)
+    image: str = ""  # of the suite, where it is not one that we built
 
     brake_url: str = ""
     brake_query: str = ""
@@ -55,6 +105,18 @@ class Settings(BaseSettings):
     @classmethod
     def _by_commas(cls, said: object) -> object:
         return tuple(name.strip() for name in said.split(",") if name.strip()) if isinstance(said, str) else said
+
+    @model_validator(mode="before")
+    @classmethod
+    def _aimed(cls, said: dict[str, Any]) -> dict[str, Any]:
+        """A target is given by its file. What is in the file is not said twice."""
+        target = said.get("target")
+        if target is None or target == "":
+            return {name: value for name, value in said.items() if name != "target"}
+        found = target if isinstance(target, Target) else read(Path(target))
+        if said.get("namespace", found.namespace) != found.namespace:
+            raise ValueError(f"the target is in namespace {found.namespace}, and {said['namespace']} is given besides")
+        return {**said, "target": found, "namespace": found.namespace}
 
     @classmethod
     def of(cls, **said: str) -> Settings:
@@ -66,9 +128,16 @@ class Settings(BaseSettings):
             raise UsageError(f"setting {'.'.join(map(str, first['loc']))} is not valid: {first['msg']}") from cause
 
     @property
+    def aim(self) -> Target:
+        """What a run is aimed at: the target that is given, or the kind cluster that we make."""
+        return self.target or kind(self.cluster, self.namespace, self.kubeconfig, self.ledger_port)
+
+    @property
     def deployment(self) -> str:
-        """What stands, by its name: a stack with Airflow's own settings, or with a planted defect, is not the one that
-        we tuned."""
+        """What stands, by its name: a stack with Airflow's own settings, with a planted defect, or somebody else's, is
+        not the one that we tuned."""
+        if self.target:
+            return f"{self.overlay}{SOMEWHERE_ELSE}{self.target.name}"
         return f"{self.overlay}{PLANTED_ON}{self.mutant}" if self.mutant else self.overlay
 
     @property

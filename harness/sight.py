@@ -56,7 +56,7 @@ def _missed(grid: Grid, window: int, share: float) -> float:
 
 def _grids(plan: Plan, write: bool) -> list[Grid]:
     """When requests are due: one grid for each process of the prober, whose series know of each other, and for the
-    triggers, which are spread over two series and come from a clock of their own."""
+    triggers, which are spread over two series and have their own clock."""
     entries = {t.entry for t in plan.probe.targets}
     found = [grid for entry in sorted(entries) if len(grid := _probed(plan, entry, write))]
     if write and plan.writer:

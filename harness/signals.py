@@ -1,4 +1,4 @@
-"""Interruptions: one is heeded at once, a second one waits until what was broken is undone."""
+"""Interruptions: the first is handled at once, a second one waits until everything broken is undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new experiment to start from: valid as it is, and what it still lacks is its bounds."""
+"""A new experiment to start from: valid as it is; only its bounds are missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.chaos import actions, probes
 from harness.errors import UsageError
 from harness.experiment import CONTROL, EXTENSION
 from harness.files import write
-from harness.settings import Settings
+from harness.settings import ROOT, Settings, home
 from harness.slo import CATALOGUE
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -25,12 +25,12 @@ Form = Literal["json", "yaml"]
 
 
 def make(name: str, component: Component, form: Form, folder: Path | None = None) -> Path:
-    """Write it to a file of its own. Raises `UsageError` where the name cannot be one, or is given already."""
+    """Write it to its own file. Raises `UsageError` if the name is not valid or already taken."""
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for an experiment; use small letters, digits and single hyphens")
-    folder = folder or sources.FOLDER
     if (there := sources.named(name, folder)).exists():
         raise UsageError(f"there is {there} already; choose another name, or change that one")
+    folder = folder or sources.own()
     raw = skeleton(name, component)
     allowed.check(experiments.check(name, raw))
     path = folder / f"{name}.{form}"
@@ -80,8 +80,17 @@ def _activity(kind: Literal["action", "probe"], name: str, func: str, **argument
     return {"type": kind, "name": name, "provider": {**provider, "arguments": arguments} if arguments else provider}
 
 
+def bounds_file(settings: Settings) -> Path:
+    """Where to add bounds: a user's own file. Where there is none yet, it begins as a copy of the suite's."""
+    own = home() / "slo.yaml"
+    if own.exists() or settings.slo_file != ROOT / "slo.yaml":
+        return settings.slo_file
+    write(own, settings.slo_file.read_text(encoding="utf-8"))
+    return own
+
+
 def lacking(path: Path, settings: Settings) -> str:
-    """What is to be added to the bounds before it can be run, as `slo.yaml` would have it."""
+    """The bounds to add before it can be run, in the form of `slo.yaml`."""
     one = experiments.load(path)
     lines = [f"{settings.profile}:", f"  {settings.stack}:", f"    {one.name}:"]
     missing = sorted(bounds.needed(one, settings) - slo.shared(settings.slo_file, settings.profile, settings.stack))

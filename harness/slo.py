@@ -1,8 +1,8 @@
-"""Bounds: what each is called, in which unit it is given, and where `slo.yaml` takes it from.
+"""Bounds: their names, units and origins, as `slo.yaml` gives them.
 
-`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. What stands under `every`, in place of
-an experiment or a stack, holds where a bound of this name is needed and none is nearer. The catalogue below
-is closed: a name that it does not hold, or another unit, is refused with file and line before anything starts.
+`slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. A bound under `every`, in place of
+an experiment or a stack, holds if a bound of this name is needed and none is nearer. The catalogue below
+is closed: an unknown name, or another unit, is refused with file and line before anything starts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST = 1e12  # no limit is larger, in any unit
 
 @dataclass(frozen=True)
 class Kind:
-    """What a bound of one name means: its unit, and whether the measure may not exceed it or not fall below it."""
+    """What a bound of one name means: its unit, and whether it is an upper or a lower limit."""
 
     unit: str
     sense: Sense
@@ -36,8 +36,8 @@ CATALOGUE: dict[str, Kind] = {
     "availability.read.errors": Kind("%", "at most", "share of reads that were not answered well, per target"),
     "availability.write.outage": Kind("s", "at most", "longest outage of any write target"),
     "availability.write.errors": Kind("%", "at most", "share of first tries of a write not answered well, per target"),
-    "availability.read.latency": Kind("s", "at most", "due → end of a read, kept for 99 % of the time by each target"),
-    "availability.write.latency": Kind("s", "at most", "due → end of a write, kept for 99 % of the time, per target"),
+    "availability.read.latency": Kind("s", "at most", "due → end of a read, kept for 90 % of the time by each target"),
+    "availability.write.latency": Kind("s", "at most", "due → end of a write, kept for 90 % of the time, per target"),
     "availability.write.kept": Kind("count", "at most", "acknowledged writes that are not there in the end"),
     "availability.read.stale": Kind("count", "at most", "accepted runs that others cannot see after 2 s, or no longer"),
     "availability.stream.broken": Kind("count", "at most", "answers that stay open until a run ends, and broke off"),
@@ -79,12 +79,19 @@ CATALOGUE: dict[str, Kind] = {
     "recovery.workers_consume": Kind(
         "s", "at most", "fault → each worker has begun a task of a run triggered after it"
     ),
+    "recovery.database_writable": Kind("s", "at most", "fault on the primary → first write accepted through Airflow"),
+    "recovery.broker_writable": Kind("s", "at most", "fault on the primary → first write kept by a primary"),
+    "database.two_primaries": Kind("count", "at most", "pairs of servers that took writes at the same time"),
+    "database.primary_changes": Kind("count", "at most", "times that another server became the primary"),
+    "database.lost_writes": Kind("count", "at most", "accepted triggers whose run is not there in the end"),
+    "broker.primary_changes": Kind("count", "at most", "times that another server became the primary"),
     "collateral.restarts": Kind("count", "at most", "restarts of pods that no fault hit, from the fault to the end"),
     "redundancy.webservers": Kind("s", "at most", "longest that a Ready api-server served none of our requests"),
     "redundancy.ingress": Kind("s", "at most", "longest that a Ready ingress controller passed on no request of ours"),
     "redundancy.schedulers": Kind("s", "at most", "longest that a Ready scheduler worked on none of our runs"),
     "redundancy.workers": Kind("s", "at most", "longest that a Ready worker was at work on none of our tasks"),
     "redundancy.triggerers": Kind("s", "at most", "longest that a Ready triggerer took none of our deferred tasks"),
+    "redundancy.peers": Kind("count", "at least", "other pods of its kind that are Ready when one is hit, the fewest"),
     "redundancy.spread": Kind("count", "at most", "components of which all pods are on one node"),
     "disruption.refused": Kind("count", "at least", "evictions that the disruption budget refused"),
     "disruption.abrupt": Kind("count", "at most", "schedulers asked to go that did not end their own job"),
@@ -100,7 +107,7 @@ CATALOGUE: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Bound:
-    """One limit of a service level objective, with the place that it comes from."""
+    """One limit of a service level objective, with its origin."""
 
     name: str
     limit: float
@@ -112,7 +119,7 @@ class Bound:
         return CATALOGUE[self.name].sense
 
     def holds(self, measure: float) -> bool:
-        """Whether the measure keeps the bound."""
+        """Whether the measure is within the bound."""
         return measure <= self.limit if self.sense == "at most" else measure >= self.limit
 
     def to_json(self) -> dict[str, Any]:
@@ -120,7 +127,7 @@ class Bound:
 
 
 def bound_of(name: str, raw: Any, where: str) -> Bound:
-    """A bound from what a file or a history says of it. Raises `UsageError` naming `where`."""
+    """A bound as a file or a history gives it. Raises `UsageError` naming `where`."""
     kind = CATALOGUE.get(name)
     if kind is None:
         raise UsageError(f"{where}: no bound is called {name!r}; known are: {', '.join(sorted(CATALOGUE))}")
@@ -159,7 +166,7 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
 
 
 def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
-    """Of the bounds that a run was made with, those that `slo.yaml` gives otherwise today, and how.
+    """The bounds of a run that are different in today's `slo.yaml`, and how.
 
     `stack` is as in a history: with the profile behind it, unless that is tuned.
     """
@@ -199,11 +206,21 @@ def shared(path: Path, profile: str, stack: str) -> frozenset[str]:
     return frozenset(str(key.value) for keys in ((profile,), (profile, stack)) for key, _ in _shared(path, root, keys))
 
 
-def stacks(path: Path, profile: str, experiment: str) -> list[str]:
-    """The stacks that have bounds for this experiment."""
+def every(path: Path, profile: str, stack: str = "") -> dict[str, Bound]:
+    """The bounds that hold for every experiment of a profile, or of one of its stacks, that has none of that name."""
+    found = _shared(path, _root(path), (profile, stack) if stack else (profile,))
+    return {
+        str(key.value): bound_of(str(key.value), _value(value, where), where)
+        for key, value in found
+        for where in [f"{path.name}:{key.start_mark.line + 1}"]
+    }
+
+
+def stacks(path: Path, profile: str, experiment: str | None = None) -> list[str]:
+    """The stacks that have bounds for this experiment, or for any."""
     root = _root(path)
     names = [name for name in _names(_table(path, root, (profile,))) if name != SHARED]
-    return [name for name in names if experiment in _names(_table(path, root, (profile, name)))]
+    return [name for name in names if experiment is None or experiment in _names(_table(path, root, (profile, name)))]
 
 
 def _names(table: yaml.MappingNode) -> list[str]:
@@ -214,7 +231,7 @@ def _root(path: Path) -> yaml.Node:
     try:
         root = compose(path)
     except FileNotFoundError as cause:
-        raise UsageError(f"{path.name} does not exist: bounds are read from it") from cause
+        raise UsageError(f"{path.name}, which holds the bounds, does not exist") from cause
     if not isinstance(root, yaml.MappingNode):
         raise UsageError(f"{path.name}:1: expected profiles → stacks → experiments → bounds")
     return root

@@ -8,15 +8,29 @@ from typing import Any
 
 from harness import tables
 from harness.errors import UsageError
-from harness.settings import ROOT
+from harness.settings import ROOT, home
 
 FOLDER = ROOT / "experiments"
+EXAMPLES = ROOT / "examples"  # made of what others call
 YAML = (".yaml", ".yml")
 ENDINGS = (".json", *YAML)
+# What one sweep runs once for each victim: runs of it are of different faults, so that none is compared with another.
+SWEPT = ("any-one-pod", "any-one-node")
 
 
-def files(folder: Path = FOLDER) -> list[Path]:
-    """The experiments in a folder, by name. Raises `UsageError` where two have one name, which stands for one bound."""
+def own() -> Path:
+    """The folder of a user's own: in a checkout, that of the suite."""
+    return home() / FOLDER.name
+
+
+def files(folder: Path | None = None) -> list[Path]:
+    """The experiments in a folder, by name; without one, a user's own, and those of the suite that have other names.
+
+    Raises `UsageError` where two in one folder have one name, which stands for one bound.
+    """
+    if folder is None:
+        every = {path.stem: path for there in dict.fromkeys((FOLDER, own())) for path in files(there)}
+        return [every[name] for name in sorted(every)]
     found: dict[str, Path] = {}
     for path in sorted(path for ending in ENDINGS for path in folder.glob(f"*{ending}")):
         if other := found.get(path.stem):
@@ -25,9 +39,10 @@ def files(folder: Path = FOLDER) -> list[Path]:
     return sorted(found.values(), key=lambda path: path.stem)
 
 
-def named(name: str, folder: Path = FOLDER) -> Path:
+def named(name: str, folder: Path | None = None) -> Path:
     """The file of an experiment; where there is none, the one that it would be."""
-    return next((path for path in files(folder) if path.stem == name), folder / f"{name}{ENDINGS[0]}")
+    there = (path for path in files(folder) if path.stem == name)
+    return next(there, (folder or own()) / f"{name}{ENDINGS[0]}")
 
 
 def read(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The standing stack at a glance, and its repair after a harness that was killed."""
+"""The standing stack at a glance, and its repair after a killed harness."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import json
 from pathlib import Path
 
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 
 from harness import lease
 from harness.chaos import leftovers
 from harness.chaos.undoing import UNDO_SECONDS
 from harness.errors import HarnessError
-from harness.foreign import visible
+from harness.foreign import escaped, visible
 from harness.history import NAMES, End, Fault, History, Recorder
 from harness.kube import Kube
 from harness.locking import only_one
 from harness.settings import Settings
 from harness.stack import window
-from harness.stack.access import INGRESS_NAMESPACE, open_access
+from harness.stack.access import open_access
 from harness.wait import until
 
 CALL_S = 10.0
@@ -30,28 +29,29 @@ def status(settings: Settings) -> Group:
     """Replicas by component, nodes, and where requests enter."""
     kube = Kube(settings)
     table = Table("component", "ready", "on nodes", box=None)
-    for namespace in (settings.namespace, INGRESS_NAMESPACE, settings.ledger_namespace):
+    beside = () if settings.target else (settings.ledger_namespace,)
+    for namespace in (*settings.aim.namespaces, *beside):
         pods = kube.pods(namespace)
         for component, replicas in sorted(kube.ready_replicas(namespace).items()):
             where = sorted({p.node.removeprefix(f"{settings.cluster}-") for p in pods if p.component == component})
             colour = "green" if replicas.ready == replicas.desired else "red"
             ready = f"[{colour}]{replicas.ready}/{replicas.desired}[/]"
-            table.add_row(escape(component), ready, escape(", ".join(where)))
+            table.add_row(escaped(component), ready, escaped(", ".join(where)))
     nodes = kube.nodes()
     up = sum(node.ready for node in nodes)
-    return Group(table, f"{up}/{len(nodes)} nodes Ready", escape(f"entry: {open_access(settings, kube).base_url}"))
+    return Group(table, f"{up}/{len(nodes)} nodes Ready", escaped(f"entry: {open_access(settings, kube).base_url}"))
 
 
 def heal(settings: Settings) -> list[str]:
     """Undo what a killed harness left, and close the histories that it left open. Returns what was done, in words.
 
-    Where the cluster cannot be put right, the histories are closed all the same, before the error is passed on.
+    If the cluster cannot be repaired, the histories are closed all the same, before the error is passed on.
     """
     lock = only_one(settings)
     try:
         open_ones = [folder for folder in sorted(settings.reports.glob("*")) if left_open(folder)]
         try:
-            said = _put_right(settings, wait=bool(open_ones)) if settings.kubeconfig.is_file() else []
+            said = _put_right(settings, wait=bool(open_ones)) if settings.aim.path.is_file() else []
         except HarnessError:
             for folder in open_ones:
                 print(visible(close(folder, healed=False)))
@@ -62,9 +62,9 @@ def heal(settings: Settings) -> list[str]:
 
 
 def _put_right(settings: Settings, *, wait: bool) -> list[str]:
-    """Whoever else is at work in the cluster must end first; one that was killed is waited for until its Lease ran out.
+    """Any other harness at work in the cluster must end first; a killed one is waited for until its Lease has expired.
 
-    Raises `UsageError`, by name, where one is alive.
+    Raises `UsageError`, naming it, if one is alive.
     """
     claim = lease.take(Kube(settings), settings.namespace, "heal", lease.LASTS_S + lease.SETTLES_S)
     try:
@@ -78,7 +78,7 @@ def _put_right(settings: Settings, *, wait: bool) -> list[str]:
 
 
 def _paused(settings: Settings) -> list[str]:
-    """DAGs that still run by themselves: those are set going before there is a history that could be left open."""
+    """Scheduled DAGs that still run: they are started before there is a history that could be left open."""
     kube = Kube(settings)
     if API_SERVER not in kube.ready_replicas(settings.namespace):
         return []  # nothing is deployed
@@ -92,8 +92,8 @@ def _paused(settings: Settings) -> list[str]:
 def _repair(settings: Settings) -> list[str]:
     """Put right what faults still do to the cluster, whoever left it."""
     kube = Kube(settings)
-    namespaces = (settings.namespace, INGRESS_NAMESPACE) if kube.ours else (settings.namespace,)
-    return [f"put right: {what}" for what in leftovers.repair(kube, settings, namespaces)]
+    namespaces = settings.aim.namespaces if kube.ours or settings.target else (settings.namespace,)
+    return [f"put right: {what}" for what in leftovers.heal(kube, settings, namespaces)]
 
 
 def left_open(folder: Path) -> bool:
@@ -121,7 +121,7 @@ def short(kube: Kube, settings: Settings) -> list[str]:
 
 
 def close(folder: Path, *, healed: bool = True) -> str:
-    """Record that the faults are over, where they were `healed`, and that the run is not whole: it stays INVALID."""
+    """Record that the faults are over, if they were `healed`, and that the run is incomplete: it stays INVALID."""
     path = folder / NAMES[0]
     history = History.read(path)
     recorder = Recorder(path, t0=0)
@@ -135,4 +135,4 @@ def close(folder: Path, *, healed: bool = True) -> str:
     recorder.write(End(t=history.last_t, complete=False))
     recorder.close()
     left = len(begun.keys() - over)
-    return f"{folder.name}: closed as not complete; faults that its own harness had not undone: {left}"
+    return f"{folder.name}: closed as incomplete; faults that its own harness had not undone: {left}"

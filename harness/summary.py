@@ -17,7 +17,7 @@ COLUMNS = ("verdict", "experiment", "stack", "about", "measured", "limit", "no f
 
 
 def session(runs: Path) -> list[Row]:
-    """The runs of the newest session that were judged, the first first; none where there are none."""
+    """The judged runs of the newest session, in order; none if there are none."""
     found = index.rows(runs) if runs.is_dir() else []
     floors = ending.floors(runs)
     chosen = [found[place] for place in reversed(newest([row.wall for row in found]))]
@@ -25,7 +25,7 @@ def session(runs: Path) -> list[Row]:
 
 
 def page(rows: Sequence[Row]) -> str:
-    """A table, and below it what was not passed."""
+    """A table, and below it the checks that did not pass."""
     if not rows:
         return "No run is judged yet.\n"
     counts = [(verdict, sum(row.outcome.verdict is verdict for row in rows)) for verdict in Verdict]

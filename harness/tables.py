@@ -1,4 +1,4 @@
-"""Tables that people write, in YAML: read with the lines that they stand in, and no key twice."""
+"""Tables that people write, in YAML: read with their line numbers, and without duplicate keys."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MOST = 100_000
 
 
 def compose(path: Path) -> yaml.Node | None:
-    """The nodes of a file. Raises `UsageError` with file and line where it is not YAML, or one table has a key twice.
+    """The nodes of a file. Raises `UsageError` with file and line if it is not YAML, or one table has a key twice.
 
-    Raises FileNotFoundError where there is none.
+    Raises FileNotFoundError if there is none.
     """
     try:
         root, twice = _composed(path.read_text(encoding="utf-8"))
@@ -30,12 +30,12 @@ def compose(path: Path) -> yaml.Node | None:
         raise UsageError(f"{path.name}:{mark.line + 1 if mark else 1}: not valid YAML: {said}") from cause
     if twice:
         key, line, first = twice
-        raise UsageError(f"{path.name}:{line}: {key!r} stands here again, after line {first}; keep one of the two")
+        raise UsageError(f"{path.name}:{line}: {key!r} was already given in line {first}; keep one of the two")
     return root
 
 
 def read(path: Path) -> Any:
-    """What a file says, where JSON could say it too.
+    """The content of a file, if JSON could hold it too.
 
     Raises `UsageError` with file and line for what YAML reads as something else: a key that is no text (`on` is true,
     unless it is put in quotes), a date, a table that holds itself, or a short text that stands for a long one.

@@ -1,4 +1,4 @@
-"""The DAGs that run by themselves, as the table says from which they are made: `dags/schedules.json`."""
+"""The scheduled DAGs, as described in the table from which they are generated: `dags/schedules.json`."""
 
 from __future__ import annotations
 

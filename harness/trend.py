@@ -1,4 +1,4 @@
-"""All runs so far, kept in columns beside them: what each came to, and how the newest measures compare.
+"""All runs so far, kept in columns beside them: their verdicts, and how the newest measures compare.
 
 Every judged run leaves one Parquet file in `reports/trend/`, with a row for each check: nothing is ever appended, so
 nothing is half written. Files of older versions lack some columns; these are unknown then.
@@ -53,7 +53,7 @@ FROM rows GROUP BY run_id ORDER BY 2, 1
 
 @dataclass(frozen=True)
 class Drift:
-    """One measure: the newest run's beside those of all `earlier` runs (None where there are none), in `unit`."""
+    """One measure: the newest run's and those of all `earlier` runs (None if there are none), in `unit`."""
 
     experiment: str
     stack: str
@@ -104,7 +104,7 @@ class Kept:
 
 
 def keep(history: History, outcome: Outcome, reports: Path) -> None:
-    """Put a run beside the others; kept again, it takes the place of what was there."""
+    """Add a run to the others; kept again, it replaces its earlier entry."""
     rows = _rows(history, outcome)
     path = reports / FOLDER / f"{Path(outcome.run_id).name}.parquet"
     with beside(path) as fresh, duckdb.connect() as database:
@@ -127,14 +127,14 @@ def _rows(history: History, outcome: Outcome) -> list[tuple[Any, ...]]:
 
 
 def drifts(reports: Path) -> list[Drift]:
-    """The newest run of each experiment and stack, measure by measure. Raises `UsageError` where none was kept."""
+    """The newest run of each experiment and stack, measure by measure. Raises `UsageError` if none was kept."""
     if not (reports / FOLDER).is_dir():
-        raise UsageError(f"{reports} holds no judged run yet; run an experiment first")
+        raise UsageError(f"{reports} has no judged run yet; run an experiment first")
     return [Drift(*row) for row in _asked(reports, COMPARE)]
 
 
 def runs(reports: Path) -> list[Kept]:
-    """All runs, the oldest first. Raises `UsageError` where a file cannot be read."""
+    """All runs, oldest first. Raises `UsageError` if a file cannot be read."""
     return [_kept(*row) for row in _asked(reports, RUNS)]
 
 
@@ -145,7 +145,7 @@ def _kept(*row: Any) -> Kept:
 
 
 def _asked(reports: Path, question: str) -> list[tuple[Any, ...]]:
-    """The rows of the answer, none where no run was kept."""
+    """The rows of the answer, none if no run was kept."""
     files = sorted(str(path) for path in (reports / FOLDER).glob("*.parquet"))
     if not files:
         return []

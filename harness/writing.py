@@ -1,4 +1,4 @@
-"""The commands for whoever writes experiments and bounds: what may stand in a file, and a file to start from."""
+"""The commands for authors of experiments and bounds: what a file may contain, and a file to start from."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def schema(
     name: Annotated[
         str, typer.Argument(help=f"one of {', '.join(SCHEMAS)}", autocompletion=lambda: list(SCHEMAS))
     ] = "",
-    publish: Annotated[bool, typer.Option("--publish", help="write all of them below docs/schema/")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="write all of them to docs/schema/")] = False,
 ) -> None:
-    """Print the JSON Schema of what a user writes."""
+    """Print the JSON Schema of a file that users write."""
     if publish:
         for one in SCHEMAS:
-            path = schemas.FOLDER / f"{one}.json"
+            path = schemas.folder() / f"{one}.json"
             write(path, text(one))
             plainly(str(path))
     elif name in SCHEMAS:
@@ -43,12 +43,13 @@ def text(name: str) -> str:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="of the experiment, and of its file below experiments/")],
+    name: Annotated[str, typer.Argument(help="of the experiment, and of its file in experiments/")],
     component: Annotated[skeleton.Component, typer.Option(help="what is hit")] = "scheduler",
     form: Annotated[skeleton.Form, typer.Option("--format")] = "json",
 ) -> None:
     """Write a new experiment to start from, and say which bounds it lacks."""
     settings = Settings.of()
     path = skeleton.make(name, component, form)
-    plainly(f"{path}\nIt kills one pod; make of it what you want. Before it can be run, add to slo.yaml:\n")
+    file = skeleton.bounds_file(settings).name
+    plainly(f"{path}\nIt kills one pod; make of it what you want. Before it can be run, add to {file}:\n")
     plainly(skeleton.lacking(path, settings))

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.worlds.choices import World
 from benchmarks.worlds.life import PROBED_UNTIL, TIMEOUT, Key, Life
 from benchmarks.worlds.measures import ANSWERED_MS
-from harness.experiment import VARIABLES
+from harness.asking import VARIABLES
 from harness.samples import NO_STATUS, Column, Conn, Samples
 
 MS = 1_000_000

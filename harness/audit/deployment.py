@@ -1,4 +1,4 @@
-"""The objects of one deployment of Airflow, as JSON of Kubernetes: found by what they run, whoever named them."""
+"""The objects of one Airflow deployment, as Kubernetes JSON: recognized by what they run, whatever their names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,18 @@ COMMANDS = {
     "triggerer": TRIGGERER,
     "dag-processor": DAG_PROCESSOR,
 }
-IMAGES = {"pgbouncer": POOLER, "postgres": DATABASE, "redis": BROKER, "valkey": BROKER, "rabbitmq": BROKER}
+IMAGES = {
+    "pgbouncer": POOLER,
+    "postgres": DATABASE,
+    "patroni": DATABASE,
+    "spilo": DATABASE,  # Patroni, as Zalando's operator has it
+    "redis": BROKER,
+    "valkey": BROKER,
+    "rabbitmq": BROKER,
+}
+# The chart's own pooler is a tag of Airflow's image: its program tells, not its name.
+PROGRAMS = {"pgbouncer": POOLER, "postgres": DATABASE, "redis-server": BROKER, "valkey-server": BROKER}
+SHARE = re.compile(r"\s(?:--apps|--queues|-q)[\s=]+(\S+)")
 RUNS = re.compile(r"\bairflow\s+(?:celery\s+)?(api-server|webserver|scheduler|worker|triggerer|dag-processor)\b")
 BROKER_WATCH = re.compile(r"sentinel|exporter")
 
@@ -39,7 +50,7 @@ def at(thing: Any, path: str, default: Any = None) -> Any:
 
 
 def matches(selector: Json | None, labels: Json) -> bool:
-    """Whether a label selector takes these labels. An empty one takes all, none at all takes nothing."""
+    """Whether a label selector matches these labels. An empty one matches all; no selector matches nothing."""
     if selector is None:
         return False
     if any(labels.get(key) != value for key, value in at(selector, "matchLabels", {}).items()):
@@ -59,10 +70,11 @@ def _met(expression: Json, labels: Json) -> bool:
 
 @dataclass(frozen=True)
 class Workload:
-    """A Deployment or StatefulSet, and the part that it plays in Airflow."""
+    """A Deployment or StatefulSet, and the part that it plays in Airflow; `floor`: what its autoscaler keeps, or 1."""
 
     raw: Json
     role: str
+    floor: int = 1
 
     @property
     def kind(self) -> str:
@@ -79,7 +91,8 @@ class Workload:
 
     @property
     def replicas(self) -> int:
-        return int(at(self.raw, "spec.replicas", 1))
+        """As it says; rendered with an autoscaler it says nothing."""
+        return int(at(self.raw, "spec.replicas", self.floor))
 
     @property
     def labels(self) -> Json:
@@ -108,6 +121,12 @@ class Workload:
         """The main container's command line."""
         return command_of(self.main)
 
+    @property
+    def share(self) -> str:
+        """Which queues a worker serves, or which apps an api-server: one stands in for another of its share alone."""
+        found = SHARE.search(self.words)
+        return found.group(1) if found else ""
+
 
 def command_of(container: Json) -> str:
     return " ".join(str(word) for word in [*at(container, "command", []), *at(container, "args", [])])
@@ -126,7 +145,14 @@ def role_of(container: Json) -> str:
     name = image.partition("@")[0].rsplit("/", 1)[-1].partition(":")[0]
     if BROKER_WATCH.search(f"{name} {words}"):
         return ""
-    return next((role for word, role in IMAGES.items() if word in name), "")
+    program = PROGRAMS.get(str(first).rsplit("/", 1)[-1])
+    return program or next((role for word, role in IMAGES.items() if word in name), "")
+
+
+def release_of(one: Json) -> str:
+    """The release of Helm that made it, by the labels of the official chart or of those that it brings along."""
+    labels = at(one, "metadata.labels", {})
+    return str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "")
 
 
 def _role(workload: Json) -> str:
@@ -150,12 +176,17 @@ class Deployment:
     """All objects of one namespace, and the nodes; anything may be missing."""
 
     def __init__(
-        self, objects: Iterable[Json], longest_task_s: float = 600.0, unseen: Mapping[str, str] | None = None
+        self,
+        objects: Iterable[Json],
+        longest_task_s: float = 600.0,
+        unseen: Mapping[str, str] | None = None,
+        release: str = "",
     ) -> None:
         """`objects` are Kubernetes objects with their `kind`, `unseen` kinds that could not be listed, and why;
-        `longest_task_s` is what the owner says of the tasks. Of several namespaces, that of the schedulers counts."""
+        `longest_task_s` is what the owner says of the tasks. Of several namespaces, that of the schedulers counts; of
+        several releases, the one that is named, and what belongs to none."""
         self.unseen = dict(unseen or {})
-        objects = list(objects)
+        objects = [one for one in objects if not release or release_of(one) in (release, "")]
         home = next((_namespace(one) for one in objects if _is_workload(one) and _role(one) == SCHEDULER), None)
         self._by_kind: dict[str, list[Json]] = {}
         for one in objects:
@@ -169,8 +200,25 @@ class Deployment:
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
+        floors = {name: least for _, name, least in self.scalers()}
         raw = [one for kind in WORKLOADS for one in self.every(kind)]
-        return tuple(Workload(one, role) for one in raw if (role := _role(one)))
+        return tuple(
+            Workload(one, role, floors.get(str(at(one, "metadata.name", "")), 1)) for one in raw if (role := _role(one))
+        )
+
+    def scalers(self) -> Iterator[tuple[Json, str, int]]:
+        """Each autoscaler, the name of what it scales, and how few it may leave."""
+        for kind, key, default in (
+            ("HorizontalPodAutoscaler", "minReplicas", 1),
+            ("ScaledObject", "minReplicaCount", 0),
+        ):
+            for one in self.every(kind):
+                yield one, str(at(one, "spec.scaleTargetRef.name", "")), int(at(one, f"spec.{key}", default))
+
+    @cached_property
+    def releases(self) -> tuple[str, ...]:
+        """Those that have a scheduler. Two are two deployments, which share a namespace and nothing else."""
+        return tuple(sorted({name for one in self.of(SCHEDULER) if (name := release_of(one.raw))}))
 
     @cached_property
     def live(self) -> bool:
@@ -185,7 +233,7 @@ class Deployment:
         return sum(one.replicas for one in self.of(role))
 
     def pods(self, workload: Workload) -> list[Json]:
-        """Those that its selector takes and that are not on their way out."""
+        """Those that its selector matches and that are not shutting down."""
         selector = at(workload.raw, "spec.selector")
         return [
             pod
@@ -194,14 +242,23 @@ class Deployment:
         ]
 
     def budgets(self, workload: Workload) -> list[Json]:
-        """The PodDisruptionBudgets that take its pods."""
+        """The PodDisruptionBudgets that select its pods."""
         return [b for b in self.every("PodDisruptionBudget") if matches(at(b, "spec.selector"), workload.labels)]
 
     def has(self, kind: str, name: str) -> bool:
         return any(at(one, "metadata.name") == name for one in self.every(kind))
 
+    def mounted(self, workload: Workload) -> tuple[str, list[str]]:
+        """The text of all ConfigMaps that its pods mount, and the Secrets, which nobody reads."""
+        texts: list[str] = []
+        secrets: list[str] = []
+        for volume in at(workload.pod, "volumes", []):
+            texts += map(str, self.config_map(str(at(volume, "configMap.name", ""))).values())
+            secrets += [str(name)] if (name := at(volume, "secret.secretName")) else []
+        return "\n".join(texts), secrets
+
     def config_map(self, name: str) -> Json:
-        """What a ConfigMap holds; nothing where it is not known."""
+        """What a ConfigMap holds; nothing if it is not known."""
         found = (at(c, "data", {}) for c in self.every("ConfigMap") if at(c, "metadata.name") == name)
         data: Json = next(found, {})
         return data

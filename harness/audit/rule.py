@@ -1,4 +1,4 @@
-"""A rule of the audit, what it says of a deployment, and how all of them are asked."""
+"""A rule of the audit, its findings about a deployment, and how all rules are asked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.audit.deployment import Deployment
 
 
 class Word(StrEnum):
-    """What a rule comes to at one place."""
+    """The answer of a rule at one place."""
 
     HOLDS = "holds"
     BROKEN = "to do"
@@ -47,8 +47,8 @@ Ask = Callable[[Deployment], Iterable[Said]]
 
 @dataclass(frozen=True)
 class Rule:
-    """`outage` is what would happen, `change` a piece of the official chart's values.yaml that mends it, and
-    `experiment` the one that shows it (empty where none does). `reads` are kinds without which nothing can be said."""
+    """`outage` is what would happen, `change` a piece of the official chart's values.yaml that fixes it, and
+    `experiment` the one that shows it (empty if none does). `reads` are kinds without which nothing can be said."""
 
     name: str
     title: str
@@ -61,14 +61,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule says of one place."""
+    """What one rule says about one place."""
 
     rule: Rule
     said: Said
 
 
 class Book:
-    """Rules in the order in which they were written down."""
+    """Rules in the order in which they were defined."""
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []

@@ -13,7 +13,7 @@ LEVELS = {State.TO_DO: "error", State.UNKNOWN: "warning"}
 
 
 def sarif(advice: Sequence[Advice], version: str) -> dict[str, Any]:
-    """One result for what is to do or cannot be known."""
+    """One result for each finding that is to do or unknown."""
     shown = [one for one in advice if one.state in LEVELS]
     rules = {one.finding.rule.name: one.finding.rule for one in shown}
     driver = {"name": "airflow-chaos", "version": version, "rules": [_rule(one) for one in rules.values()]}

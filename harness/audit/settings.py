@@ -1,4 +1,4 @@
-"""What Airflow is set to, worked out of what its pods are given: environment, then airflow.cfg, then Airflow's default.
+"""Airflow's settings, derived from what its pods are given: environment, then airflow.cfg, then Airflow's default.
 
 The defaults are those of apache-airflow-core 3.3.2 and its Celery provider (read from their configuration files).
 """

@@ -1,1 +1,1 @@
-"""What experiments name: actions that break and mend, and probes that gate."""
+"""What experiments name: actions that break and undo, and probes that gate."""

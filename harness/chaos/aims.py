@@ -7,31 +7,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.chaos import actions, machines, pods, room
+from harness.chaos import actions, borrowed, machines, network, pods, room, rotation
 from harness.chaos.blast import Blow, Reach, beyond
-from harness.chaos.strike import AT_WORK, choose, on_node
+from harness.chaos.borrowed.base import Scene
+from harness.chaos.strike import ANY, AT_WORK, MOMENT, Only, choose, on_node
 from harness.errors import FaultError, UsageError
 from harness.experiment import Experiment
 from harness.kube import TASK_PODS, Kube, Pod
 from harness.settings import Settings
 
-HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__})
+HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__, borrowed.UNDOING})
 NODE_OFF, DRAIN = actions.stop_node.__name__, actions.drain_node.__name__
 ANNOUNCER, CLOSED = actions.stop_announcing_node.__name__, actions.close_nodes.__name__
+ROTATION = actions.rotate_secret.__name__
+BY_NAME = frozenset({ANNOUNCER, CLOSED, ROTATION})
 ON_NODES = frozenset({NODE_OFF, DRAIN, ANNOUNCER, CLOSED})
-ALONE = {DRAIN: "one", actions.kill_child.__name__: AT_WORK}  # what those pick that let nobody choose
+# What those pick that let nobody choose.
+ALONE = {DRAIN: "one", actions.kill_child.__name__: AT_WORK, actions.switch_over.__name__: "primary"}
+DECIDES = {AT_WORK: "holds a task", "primary": "is the primary", "standby": "is a standby"}
 TASK = "the pod of a task, once there is one"
 
 
 @dataclass(frozen=True)
 class Aim:
     """One action and what it would hit now. Where only the moment decides which pods, the blow has as many as it will
-    be, `of` has all that it may be, and `when` says what decides."""
+    be, `of` has all that it may be, and `when` says what decides. `grows`: it makes pods more."""
 
     action: str
     blow: Blow
     of: Sequence[Pod] = ()
     when: str = ""
+    grows: bool = False
 
     def __str__(self) -> str:
         count, some = len(self.blow.pods), self.of or self.blow.pods
@@ -57,7 +63,7 @@ class Aims:
         reach, grown, found = Reach(), False, []
         for func, arguments in faults(self._experiment.method()):
             aim = self._aim(func, arguments)
-            grown |= arguments.get("by", 0) > 0
+            grown |= arguments.get("by", 0) > 0 or aim.grows
             if not grown:
                 self._refuse_beyond(reach, aim)
             found.append(aim)
@@ -71,21 +77,38 @@ class Aims:
         reach.nodes |= set(aim.blow.nodes)
 
     def _aim(self, func: str, arguments: dict[str, Any]) -> Aim:
+        if func in borrowed.KNOWN:
+            return self._borrowed(func, borrowed.KNOWN[func].model_validate(arguments))
         namespace = arguments.get("namespace") or self._settings.namespace
         self._kube.confirm(namespace)
-        if func == ANNOUNCER:
-            return self._announcer(namespace, arguments["service"])
-        if func == CLOSED:
-            return Aim(func, Blow(nodes=room.open_nodes(self._kube)), when="and each new pod that finds no node")
+        if func in BY_NAME:
+            return self._by_name(func, namespace, arguments)
         selector, pick = arguments["selector"], arguments.get("pick", _usual(func))
         if selector == TASK_PODS:
             return Aim(func, Blow(), when=f"the node of {TASK}" if func in ON_NODES else TASK)
-        running = self._running(namespace, selector, func)
+        only = Only(arguments.get("name", ""), arguments.get("node", ""))
+        running = self._running(namespace, selector, func, only)
         if func in ON_NODES:
             return self._on_node(func, running, pick)
-        peers = self._running(namespace, arguments["peers"], func) if "peers" in arguments else []
-        aim = self._on_pods(func, running, pick, arguments.get("by"), peers)
+        aim = self._on_pods(func, running, pick, arguments.get("by"), self._peers(func, namespace, arguments))
         return _away(aim) if arguments.get("away_s") else aim
+
+    def _borrowed(self, func: str, one: borrowed.Borrowed) -> Aim:
+        self._kube.confirm(one.namespace or self._settings.namespace)
+        scene = Scene(self._kube, self._namespaces, self._experiment.plan.seed)
+        try:
+            blow, of, grows = one.aim(scene), one.of(scene), one.grows(scene)
+        except FaultError as cause:
+            raise UsageError(f"{self._experiment.name}: {cause}; nothing was done") from cause
+        return Aim(func, blow, of, one.when if of else "", grows)
+
+    def _by_name(self, func: str, namespace: str, arguments: dict[str, Any]) -> Aim:
+        """Of what no selector finds."""
+        if func == ANNOUNCER:
+            return self._announcer(namespace, arguments["service"])
+        if func == ROTATION:
+            return self._rotation(namespace, arguments["secret"], arguments["key"])
+        return Aim(func, Blow(nodes=room.open_nodes(self._kube)), when="and each new pod that finds no node")
 
     def _announcer(self, namespace: str, service: str) -> Aim:
         when = f"whichever node announces {service} then"
@@ -95,11 +118,29 @@ class Aims:
             return Aim(ANNOUNCER, Blow(), when=when)
         return Aim(ANNOUNCER, Blow(on_node(self._kube, self._namespaces, node), [node]), when=when)
 
-    def _running(self, namespace: str, selector: str, func: str) -> list[Pod]:
+    def _peers(self, func: str, namespace: str, said: dict[str, Any]) -> list[Pod]:
+        """Whom pods are cut off from."""
+        found = self._running(namespace, said["peers"], func) if "peers" in said else []
+        if not said.get("also"):
+            if said.get("also_in"):
+                raise UsageError(f"{self._experiment.name}: `also_in` says where, and no `also` whom; nothing was done")
+            return found
+        where = said.get("also_in") or namespace
+        self._kube.confirm(where)
+        return [*found, *self._running(where, said["also"], func)]
+
+    def _rotation(self, namespace: str, secret: str, key: str) -> Aim:
+        try:
+            return Aim(ROTATION, Blow(rotation.aimed(self._kube, namespace, secret, key)))
+        except FaultError as cause:
+            raise UsageError(f"{self._experiment.name}: {cause}") from cause
+
+    def _running(self, namespace: str, selector: str, func: str, only: Only = ANY) -> list[Pod]:
         spared = machines.with_data(self._kube) if func == NODE_OFF else set()
-        found = [p for p in choose(self._kube.pods(namespace, selector), "all", 0) if p.node not in spared]
+        there = only.of(self._kube.pods(namespace, selector))
+        found = [p for p in choose(there, "all", 0) if p.node not in spared]
         if not found:
-            where = f"{self._experiment.name}: the selector {selector!r}"
+            where = f"{self._experiment.name}: the selector {selector!r}{only}"
             raise UsageError(f"{where} matches no running pod in {namespace} that may be hit; nothing was done")
         return found
 
@@ -107,24 +148,33 @@ class Aims:
         node = choose(running, pick, self._experiment.plan.seed)[0].node
         there = pods.movable if func == DRAIN else on_node
         blow = Blow(there(self._kube, self._namespaces, node), [node])
-        when = f"or the node of whichever of {_names(running)} holds a task then" if pick == AT_WORK else ""
+        when = f"or the node of whichever of {_names(running)} {DECIDES[pick]} then" if pick in MOMENT else ""
         return Aim(func, blow, when=when)
 
     def _on_pods(self, func: str, running: list[Pod], pick: str, by: int | None, peers: list[Pod]) -> Aim:
         if by is not None:
             going = running[: max(0, -by)]
             return Aim(func, Blow(going), running if going else (), "as the cluster chooses" if going else "")
-        at_work = pick == AT_WORK
-        when = ["whichever holds a task then"] if at_work else []
-        when += [f"cut off from {_names(peers)}"] if peers else []
+        open_yet = pick in MOMENT
+        when = [f"whichever {DECIDES[pick]} then"] if open_yet else []
         blow = Blow(choose(running, pick, self._experiment.plan.seed))
-        return Aim(func, blow, running if at_work else (), ", ".join(when))
+        others = network.beside([] if open_yet else blow.pods, peers)
+        when += [f"cut off from {_names(others)}"] if others else []
+        return Aim(func, blow, running if open_yet else (), ", ".join(when))
 
 
 def faults(method: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """The actions of ours that break something, with their arguments, in their order."""
-    providers = [activity["provider"] for activity in method if activity["provider"].get("module") == actions.__name__]
-    return [(p["func"], p.get("arguments", {})) for p in providers if p["func"] not in HARMLESS]
+    """The actions that break something, with their arguments, in their order: ours by their names, and by their full
+    names those of others that we know."""
+    found = [(_known(activity["provider"]), activity["provider"].get("arguments", {})) for activity in method]
+    return [(func, arguments) for func, arguments in found if func and func not in HARMLESS]
+
+
+def _known(provider: dict[str, Any]) -> str:
+    if provider.get("module") == actions.__name__:
+        return str(provider["func"])
+    full = borrowed.named(provider)
+    return full if full in borrowed.KNOWN else ""
 
 
 def least(method: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -135,6 +185,10 @@ def least(method: Sequence[dict[str, Any]]) -> dict[str, float]:
         seconds += pauses.get("before", 0) if begun else 0
         for func, said in faults([activity]):
             begun = True
+            if func in borrowed.KNOWN:
+                own = borrowed.KNOWN[func].model_validate(said).least()
+                pods, nodes, seconds = max(pods, own.pods), max(nodes, own.nodes), seconds + own.seconds
+                continue
             pods = max(pods, 0 if func == CLOSED else max(0, -said["by"]) if "by" in said else 1)
             nodes = max(nodes, int(func in ON_NODES or bool(said.get("away_s"))))
             seconds += said.get("hold_s", said.get("within_s", said.get("away_s", 0)))
@@ -144,7 +198,9 @@ def least(method: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def _away(aim: Aim) -> Aim:
     """The same, with the nodes that are closed for as long as the pods are to stay away."""
-    return replace(aim, blow=replace(aim.blow, nodes=sorted({pod.node for pod in aim.of or aim.blow.pods})))
+    nodes = sorted({pod.node for pod in aim.blow.pods})
+    when = f"{aim.when}, and the node that it is on" if aim.of else aim.when
+    return replace(aim, blow=replace(aim.blow, nodes=nodes), when=when)
 
 
 def _usual(func: str) -> str:

@@ -28,6 +28,10 @@ def _chooses_some(selector: str) -> str:
     return selector
 
 
+def _chooses_some_or_nobody(selector: str) -> str:
+    return _chooses_some(selector) if selector else selector
+
+
 def _changes_something(by: int) -> int:
     if by == 0:
         raise ValueError("0 changes nothing")
@@ -35,6 +39,7 @@ def _changes_something(by: int) -> int:
 
 
 Selector = Annotated[str, AfterValidator(_chooses_some)]
+Others = Annotated[str, AfterValidator(_chooses_some_or_nobody)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Delay = Annotated[float, Field(ge=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
@@ -42,4 +47,6 @@ Change = Annotated[int, Field(ge=-100, le=100), AfterValidator(_changes_somethin
 Setting = Annotated[int, Field(ge=0, le=1_000_000)]
 Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Key = Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]{1,253}$")]
+ThisOne = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
 Namespace = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")]

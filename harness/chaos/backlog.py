@@ -1,4 +1,4 @@
-"""More than there is room for is asked for at once: tasks wait, until whoever adds pods has added some."""
+"""More tasks at once than there is room for: they wait until an autoscaler has added pods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Surge:
-    """So many DAG runs; a task is to wait `queue_time_s` seconds, and pods come and go within `within_s`."""
+    """A number of DAG runs; a task should wait `queue_time_s` seconds, and pods come and go within `within_s`."""
 
     runs: int
     queue_time_s: float
@@ -25,9 +25,9 @@ class Surge:
 
 
 def overload(context: Context, namespace: str, selector: str, surge: Surge) -> list[dict[str, Any]]:
-    """Ask for the runs; the pods, which are the fault's targets, have more to do than they can. Wait for others.
+    """Trigger the runs, more than the pods (the fault's targets) can handle, and wait for more pods.
 
-    How long tasks waited, the ledger says. Raises `FaultError` where the experiment has no such load.
+    The ledger says how long tasks waited. Raises `FaultError` if the experiment has no such load.
     """
     load = _surge(context)
     pods = chosen(context, namespace, selector, "all")
@@ -43,19 +43,19 @@ def overload(context: Context, namespace: str, selector: str, surge: Surge) -> l
 
 
 def pile_up(context: Context, runs: int) -> list[str]:
-    """Ask for the runs; what became of each is recorded as for any other. Raises as `overload`."""
+    """Trigger the runs; what became of each is recorded as for any other. Raises as `overload`."""
     _surge(context)(runs, 0)
     return [f"{runs} runs were asked for"]
 
 
 def _surge(context: Context) -> Callable[[int, float], None]:
     if context.surge is None:
-        raise FaultError("the experiment has no `surge`, so there is no load to ask for; add it to its extension block")
+        raise FaultError("the experiment has no `surge`, so there is no load to start; add one to its extension block")
     return context.surge
 
 
 def _come_and_gone(context: Context, namespace: str, selector: str, before: int, within_s: float) -> int:
-    """Wait until there were more pods than before, and are no longer; returns how many there were at most."""
+    """Wait until there have been more pods than before and no longer are; returns the most that there were."""
     most, deadline = before, time.monotonic() + within_s
     while time.monotonic() < deadline:
         count = len(context.kube.pods(namespace, selector))

@@ -1,4 +1,4 @@
-"""How far faults reach, beside how far the experiment says that they may: compared right before each of them."""
+"""How far faults reach, compared with how far the experiment lets them reach, right before each fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.safety import Blast
 
 @dataclass(frozen=True)
 class Blow:
-    """What is about to be hit; `seconds` are those that it lasts at the most, where they are known."""
+    """What is about to be hit; `seconds` is the longest that it lasts, if known."""
 
     pods: Sequence[Pod] = ()
     nodes: Sequence[str] = ()
@@ -46,7 +46,7 @@ def beyond(blast: Blast, reach: Reach, blow: Blow, there: Iterable[Pod], elapsed
 
 
 def overdue(blast: Blast, reach: Reach) -> str | None:
-    """Why the faults must be undone now, or None: they have lasted for as long as is declared."""
+    """Why the faults must be undone now, or None: they have lasted as long as declared."""
     if reach.since is None or time.monotonic() - reach.since <= blast.seconds:
         return None
     return (

@@ -5,13 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from chaoslib.exceptions import ActivityFailed
 
 from harness.chaos.blast import Blow, Reach, beyond
+from harness.chaos.footing import underfoot
 from harness.errors import FaultError, FaultRefused, HarnessError
 from harness.history import Fault, Recorder
 from harness.kube import Kube, Pod
 from harness.safety import NOTHING, Blast
 from harness.settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -19,10 +25,12 @@ class Context:
     """One open run. `expected` is how many pods of each component there were in `namespaces` before the first fault.
 
     Its faults may reach as far as `blast`, and have reached `reach`.
-    `alone` are components whose pods nothing keeps but their node, with their namespace. `surge` asks for so many
+    `beside` is how many there were Ready of components that are none of the stack's own, before the first was hit;
+    `alone` are those of them that were hit, with their namespace. `surge` asks for so many
     DAG runs at once, and waits so many seconds at most until they are over. `at_work` says which
-    pods hold which tasks. `struck` is called each time that something was hit. `stop` ends the run, and says who stops
-    it and why.
+    pods hold which tasks, and `roles` which are primary or standby, where that is agreed; `picked` are the uids of
+    those that were picked as one, and as what. `struck` is called each time that something was hit. `stop` ends the
+    run, and says who stops it and why.
     """
 
     settings: Settings
@@ -35,15 +43,20 @@ class Context:
     reach: Reach = field(default_factory=Reach)
     begun: dict[str, str] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
+    beside: dict[str, int] = field(default_factory=dict)
     alone: dict[str, str] = field(default_factory=dict)
     surge: Callable[[int, float], None] | None = None
     at_work: Callable[[], Mapping[str, frozenset[str]]] = dict
+    roles: Callable[[], Mapping[str, str]] = dict
+    picked: dict[str, str] = field(default_factory=dict)
     struck: Callable[[], None] = lambda: None
     stop: Callable[[str, str], None] = lambda who, because: None
 
     def permit(self, namespace: str, blow: Blow) -> None:
-        """Raises `FaultRefused` unless the server says, now, that faults are allowed there, and it reaches no further
-        than the experiment declares."""
+        """Raises `FaultRefused` unless the server says, now, that faults are allowed there, it hits nothing that we
+        stand on, and it reaches no further than the experiment declares."""
+        if why := underfoot(self.settings, namespace, blow):
+            raise FaultRefused(f"nothing more was broken: {why}")
         try:
             self.kube.confirm(namespace)
             there = [pod for name in {pod.namespace for pod in blow.pods} for pod in self.kube.pods(name)]
@@ -52,6 +65,8 @@ class Context:
         elapsed_s = 0.0 if self.reach.since is None else time.monotonic() - self.reach.since
         if more := beyond(self.blast, self.reach, blow, there, elapsed_s):
             raise FaultRefused(f"nothing more was broken: it would be {more} (`blast` of the experiment)")
+        for component in {pod.component for pod in blow.pods} - self.expected.keys():
+            self.beside.setdefault(component, sum(pod.ready for pod in there if pod.component == component))
         self.reach.nodes |= set(blow.nodes)
         if self.reach.since is None:
             self.reach.since = time.monotonic()
@@ -69,10 +84,11 @@ class Context:
         return fault
 
     def expect(self, pod: Pod) -> None:
-        """Take in what was hit and belongs to no Deployment: a node's own pod must be back, that of a task never is."""
+        """Take in what was hit and belongs to no Deployment of the stack: as many must be back as there were; the pod
+        of a task never is."""
         if pod.component in self.expected:
             return
-        self.expected[pod.component] = 0 if pod.attempt else 1
+        self.expected[pod.component] = 0 if pod.attempt else self.beside.get(pod.component, 1)
         if not pod.attempt:
             self.alone[pod.component] = pod.namespace
 
@@ -93,3 +109,15 @@ def current() -> Context:
     if not _open:
         raise FaultError("no run is open: the experiment needs the control harness.control, or nothing is recorded")
     return _open[-1]
+
+
+def act(namespace: str, do: Callable[[Context, str], T]) -> T:
+    """What an action does, in the open run, in its own words for Chaos Toolkit; a refusal ends the run."""
+    context = current()
+    try:
+        return do(context, namespace or context.settings.namespace)
+    except FaultRefused as cause:
+        context.stop("guard", str(cause))
+        raise ActivityFailed(str(cause)) from cause
+    except HarnessError as cause:
+        raise ActivityFailed(str(cause)) from cause

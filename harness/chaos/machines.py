@@ -1,4 +1,4 @@
-"""A node that dies: everything on it stops at once, as when the power fails, and it stays away until the undo."""
+"""A node that dies: everything on it stops at once, as in a power failure, and it stays off until the undo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.chaos.blast import Blow
 from harness.chaos.context import Context
-from harness.chaos.strike import EVERY_SECONDS, Strike, chosen, on_node
+from harness.chaos.strike import EVERY_SECONDS, Only, Strike, chosen, on_node
 from harness.errors import FaultError
 from harness.kube import Kube, of_cluster, power
 from harness.settings import Settings
@@ -15,13 +15,16 @@ from harness.settings import Settings
 OFF_WITHIN_S = 20.0
 
 
-def switch_off(context: Context, namespace: str, selector: str, pick: str, hold_s: float) -> list[dict[str, Any]]:
+def switch_off(
+    context: Context, namespace: str, selector: str, pick: str, hold_s: float, *, node: str = ""
+) -> list[dict[str, Any]]:
     """Switch off the node of one of the pods, prove it, and keep it off for `hold_s`. All pods on it are hit.
 
-    The node that holds the databases is spared.
+    It is this very node where one is named. The one that holds the databases is spared.
     """
     context.kube.require_ours()
-    node = chosen(context, namespace, selector, pick, spared=with_data(context.kube))[0].node
+    spared = with_data(context.kube)
+    node = chosen(context, namespace, selector, pick, spared=spared, only=Only(node=node))[0].node
     return _switch_off(context, namespace, selector, node, hold_s)
 
 
@@ -40,7 +43,7 @@ def with_data(kube: Kube) -> set[str]:
 
 
 def announcer(kube: Kube, settings: Settings, namespace: str, service: str) -> str:
-    """The node that answers for the address of a Service. Raises `FaultError` where none says so."""
+    """The node that answers for the address of a Service. Raises `FaultError` if none says so."""
     address = kube.load_balancer(namespace, service) or ""
     node = of_cluster(settings.cluster).node(address) or kube.announcer(namespace, service)
     if node is None:

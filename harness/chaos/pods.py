@@ -1,9 +1,11 @@
-"""Pods that end: killed as by a crash, asked to leave, or evicted as by a drain; then the proof that they are gone.
+"""Pods that end: killed as by a crash, deleted, or evicted as by a drain; then the proof that they are gone.
 
 A kill is SIGKILL from the node, so that nothing can say goodbye. `kubectl delete --force` is not enough: the kubelet
-sends SIGTERM first, and a scheduler that is asked to stop hands its work over, which is another fault than dying. The
-pod object is deleted right after, so that a new pod has to be scheduled, with one second of grace: the kubelet then
+sends SIGTERM first, and a scheduler that is asked to stop hands its work over, which is a different fault from dying.
+The pod object is deleted right after, so that a new pod has to be scheduled, with one second of grace: the kubelet then
 still reports the container's exit code before the object goes.
+
+Where nodes are closed, a kill is no more than a deletion without any grace, and its record says so.
 """
 
 from __future__ import annotations
@@ -14,26 +16,32 @@ from typing import Any
 
 from harness.chaos.blast import Blow
 from harness.chaos.context import Context
-from harness.chaos.strike import Strike, chosen, on_node
+from harness.chaos.strike import Only, Strike, chosen, of_pod, on_node
 from harness.errors import FaultError
 from harness.kube import EVICTED, Kube, Pod, containers_by_node, nodes
 
 KILLED_WITHIN_S = 30.0
+DELETION = "delete"  # who kills, in the record, where it is not us
 LEFT_WITHIN_S = 120.0  # the longest grace that is met here, 40 s and a preStop hook, and two cores that are busy
 
 
-def kill(context: Context, namespace: str, selector: str, pick: str, away_s: float = 0.0) -> list[dict[str, Any]]:
+def kill(
+    context: Context, namespace: str, selector: str, pick: str, away_s: float = 0.0, *, name: str = ""
+) -> list[dict[str, Any]]:
     """SIGKILL every process of the pods, and delete them so that others replace them.
 
     For `away_s` their nodes take no pod, so that what can run nowhere else stays away; the undo opens the nodes.
     """
-    pods = chosen(context, namespace, selector, pick)
+    pods = chosen(context, namespace, selector, pick, only=Only(name))
     closed = sorted({pod.node for pod in pods}) if away_s else []
     strike = Strike.begin(context, "kill_pods", namespace, selector, Blow(pods, closed, away_s), settled=True)
     for node in closed:
         context.kube.change.close(node)
     until = time.monotonic() + away_s
-    _sigkill(strike, pods, then=lambda pod: context.kube.delete_pod(pod, grace_seconds=1))
+    if context.kube.closed:
+        _delete_at_once(strike, pods)
+    else:
+        _sigkill(strike, pods, then=lambda pod: context.kube.delete_pod(pod, grace_seconds=1))
     if away_s:
         strike.watch(KILLED_WITHIN_S, objects=True)
         time.sleep(max(0.0, until - time.monotonic()))
@@ -52,11 +60,11 @@ def leave(context: Context, namespace: str, selector: str, pick: str) -> list[di
     """Delete the pods with the grace that they ask for: SIGTERM, and time to finish."""
     pods = chosen(context, namespace, selector, pick)
     strike = Strike.begin(context, "delete_pods", namespace, selector, Blow(pods), settled=True)
-    found = nodes.find(containers_by_node(pods))
+    strike.look_into(pods)
     t = context.recorder.now()
     for pod in pods:
         if context.kube.delete_pod(pod, grace_seconds=None):
-            strike.hit(pod, _of(pod, found), t)
+            strike.hit(pod, strike.known.get(pod.uid), t)
     return strike.prove_gone(LEFT_WITHIN_S)
 
 
@@ -73,13 +81,13 @@ def evict(context: Context, namespace: str, selector: str, pick: str) -> list[di
 
 def evict_each(strike: Strike, pods: list[Pod]) -> list[Pod]:
     """Ask once for each, and return those that are still to go. Every answer is in the history."""
-    found = nodes.find(containers_by_node(pods))
+    strike.look_into(pods)
     left = []
     for pod in pods:
         t = strike.context.recorder.now()
         answer = strike.context.kube.change.evict(pod)
         if answer == EVICTED:
-            strike.hit(pod, _of(pod, found), t, eviction=answer)
+            strike.hit(pod, strike.known.get(pod.uid), t, eviction=answer)
         elif answer != 404:
             left.append(pod)
             target = {"kind": "Pod", "name": pod.key, "uid": pod.uid, "component": pod.component}
@@ -115,15 +123,23 @@ def movable(kube: Kube, namespaces: Sequence[str], node: str) -> list[Pod]:
 
 def _sigkill(strike: Strike, pods: list[Pod], then: Callable[[Pod], object] = lambda _: None) -> None:
     t = strike.context.recorder.now()  # before the kill: what is measured from here can only come out longer
-    hit = nodes.kill(containers_by_node(pods))
+    hit = nodes.kill(strike.context.kube.hands, containers_by_node(pods))
     for pod in pods:
         then(pod)
     for pod in pods:
-        if processes := _of(pod, hit):
+        if processes := of_pod(pod, hit):
             strike.hit(pod, processes, t, signal="SIGKILL")
     if missed := len(pods) - len(strike.victims):
         raise FaultError(f"{missed} of {len(pods)} pods had no process to kill; run harness heal")
 
 
-def _of(pod: Pod, found: dict[str, tuple[nodes.Process, ...]]) -> tuple[nodes.Process, ...]:
-    return tuple(p for container in pod.container_ids for p in found.get(container, ()))
+def _delete_at_once(strike: Strike, pods: list[Pod]) -> None:
+    """Without any grace: what a kill is where nodes are closed. The kubelet still asks the processes to end, and kills
+    them seconds later; and the object is gone at once, so that only what we have in the pod sees them end."""
+    strike.look_into(pods)
+    t = strike.context.recorder.now()
+    for pod in pods:
+        if strike.context.kube.delete_pod(pod, grace_seconds=0):
+            strike.hit(pod, None, t, by=DELETION)
+    if missed := len(pods) - len(strike.victims):
+        raise FaultError(f"{missed} of {len(pods)} pods were gone before they were deleted; run harness heal")

@@ -1,4 +1,4 @@
-"""No room: no node takes a new pod, so what is to run in one has to wait."""
+"""No room: no node takes a new pod, so anything that needs one has to wait."""
 
 from __future__ import annotations
 

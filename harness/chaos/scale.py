@@ -1,7 +1,8 @@
-"""Pods that are replaced in order, or made more and fewer: a rolling restart, and a change of scale."""
+"""Pods that are replaced in turn, added or removed: a rolling restart, and a change of scale."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.chaos.strike import Strike, chosen
 from harness.errors import FaultError
-from harness.kube import Pod, containers_by_node, nodes
+from harness.kube import Pod
 from harness.wait import until
 
 ROLLED_WITHIN_S = 300.0
@@ -20,34 +21,53 @@ LEAVING_WITHIN_S = 20.0
 def renew(context: Context, namespace: str, selector: str) -> list[dict[str, Any]]:
     """Roll the Deployment of these pods, and wait until every old one is gone."""
     pods = chosen(context, namespace, selector, "all")
+    component, change = pods[0].component, context.kube.change
+    return roll(
+        context, namespace, selector, pods, lambda: change.renew(namespace, component, datetime.now(UTC).isoformat())
+    )
+
+
+def roll(
+    context: Context, namespace: str, selector: str, pods: list[Pod], begin: Callable[[], None], **by: object
+) -> list[dict[str, Any]]:
+    """As `renew`; `begin` has the cluster replace the pods, and `by` goes into the record of each."""
     strike = Strike.begin(context, "renew_pods", namespace, selector, Blow(pods))
-    found = nodes.find(containers_by_node(pods))
+    strike.look_into(pods)
     t = context.recorder.now()
-    context.kube.change.renew(namespace, pods[0].component, datetime.now(UTC).isoformat())
+    begin()
     for pod in pods:
-        strike.hit(pod, [p for c in pod.container_ids for p in found.get(c, ())], t, how="rolling restart")
+        strike.hit(pod, strike.known.get(pod.uid), t, how="rolling restart", **by)
     return strike.prove_gone(ROLLED_WITHIN_S)
 
 
 def scale(context: Context, namespace: str, selector: str, by: int) -> list[dict[str, Any]]:
     """Change the number of these pods. More: wait until all are Ready. Fewer: those that go are the fault's targets."""
     pods = chosen(context, namespace, selector, "all")
-    going = pods[: max(0, -by)]  # as many; the cluster chooses which
+    component, change = pods[0].component, context.kube.change
+    return resize(context, namespace, selector, pods, by, lambda: change.scale(namespace, component, by))
+
+
+def resize(
+    context: Context, namespace: str, selector: str, pods: list[Pod], more: int, begin: Callable[[], int], **by: object
+) -> list[dict[str, Any]]:
+    """As `scale`, by so many `more`; `begin` has the cluster do it, and says how many there are to be; `by` goes into
+    the record of each."""
+    going = pods[: max(0, -more)]  # as many; the cluster chooses which
     strike = Strike.begin(context, "scale_pods", namespace, selector, Blow(going))
-    component = pods[0].component
-    found = nodes.find(containers_by_node(pods)) if by < 0 else {}
+    if more < 0:
+        strike.look_into(pods)
     t = context.recorder.now()
-    wanted = context.kube.change.scale(namespace, component, by)
-    if by >= 0:
+    wanted = begin()
+    if more >= 0:
         until(
             lambda: _ready(context, namespace, selector),
             lambda ready: ready >= wanted,
-            what=f"{wanted} {component} pods Ready",
+            what=f"{wanted} pods of {selector} Ready",
             timeout=SCALED_WITHIN_S,
         )
         return strike.end(replicas=wanted)
-    for pod in _leaving(context, namespace, selector, pods, -by):
-        strike.hit(pod, [p for c in pod.container_ids for p in found.get(c, ())], t, how=f"scaled to {wanted}")
+    for pod in _leaving(context, namespace, selector, pods, -more):
+        strike.hit(pod, strike.known.get(pod.uid), t, how=f"scaled to {wanted}", **by)
     return strike.prove_gone(SCALED_WITHIN_S)
 
 

@@ -18,16 +18,16 @@ LASTS_SECONDS = 5.0  # the kubelet may still call a container Ready for 3 s that
 def undo_all(context: Context) -> list[str]:
     """Undo each fault that is not undone yet. A second call finds nothing to do.
 
-    What a fault left behind is found in the cluster and put right; a killed pod its controller replaces. Then it is
-    waited for that every component has its pods again and keeps them, and recorded with the time from which it had; a
-    cluster that stays short, or keeps a leftover, is recorded so, and the rollback check fails on it.
+    Whatever a fault left behind is found in the cluster and repaired; a killed pod is replaced by its controller. Then
+    the undo waits until every component has its pods again and keeps them, and records since when; if the cluster stays
+    short or keeps a leftover, it records that, and the rollback check fails on it.
     """
     todo = [fault for fault in context.begun if fault not in context.undone]
     if not todo:
         return []
     since = None
     with suppress(WaitTimeout):
-        until(lambda: _repaired(context), bool, what="leftovers put right", timeout=UNDO_SECONDS)
+        until(lambda: _repaired(context), bool, what="leftovers repaired", timeout=UNDO_SECONDS)
         since = _whole_since(context)
     ready = ready_pods(context)
     left = leftovers.find(context.kube, context.settings, context.namespaces)
@@ -42,7 +42,7 @@ def undo_all(context: Context) -> list[str]:
 
 
 def _repaired(context: Context) -> bool:
-    """False where the cluster's own server does not answer, for that may be what was broken."""
+    """False if the cluster's own server does not answer: it may be what was broken."""
     try:
         leftovers.repair(context.kube, context.settings, context.namespaces)
     except (KubeError, UsageError):
@@ -78,7 +78,7 @@ def ready_pods(context: Context) -> dict[str, int]:
     found = {c: r for name in context.namespaces for c, r in context.kube.ready_replicas(name).items()}
     ready = {component: found[component].ready if component in found else 0 for component in context.expected}
     for component, namespace in context.alone.items():
-        ready[component] = sum(pod.ready for pod in context.kube.pods(namespace, f"component={component}"))
+        ready[component] = sum(pod.ready for pod in context.kube.pods(namespace) if pod.component == component)
     return ready
 
 

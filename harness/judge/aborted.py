@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.history import History
+from harness.judge.checks import in_doubt
 from harness.outcome import Check, Verdict
 from harness.records import ABORTED
 
@@ -22,10 +23,5 @@ def undecided(history: History, checks: Iterable[Check]) -> list[Check]:
     checks = list(checks)
     if why(history) is None:
         return checks
-    said = "This is in doubt, since the run was ended before its time."
-    return [
-        check.model_copy(update={"verdict": Verdict.INVALID, "because": f"{check.because} {said}"})
-        if check.verdict is Verdict.FAIL
-        else check
-        for check in checks
-    ]
+    said = "the run was ended before its time"
+    return [in_doubt(check, said) if check.verdict is Verdict.FAIL else check for check in checks]

@@ -93,17 +93,20 @@ def _errors(bound: Bound, series: Series, samples: Column, fault: int | None) ->
 
 
 def _of_the_stack(history: History, bound: Bound, found: Check) -> Check:
-    """Answers that are slow while others have the machine are slow for that: nobody's promise is broken. And a share of
-    the time says nothing where only a part of the time is known."""
-    if found.verdict is not Verdict.FAIL or found.name.endswith(".outage"):
+    """What is slow or not answered on slow processors, and slow while others have the machine, is so for that: nobody's
+    promise is broken. And a share of the time says nothing where only a part of the time is known."""
+    if found.verdict is not Verdict.FAIL:
+        return found
+    measured_as = found.because.partition(";")[0]
+    if slow := machine.slow(history):
+        return unknown(bound, f"{measured_as}, but {slow}")
+    if found.name.endswith(".outage"):
         return found
     if history.problem is not None:
-        return unknown(bound, f"{found.because.partition(';')[0]}, but the history is not whole")
-    if not found.name.endswith(".latency"):
+        return unknown(bound, f"{measured_as}, but the history is not whole")
+    if not found.name.endswith(".latency") or machine.alone(history):
         return found
-    if all(check.verdict is Verdict.PASS for check in machine.check(history)):
-        return found
-    return unknown(bound, f"{found.because.partition(';')[0]}, but the machine was not the stack's own")
+    return unknown(bound, f"{measured_as}, but the machine was not the stack's own")
 
 
 def _latency(history: History, bounds: dict[str, Bound], word: str, until: float) -> Judge:

@@ -102,7 +102,8 @@ def check(history: History) -> tuple[Check, ...]:
         where = ".".join(map(str, error["loc"]))
         raise HistoryError(f"meta.probe.calibration cannot be read: {where}: {error['msg']}") from cause
     if not found.rows:
-        return (plain(NAME, Verdict.INVALID, "The prober was calibrated by no outage at all; run harness calibrate."),)
+        why = "The prober was calibrated against no outage at all; run harness calibrate."
+        return (plain(NAME, Verdict.INVALID, why),)
     worst = found.worst
     because = (
         f"Measured minus true was at most {amount(worst.worst_ms, 'ms')} (kind {worst.kind}, {worst.conn} connections) "

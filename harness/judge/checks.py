@@ -74,6 +74,12 @@ def broken(bound: Bound, why: str) -> Check:
     return found.model_copy(update={"limit": bound.limit, "origin": bound.origin})
 
 
+def in_doubt(check: Check, why: str) -> Check:
+    """A promise that may seem broken for this alone: nothing can be concluded, and the check keeps its measure."""
+    because = f"{check.because} This is in doubt, since {why}."
+    return check.model_copy(update={"verdict": Verdict.INVALID, "because": because})
+
+
 def plain(name: str, verdict: Verdict, because: str, windows: Iterable[Window] = ()) -> Check:
     """A check without a bound."""
     kind = CATALOGUE.get(name)

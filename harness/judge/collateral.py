@@ -15,9 +15,11 @@ from harness.records import MOST_T
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
-LIVES_ON = frozenset({"cut_off", "kill_child", "overload"})  # whoever is hit by these owes to stay
+LIVES_ON = frozenset({"cut_off", "kill_child", "overload", "switch_over"})  # whoever is hit by these owes to stay
 SEEN_LATE = 2 * NS  # pods are seen by a watch, and by the undo itself
-RESIZES = frozenset({"scale_pods", "load_at", "renew_pods"})  # its Deployment is changed, and by the undo once more
+# Its Deployment is changed, and by the undo once more.
+RESIZES = frozenset({"scale_pods", "load_at", "renew_pods", "rotate_secret"})
+ROTATION = "rotate_secret"  # aims at a Secret; whatever reads it is rolled
 COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
 
 
@@ -63,7 +65,8 @@ class _Doing:
         """Components whose pods are made more or fewer on purpose."""
         steps = [str(f.target.get("name")) for f in self.history.faults if f.action in RESIZES and f.phase == "begin"]
         named = frozenset(match[1] for step in steps if (match := COMPONENT.search(step)))
-        return named | by_keda(self.history)
+        rolled = {target.component for target in targets(self.history) if target.action == ROTATION}
+        return named | rolled | by_keda(self.history)
 
     def explains_end(self, event: Event) -> bool:
         return (

@@ -81,7 +81,7 @@ def _after_the_end(history: History) -> list[str]:
         for name, t in fault.evidence.items():
             if name.endswith("_t") and isinstance(t, int) and t > fault.t + CLOCK_NS:
                 what = f"the {fault.phase} of {fault.target.get('name')}"
-                found.append(f"{what} tells of {name} {(t - fault.t) / NS:.1f} s ahead of its own time")
+                found.append(f"{what} gives {name} {(t - fault.t) / NS:.1f} s ahead of its own time")
     return found
 
 

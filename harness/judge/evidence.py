@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from harness.errors import HistoryError
 from harness.history import NS, History
-from harness.judge import aborted, availability, calibration, machine, null
+from harness.judge import aborted, availability, calibration, machine, null, vantage
 from harness.judge.checks import amount, measured, plain, some, unknown, when
 from harness.judge.contradictions import contradictions
 from harness.judge.faults import fault_time, judged_from, planned, span, targets
@@ -106,7 +108,7 @@ def _schedule(history: History) -> Check:
         if usual is None:
             reasons.append(f"the interval of {key} cannot be told from {len(samples)} samples")
             continue
-        if usual * rates.get((key.target, key.conn), 0) > SLOWER * NS:
+        if usual * rates.get((key.vantage, key.target, key.conn), 0) > SLOWER * NS:
             reasons.append(f"{key} was sampled every {amount(usual / NS, 's')}, seldomer than it was to be")
         if baseline and (missed := int(samples.due[0]) - baseline[0]) > LATE_START_NS:
             reasons.append(f"{key} was not sampled for the first {amount(missed / NS, 's')}")
@@ -127,7 +129,7 @@ def _schedule(history: History) -> Check:
 def _samples(history: History, bound: Bound) -> Check:
     since = judged_from(history)
     if since is None:
-        return unknown(bound, "There was no fault that samples could come after")
+        return unknown(bound, "There was no fault, so no sample came after it")
     counts = [(0, name) for name in _never_sampled(history)]
     counts += [(int((samples.due >= since).sum()), str(series)) for series, samples in history.samples.columns.items()]
     if not counts:
@@ -164,16 +166,25 @@ def _late_samples(history: History, bound: Bound) -> Check:
 
 def _never_sampled(history: History) -> list[str]:
     """The series that were to be sampled, and of which there is no sample in the whole run."""
-    seen = {(series.target, series.conn) for series in history.samples.columns}
-    return [f"{target} over {conn} connections" for target, conn in _rates(history) if (target, conn) not in seen]
+    seen = {(series.vantage, series.target, series.conn) for series in history.samples.columns}
+    absent = [one for one in _rates(history) if one not in seen]
+    return [f"{target} over {conn} connections{f' from {place}' if place else ''}" for place, target, conn in absent]
 
 
-def _rates(history: History) -> dict[tuple[str, str], float]:
-    """The series that the run said it would sample, and how often a second; histories of others may not say."""
-    table = history.meta.probe.get("targets", {}) if history.meta else {}
+def _rates(history: History) -> dict[tuple[str, str, str], float]:
+    """The series that the run said it would sample, from which vantage point, and how often a second; histories of
+    others may not say."""
+    probe = history.meta.probe if history.meta else {}
+    found = _table(probe.get("targets", {}), "")
+    for point in vantage.wanted(history):
+        found |= _table(probe["vantage"].get("targets", {}), point)
+    return found
+
+
+def _table(table: Any, place: str) -> dict[tuple[str, str, str], float]:
     try:
         return {
-            (str(target), str(conn)): float(how.get("rate_hz", 0))
+            (place, str(target), str(conn)): float(how.get("rate_hz", 0))
             for target, how in table.items()
             for conn in how["conn"]
         }

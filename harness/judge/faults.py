@@ -9,6 +9,7 @@ from harness.history import Event, Fault, History
 from harness.records import MOST_T
 
 NULL = "none"
+ANY = "any"  # whatever is hit
 SCHEDULER = "scheduler"
 WORKER = "worker"
 PER_TASK = "kubernetes"  # stacks of this name have a pod for each task

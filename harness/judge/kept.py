@@ -12,7 +12,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.experiment import VARIABLES
+from harness.asking import VARIABLES
 from harness.history import History, Op
 from harness.judge.checks import measured, some, unknown, when, worst_of
 from harness.judge.faults import fault_time
@@ -42,21 +42,21 @@ def _kept(history: History, bound: Bound) -> Check:
 def _series(history: History, bound: Bound, column: Column) -> Check:
     read = [op for op in history.ops if op.f == "kept" and op.value.get("path") == column.path]
     if not read:
-        return unknown(bound, f"What {column.series} left was not read in the end")
+        return unknown(bound, f"What {column.series} left was never read back at the end")
     return worst_of(_read(history, bound, column, op) for op in read)
 
 
 def _read(history: History, bound: Bound, column: Column, op: Op) -> Check:
     asked, said = op.value.get("asked"), op.value.get("value")
     if op.type not in ("ok", "fail") or not (said is None if op.type == "fail" else isinstance(said, str)):
-        return unknown(bound, f"What {column.series} left could not be read in the end")
+        return unknown(bound, f"What {column.series} left could not be read back at the end")
     if isinstance(asked, bool) or not isinstance(asked, int) or not int(column.end.max()) <= asked <= op.t:
         return unknown(bound, f"What {column.series} left was not read after the last request had ended")
     if len(set(np.diff(column.due).tolist())) > 1:
         return unknown(bound, f"Which request of {column.series} bore which number is not known: some are missing")
     good = ~column.bad
     if not good.any():
-        return unknown(bound, f"No request of {column.series} was acknowledged, so that none is owed")
+        return unknown(bound, f"No request of {column.series} was acknowledged, so none is owed")
     place = _place(history, column, said)
     last = int(column.t[good].max())  # so late the newest that was acknowledged was sent
     if place is not None and column.end[place] < last and not good[place]:

@@ -70,13 +70,13 @@ def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> 
     if math.isinf(kept):
         gone = amount(int(judged[samples.bad].sum()) / NS, "s")
         return broken(bound, f"{series} did not answer at all for {gone}, and may be slow or silent for {but}")
-    found = measured(bound, kept / NS, f"But for {but}, {series} answered within")
+    found = measured(bound, kept / NS, f"For all but {but}, {series} answered within")
     if found.verdict is Verdict.PASS:
         return found
     served = quantile(samples, usual, free, samples.t)
     if served is not None and bound.holds(served / NS):
         late = f"{amount(kept / NS, 's')} of when it was due, and {amount(served / NS, 's')} of when it was asked"
-        return unknown(bound, f"But for {but}, {series} answered within {late}: it was the prober that came late")
+        return unknown(bound, f"For all but {but}, {series} answered within {late}: it was the prober that came late")
     return found
 
 

@@ -10,11 +10,15 @@ from harness.history import NS, History
 from harness.judge.backlog import backlog
 from harness.judge.checks import some, when
 from harness.judge.disruption import TOO_MANY_REQUESTS
-from harness.judge.faults import PER_TASK, SCHEDULER, Target, serves, span, targets, unproved
+from harness.judge.faults import ANY, PER_TASK, SCHEDULER, Target, serves, span, targets, unproved
+from harness.judge.primaries import PRIMARY, SYSTEMS, story
+from harness.judge.replaced import UnknowableError
 from harness.judge.sightings import Sightings
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child"})
 LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
+BY_POLICY = "policy"
+DELETING_KILL, BY_DELETION = "kill_pods", "delete"  # where nodes are closed
 SIGKILLED = 128 + 9
 SILENT = 3  # times the usual distance of its beats
 SILENT_NS = 10 * NS  # and at least so long, since each is seen by a poll through the load balancer
@@ -27,7 +31,7 @@ def doubt(target: Target, seen: Sightings) -> str | None:
         return f"the record of the hit on {target.name or 'a target'} has no uid"
     if target.proof is None:
         return f"nothing proves that {target.name} was hit"
-    why = _PROOFS.get(target.action, _gone_doubt)(target, seen)
+    why = _PROOFS.get(target.action, _gone_doubt)(target, seen) or _role_doubt(target, seen)
     if why is None and target.component == SCHEDULER and target.action not in STILL_HEARD:
         return _heartbeat_doubt(target, seen)
     return why
@@ -46,7 +50,8 @@ def doubts(history: History) -> tuple[str, ...]:
 def _unfinished(history: History) -> tuple[str, ...]:
     """Of several faults, those that hit nothing; hits that nothing proves, and proofs of hits that are not recorded."""
     injected = [f for f in history.faults if f.phase == "injected"]
-    gave = {f.id for f in history.faults if f.phase == "ended" and "replicas" in f.evidence}  # more pods: it hits none
+    # More pods, or a node that is closed and hit by what comes after: these hit none themselves.
+    gave = {f.id for f in history.faults if f.phase == "ended" and f.evidence.keys() & {"replicas", "closed"}}
     idle = sorted({f.id for f in history.faults if f.phase == "begin"} - {f.id for f in injected} - gave)
     hit = {(f.id, f.target.get("uid")) for f in injected}
     stray = [f for f in history.faults if f.phase == "proved" and (f.id, f.target.get("uid")) not in hit]
@@ -87,7 +92,7 @@ def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
     """Something else was hit than what the experiment is about. Histories of others may not say what was; and the node
     that answers for an address is hit for that, whatever runs on it."""
     about = history.meta.component if history.meta else ""
-    if not about or any(t.component in ("", about) or t.action == "stop_node" for t in hit):
+    if about in ("", ANY) or any(t.component in ("", about) or t.action == "stop_node" for t in hit):
         return ()
     return (f"no {about} was hit, which the experiment is about, but {some(t.name for t in hit)}",)
 
@@ -95,7 +100,7 @@ def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
 def _gone_doubt(target: Target, seen: Sightings) -> str | None:
     if target.said.get("uid_gone") is not True:
         return f"the old uid of {target.name} was not seen gone"
-    if why := _process_doubt(target):
+    if why := _end_doubt(target) if _asked_first(target) else _process_doubt(target):
         return why
     since = target.proof.t if target.proof else target.injected
     later = [e for e in seen.history.of_pod(target.uid) if e.t > since]
@@ -117,6 +122,17 @@ def _process_doubt(target: Target) -> str | None:
     if target.how.get("signal", "SIGKILL") != "SIGKILL":
         return f"{target.name} was sent {target.how['signal']}, which is not SIGKILL"
     return None if code in (None, SIGKILLED) else f"{target.name} ended with {code}, which is not by SIGKILL"
+
+
+def _asked_first(target: Target) -> bool:
+    """Whether it was killed by its deletion alone: the kubelet asks processes to end before it kills them."""
+    return target.action == DELETING_KILL and target.how.get("by") == BY_DELETION
+
+
+def _end_doubt(target: Target) -> str | None:
+    """Its code may be any, and that of an earlier end."""
+    gone = target.said.get("process_gone") is True
+    return None if gone else f"the process of {target.name} was not seen to end after it was deleted"
 
 
 def _crash_doubt(target: Target, seen: Sightings) -> str | None:
@@ -142,6 +158,10 @@ def _node_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _cut_doubt(target: Target, seen: Sightings) -> str | None:
+    if target.how.get("by") == BY_POLICY:
+        across = target.said.get("still_across")
+        still = f" ({'; '.join(map(str, across))})" if isinstance(across, list) and across else ""
+        return None if target.said.get("cut") is True else f"{target.name} was not seen cut off by its policy{still}"
     dropped = target.said.get("dropped_packets")
     met = isinstance(dropped, int) and not isinstance(dropped, bool) and dropped > 0
     return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
@@ -198,10 +218,50 @@ def _overload_doubt(target: Target, seen: Sightings) -> str | None:
     return None if waited >= wanted else f"no task waited {wanted:g} s for {target.name}: {waited:.1f} s at most"
 
 
+def _role_doubt(target: Target, seen: Sightings) -> str | None:
+    """What was picked for what it was must have been that, by those who decide it and by itself."""
+    role = target.how.get("role")
+    if role is None:
+        return None
+    system = SYSTEMS.get(target.component)
+    if system is None:
+        return f"{target.name} was hit as the {role}, and nobody says who that is"
+    try:
+        primary = story(seen.history, system).primary(target.injected)
+    except UnknowableError as why:
+        return f"{target.name} was hit as the {role}, and it is not known whether it was: {why}"
+    if (target.pod == primary) != (role == PRIMARY):
+        return f"{target.name} was hit as the {role}, and {primary} was the primary"
+    return None
+
+
 def _room_doubt(target: Target, seen: Sightings) -> str | None:
     waited = target.said.get("without_node_s")
     met = isinstance(waited, int | float) and not isinstance(waited, bool) and waited > 0
     return None if met else f"{target.name} was not seen waiting for a node"
+
+
+def _handover_doubt(target: Target, seen: Sightings) -> str | None:
+    """Patroni's own answer is none: its note and the servers themselves must have had another primary by then."""
+    now, system = target.said.get("primary"), SYSTEMS.get(target.component)
+    if system is None or target.how.get("role") != PRIMARY:
+        return f"{target.name} was not known to be the primary when it was asked to hand over"
+    if not isinstance(now, str) or now in ("", target.pod) or target.proof is None:
+        return f"no other primary than {target.name} was seen after it was asked to hand over"
+    try:
+        primary = story(seen.history, system).primary(target.proof.t, "when that was said")
+    except UnknowableError as why:
+        return f"{target.name} handed over to {now}, and it is not known whether that was the primary: {why}"
+    return None if primary == now else f"{target.name} handed over to {now}, and {primary} was the primary"
+
+
+def _rotation_doubt(target: Target, seen: Sightings) -> str | None:
+    """The old pod is gone, and those that are there now were asked, and have what it did not."""
+    if target.said.get("carried") is True:
+        return _gone_doubt(target, seen)
+    without = target.said.get("without")
+    named = f" ({some(map(str, without))})" if isinstance(without, list) and without else ""
+    return f"not all that was rolled after {target.name} is known to have the new secret{named}"
 
 
 _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
@@ -212,6 +272,8 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "kill_child": _child_doubt,
     "close_nodes": _room_doubt,
     "overload": _overload_doubt,
+    "switch_over": _handover_doubt,
+    "rotate_secret": _rotation_doubt,
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
 # end says so itself, some time after it was asked.
@@ -222,11 +284,11 @@ def _heartbeat_doubt(target: Target, seen: Sightings) -> str | None:
     own = seen.own_jobs(target.pod, target.injected)
     beats = [e.t for e in own if e.what == "heartbeat"]
     if not any(t <= target.injected for t in beats):
-        return f"no heartbeat of {target.name} was seen before the fault, so that none after it says nothing"
+        return f"no heartbeat of {target.name} was seen before the fault, so silence after it proves nothing"
     if silent := _silent_before(target, beats):
         return f"{target.name} had sent no heartbeat for {silent / NS:.1f} s when it was hit"
     left = any(e.t > target.injected and e.value.get("state") == "success" for e in own)
-    if left and target.action in LEAVES_NO_TIME:
+    if left and target.action in LEAVES_NO_TIME and not _asked_first(target):
         return f"the job of {target.name} ended in success, which one that is killed cannot say"
     limit = target.silent_from + HEARTBEAT_SLACK
     end = target.over if target.action == "hang_pods" and target.over is not None else seen.history.last_t

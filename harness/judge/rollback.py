@@ -58,14 +58,14 @@ def _one(after: Aftermath, bound: Bound, t: int, fault: str, undone: list[Fault]
     if why:
         return broken(bound, f"After {fault}, {why}, {when(last.t, t)}")
     if unread := _unread(history, hit, _read(last)):
-        return unknown(bound, f"After {fault}, nobody looked whether {some(unread)} was back")
+        return unknown(bound, f"After {fault}, nobody checked whether {some(unread)} was back")
     since = list(takewhile(lambda f: not _difference(history, f), reversed(undone)))[-1]
     return _stayed(after, bound, since, t)
 
 
 def _stayed(after: Aftermath, bound: Bound, undone: Fault, t: int) -> Check:
     """The undo is believed as far as pods and nodes, as they were seen, do not say otherwise."""
-    expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id} all was as before"
+    expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id}, all was as before"
     if after.history.problem is None:
         if why := after.still_there:
             return unknown(bound, f"{found}, says the undo, but {why}")
@@ -74,7 +74,7 @@ def _stayed(after: Aftermath, bound: Bound, undone: Fault, t: int) -> Check:
         if why := after.contradicted(expected, undone.t):
             return unknown(bound, f"{found}, says the undo, but {why}")
         whole = after.whole_from(expected, undone.t)
-    before = f"After {undone.id} the cluster was as before"
+    before = f"After {undone.id}, the cluster was as before"
     return measured(bound, (whole - t) / NS, before, f" after the fault ({when(whole, None)})")
 
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from harness.errors import HistoryError
 from harness.history import History, Op
-from harness.judge.checks import measured, some, unknown, when
+from harness.judge import machine
+from harness.judge.checks import in_doubt, measured, some, unknown, when
 from harness.judge.faults import fault_time, judged_from
-from harness.outcome import Check, Window
+from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
 NAME = "availability.stream.broken"
+SILENT = "timed out"  # how the observer's words of it end
 FEWEST = 5
 
 
@@ -26,6 +28,11 @@ class _Stream:
     @property
     def broken(self) -> bool:
         return self.end is not None and self.end.type == "fail"
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was given up, since nothing came of it in time: as of a server that is slow."""
+        return self.end is not None and str(self.end.value.get("error", "")).endswith(SILENT)
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
@@ -48,7 +55,11 @@ def _broken(history: History, bound: Bound) -> Check:
     windows = [Window(start=s.begin, end=s.end.t, what=f"the answer about {s.dag_run}") for s in broken if s.end]
     first = f" ({some(s.dag_run for s in broken)}; the first {when(windows[0].end, fault)})" if broken else ""
     before = f"Of {len(ended)} answers that stay open until a run ends, those that broke off:"
-    return measured(bound, len(broken), before, first, windows=windows)
+    found = measured(bound, len(broken), before, first, windows=windows)
+    cut = [s for s in broken if not s.silent]
+    if found.verdict is Verdict.FAIL and bound.holds(len(cut)) and (slow := machine.slow(history)):
+        return in_doubt(found, f"{len(broken) - len(cut)} were silent for too long, and {slow}")
+    return found
 
 
 def _streams(history: History) -> list[_Stream]:

@@ -224,8 +224,8 @@ def _duration(book: _Book, bound: Bound, longest: tuple[int, Run], whole: bool) 
     return measured(
         bound,
         took / NS,
-        f"The longest run, {run.dag_run}, took from its trigger to its {'success' if whole else 'end, not seen,'}",
-        f", triggered {when(run.invoked, book.fault)}",
+        f"The longest run, {run.dag_run}, triggered {when(run.invoked, book.fault)}, took",
+        " to succeed" if whole else " and was not seen to end",
         whole=whole,
         windows=[Window(start=run.invoked, end=run.invoked + took, what=f"run {run.dag_run}")],
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from harness.errors import UsageError
+from harness.errors import HistoryError, UsageError
 from harness.history import History
 from harness.judge import (
     aborted,
@@ -15,11 +15,14 @@ from harness.judge import (
     backlog,
     callbacks,
     collateral,
+    database,
     deferred,
     disruption,
     evidence,
     kept,
+    machine,
     null,
+    peers,
     pools,
     recovery,
     redundancy,
@@ -31,9 +34,11 @@ from harness.judge import (
     survival,
     task_pods,
     tasks,
+    vantage,
+    writable,
 )
 from harness.judge.checks import plain, some
-from harness.judge.faults import NULL, PER_TASK, SCHEDULER, targets
+from harness.judge.faults import ANY, NULL, PER_TASK, SCHEDULER, targets
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.records import Schedule
 from harness.slo import CATALOGUE, Bound, bound_of
@@ -44,10 +49,12 @@ CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
     "healthy": null.healthy,
     "availability": availability.check,
+    "vantage": vantage.check,
     "kept": kept.check,
     "stale": stale.check,
     "streams": streams.check,
     "redundancy": redundancy.check,
+    "peers": peers.check,
     "tasks": tasks.check,
     "callbacks": callbacks.check,
     "schedule": schedule.check,
@@ -57,6 +64,8 @@ CHECKERS: dict[str, Checker] = {
     "task pods": task_pods.check,
     "survival": survival.check,
     "recovery": recovery.check,
+    "writable": writable.check,
+    "database": database.check,
     "collateral": collateral.check,
     "disruption": disruption.check,
     "scaling": scaling.check,
@@ -71,7 +80,10 @@ WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.w
 # Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers, and a DAG
 # processor behind what was read before.
 CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun", "recovery.dag_seen"})
-RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING
+# Only where one of several servers is the primary.
+WRITABLE = frozenset({writable.DATABASE, writable.BROKER})
+PRIMARIES = frozenset(name for name in CATALOGUE if name.startswith(("database.", "broker.")))
+RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING - WRITABLE
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))
 # Only where each task has a pod of its own.
@@ -90,11 +102,11 @@ REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy
 COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
-SOME = CONSUMING | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS
+SOME = CONSUMING | WRITABLE | PRIMARIES | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS
 OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL | KEPT
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
-LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY | LATENCY | COLLATERAL | KEPT
+LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY - {peers.NAME} | LATENCY | COLLATERAL | KEPT
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
 
@@ -119,7 +131,7 @@ def required(
     more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
     more |= KEPT if keeps else frozenset()
     more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
-    more |= redundant(component, stack) | scheduled(component, schedules)
+    more |= redundant(component, stack) | scheduled(component, schedules) | primaries(component)
     if component == NULL:
         return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
@@ -143,7 +155,15 @@ def redundant(component: str, stack: str) -> frozenset[str]:
         owed.add("redundancy.workers")
     if component in (NULL, TRIGGERER):
         owed.add("redundancy.triggerers")
+    if component == ANY:
+        owed.add(peers.NAME)
     return frozenset(owed)
+
+
+def primaries(component: str) -> frozenset[str]:
+    """What is owed where something of a database, or of a broker, of several servers is broken."""
+    parts = {"patroni": "database.", "pgbouncer": "database.", "broker": "broker.", "sentinel": "broker."}
+    return frozenset(name for name in PRIMARIES if name.startswith(parts.get(component, "nothing")))
 
 
 def scheduled(component: str, schedules: Collection[Schedule]) -> frozenset[str]:
@@ -176,6 +196,8 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
                 why = f"The checker {name} raised {type(cause).__name__}: {cause}"
                 checks.append(plain(name, Verdict.INVALID, why))
     checks += _unjudged({c.name for c in checks}, bounds, _owed(history) - LATER, crashed)
+    with suppress(HistoryError):  # a damaged reading is told of by the evidence
+        checks = machine.undecided(history, checks)
     return _outcome(history, _unique(aborted.undecided(history, checks)))
 
 

@@ -3,15 +3,28 @@ packets on the way."""
 
 from harness.kube.changes import EVICTED, REFUSED, Changed
 from harness.kube.client import STACK_LABEL, Kube
+from harness.kube.console import Console
 from harness.kube.leases import LEASE, Lease
 from harness.kube.neighbours import Neighbours, of_cluster
-from harness.kube.objects import DATA_LABEL, TASK_PODS, EndpointSlice, Node, Pod, Replicas, containers_by_node
+from harness.kube.objects import (
+    CLUSTERS_OWN,
+    DATA_LABEL,
+    TASK_PODS,
+    EndpointSlice,
+    Node,
+    Pod,
+    Replicas,
+    Workload,
+    containers_by_node,
+)
 from harness.kube.permit import ALLOW_LABEL, Place
 from harness.kube.rights import Right
+from harness.kube.secrets import Reader
 from harness.kube.source import UNREADABLE, Change, KubeError, Listing, Source
 
 __all__ = [
     "ALLOW_LABEL",
+    "CLUSTERS_OWN",
     "DATA_LABEL",
     "EVICTED",
     "LEASE",
@@ -21,6 +34,7 @@ __all__ = [
     "UNREADABLE",
     "Change",
     "Changed",
+    "Console",
     "EndpointSlice",
     "Kube",
     "KubeError",
@@ -30,9 +44,11 @@ __all__ = [
     "Node",
     "Place",
     "Pod",
+    "Reader",
     "Replicas",
     "Right",
     "Source",
+    "Workload",
     "containers_by_node",
     "of_cluster",
 ]

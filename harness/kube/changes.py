@@ -14,7 +14,8 @@ from typing import Any
 from kubernetes import client
 
 from harness.errors import FaultError
-from harness.kube.objects import CLOSED_ANNOTATION, Pod
+from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATION, Pod, Workload
+from harness.kube.secrets import Secrets
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
 
 BACK = "airflow-chaos/back"
@@ -22,15 +23,17 @@ RESTARTED = "airflow-chaos/restarted"
 EVICTED = 201
 REFUSED = 429
 MANY_TIMEOUT_S = 60.0  # a thousand and more at once
+_SOON: dict[str, Any] = {"_request_timeout": CALL_TIMEOUT_S}
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A Deployment that was changed; `back` is the patch of its spec that makes it what it was."""
+    """A Deployment or StatefulSet that was changed; `back` is the patch of its spec that makes it what it was."""
 
     namespace: str
     name: str
     back: dict[str, Any]
+    kind: str = "Deployment"
 
 
 class Changes:
@@ -41,6 +44,7 @@ class Changes:
         self._apps = client.AppsV1Api(api)
         self._guard = guard
         self._require_ours = ours
+        self.secrets = Secrets(api, guard)
 
     def evict(self, pod: Pod) -> int:
         """Ask to evict this very pod, as `kubectl drain` does: 201, 429 where its budget forbids it, 404 if gone."""
@@ -68,6 +72,29 @@ class Changes:
                 namespace, field_selector="status.phase=Failed", _request_timeout=MANY_TIMEOUT_S
             )
 
+    def mark_stopped(self, pod: Pod) -> None:
+        """Note on a pod that its processes are about to be stopped from inside."""
+        self._pod(pod, {"annotations": {STOPPED_ANNOTATION: "true"}})
+
+    def mark_resumed(self, pod: Pod) -> None:
+        """Take that note away."""
+        self._pod(pod, {"annotations": {STOPPED_ANNOTATION: None}})
+
+    def mark_cut(self, pod: Pod, side: str | None) -> None:
+        """Say on which side of a cut a pod is; None: on neither."""
+        self._pod(pod, {"labels": {CUT_LABEL: side}})
+
+    def _pod(self, pod: Pod, metadata: dict[str, Any]) -> None:
+        """This very pod: the cluster refuses another uid of the same name. One that is gone needs no mark."""
+        self._guard(pod.namespace)
+        body = {"metadata": {"uid": pod.uid, **metadata}}
+        try:
+            with reaching():
+                self._core.patch_namespaced_pod(pod.name, pod.namespace, body, **_SOON)
+        except KubeError as refused:
+            if refused.status not in (404, 409):
+                raise
+
     def close(self, node: str) -> None:
         """Let no new pod onto a node, and mark it as closed by us."""
         self._node(node, {"metadata": {"annotations": {CLOSED_ANNOTATION: "true"}}, "spec": {"unschedulable": True}})
@@ -79,8 +106,15 @@ class Changes:
     def renew(self, namespace: str, component: str, stamp: str) -> None:
         """Roll the Deployment of a component: every pod is replaced, in the way that its strategy says."""
         name = self._deployment(namespace, component).metadata.name
-        template = {"metadata": {"annotations": {RESTARTED: stamp}}}
-        self._patch(namespace, name, {"spec": {"template": template}})
+        self._patch(namespace, name, {"spec": _rolled(stamp)})
+
+    def owe_roll(self, workload: Workload, stamp: str) -> None:
+        """Mark that this is to be rolled, before what its pods read is changed: to put it back is to `roll` it."""
+        self._keep(workload, _rolled(stamp))
+
+    def roll(self, workload: Workload, stamp: str) -> None:
+        """Replace every pod, in the way that its strategy says; the mark stays. Twice with one stamp rolls once."""
+        self._patch_as(workload.kind, workload.namespace, workload.name, {"spec": _rolled(stamp)})
 
     def scale(self, namespace: str, component: str, by: int) -> int:
         """Change the replicas of a component's Deployment, and return what they are now."""
@@ -99,18 +133,32 @@ class Changes:
         set_, back = ({"name": name, "value": value}, {"name": name, "$patch": "delete"})
         self._change(found, _environment(container.name, set_), back=_environment(container.name, back))
 
+    def keep(self, workload: Workload) -> None:
+        """Keep how many pods it has to have, before others change that: the undo finds it there. Where something is
+        kept already, that leads further back."""
+        self._keep(workload, {"replicas": workload.replicas})
+
+    def _keep(self, workload: Workload, back: dict[str, Any]) -> None:
+        known = {(one.kind, one.name): one.back for one in self.changed(workload.namespace)}
+        back = {**back, **known.get((workload.kind, workload.name), {})}
+        kept = {"metadata": {"annotations": {BACK: json.dumps(back, sort_keys=True)}}}
+        self._patch_as(workload.kind, workload.namespace, workload.name, kept)
+
     def changed(self, namespace: str) -> list[Changed]:
-        """The Deployments that we changed, with the way back."""
+        """The Deployments and StatefulSets that were changed, with the way back."""
         self._guard(namespace)
         with reaching():
-            listed = self._apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items
-        found: list[tuple[Any, dict[str, Any]]] = [(d.metadata, _back(d)) for d in listed]
-        return [Changed(namespace, meta.name, back) for meta, back in found if back]
+            listed: list[tuple[str, Any]] = [
+                *(("Deployment", one) for one in self._apps.list_namespaced_deployment(namespace, **_SOON).items),
+                *(("StatefulSet", one) for one in self._apps.list_namespaced_stateful_set(namespace, **_SOON).items),
+            ]
+        found = [(one.metadata.name, _back(one), kind) for kind, one in listed]
+        return [Changed(namespace, name, back, kind) for name, back, kind in found if back]
 
     def put_back(self, changed: Changed) -> None:
-        """Make a Deployment what it was."""
+        """Make a Deployment or StatefulSet what it was."""
         body = {"metadata": {"annotations": {BACK: None}}, "spec": changed.back}
-        self._patch(changed.namespace, changed.name, body)
+        self._patch_as(changed.kind, changed.namespace, changed.name, body)
 
     def _change(self, found: Any, spec: dict[str, Any], back: dict[str, Any]) -> None:
         """Change a Deployment, and keep the way back in it; where there is one already, that one leads further back."""
@@ -131,7 +179,15 @@ class Changes:
     def _patch(self, namespace: str, name: str, body: dict[str, Any]) -> None:
         self._guard(namespace)
         with reaching():
-            self._apps.patch_namespaced_deployment(name, namespace, body, _request_timeout=CALL_TIMEOUT_S)
+            self._apps.patch_namespaced_deployment(name, namespace, body, **_SOON)
+
+    def _patch_as(self, kind: str, namespace: str, name: str, body: dict[str, Any]) -> None:
+        if kind == "Deployment":
+            return self._patch(namespace, name, body)
+        self._guard(namespace)
+        with reaching():
+            self._apps.patch_namespaced_stateful_set(name, namespace, body, **_SOON)
+        return None
 
     def _node(self, name: str, body: dict[str, Any]) -> None:
         self._require_ours()  # a node belongs to everybody in its cluster
@@ -150,6 +206,10 @@ def _back(found: Any) -> dict[str, Any]:
         name = f"{found.metadata.namespace}/{found.metadata.name}"
         raise FaultError(f"{name} has an annotation {BACK} that is not ours ({text!r}); remove it, and run harness up")
     return back
+
+
+def _rolled(stamp: str) -> dict[str, Any]:
+    return {"template": {"metadata": {"annotations": {RESTARTED: stamp}}}}
 
 
 def _environment(container: str, entry: dict[str, str]) -> dict[str, Any]:

@@ -8,17 +8,37 @@ time.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from kubernetes import client
 
 from harness.errors import UsageError
+from harness.kube.agents import Agents
 from harness.kube.changes import Changes
+from harness.kube.console import Console, once
+from harness.kube.fetching import fetch
+from harness.kube.hands import Closed, Docker, Hands
 from harness.kube.leases import Leases
-from harness.kube.objects import EndpointSlice, Node, Pod, Replicas, node_of, pod_of, replicas_of, rolling, slice_of
+from harness.kube.manifests import Manifests
+from harness.kube.objects import (
+    EndpointSlice,
+    Node,
+    Pod,
+    Replicas,
+    Workload,
+    node_of,
+    pod_of,
+    replicas_of,
+    rolling,
+    slice_of,
+    workload_of,
+)
 from harness.kube.permit import Namespace, Permit, nowhere, place_of
+from harness.kube.policies import Policies
 from harness.kube.rights import Right, denied
 from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, configured, reaching
 from harness.settings import Settings
@@ -34,20 +54,39 @@ class Kube:
     def __init__(self, settings: Settings) -> None:
         """Raises `UsageError` where there is no cluster to speak to."""
         self.place = place_of(settings)
-        configuration = configured(settings.kubeconfig, self.place.context, nowhere(settings.kubeconfig))
+        kubeconfig = settings.aim.path
+        configuration = configured(kubeconfig, self.place.context, nowhere(kubeconfig))
         host = urlsplit(configuration.host).hostname or ""
         self.ours = self.place.context == settings.context and host in LOOPBACK
         self._permit = Permit(settings, self.place, self.ours, self._namespace)
         if host in LOOPBACK:
             configuration.proxy = None
+        self._configuration = configuration
         self._api = api = client.ApiClient(configuration)
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
         self._version = client.VersionApi(api)
         self._custom = client.CustomObjectsApi(api)
+        self.closed = settings.aim.nodes == "closed"
+        self.hands = self._hands(settings)
         self.change = Changes(api, self.guard, self.require_ours)
         self.leases = Leases(api, self.guard)
+        self.policies = Policies(api, self.guard)
+        self.manifests = Manifests(api, self._permit.refuse_production)
+
+    def _hands(self, settings: Settings) -> Hands:
+        if settings.aim.nodes == "agent":
+            image = lambda node: self._image(settings.namespace, node)  # noqa: E731
+            return Agents(self._configuration, settings.aim.agent, self.guard, image)
+        return Closed() if self.closed else Docker()
+
+    def _image(self, namespace: str, node: str) -> str:
+        """One that a node has already, if pods of the deployment run there; else one that it can get."""
+        pods = [pod for pod in self.pods(namespace) if pod.image and pod.phase == "Running"]
+        if not pods:
+            raise UsageError(f"no pod runs in {namespace} whose image an agent could have; say it in the target's file")
+        return next((pod.image for pod in pods if pod.node == node), pods[0].image)
 
     def require_ours(self) -> None:
         """Raises `UsageError` by name unless we made this cluster."""
@@ -94,12 +133,18 @@ class Kube:
         self.guard(namespace)
         return Source(self._discovery.list_namespaced_endpoint_slice, {"namespace": namespace}, slice_of)
 
-    def nodes(self) -> list[Node]:
-        """Every node, by name."""
-        return sorted(self.node_source().list().items, key=lambda n: n.name)
+    def pods_on(self, node: str) -> list[Pod]:
+        """The pods of a node, whosever they are."""
+        self.require_ours()
+        where = {"field_selector": f"spec.nodeName={node}"}
+        return sorted(Source(self._core.list_pod_for_all_namespaces, where, pod_of).list().items, key=lambda p: p.key)
 
-    def node_source(self) -> Source[Node]:
-        return Source(self._core.list_node, {}, node_of)
+    def nodes(self, selector: str = "") -> list[Node]:
+        """The nodes that a label selector matches, by name."""
+        return sorted(self.node_source(selector).list().items, key=lambda n: n.name)
+
+    def node_source(self, selector: str = "") -> Source[Node]:
+        return Source(self._core.list_node, {"label_selector": selector} if selector else {}, node_of)
 
     def delete_pod(self, pod: Pod, grace_seconds: int | None) -> bool:
         """Delete this very pod, with its own grace where none is given.
@@ -136,6 +181,62 @@ class Kube:
             raise
         return str(text).splitlines()
 
+    def console(self, pod: Pod, command: Sequence[str], container: str = "") -> Console:
+        """Begin a command in a pod's container, to be asked by lines. Raises `KubeError` where it cannot be begun."""
+        self.guard(pod.namespace)
+        return Console(self._configuration, pod.namespace, pod.name, command, container)
+
+    def once(self, pod: Pod, container: str, command: Sequence[str], within_s: float) -> str:
+        """What a command in a pod's container prints. Raises `KubeError` where it fails or does not end in time."""
+        self.guard(pod.namespace)
+        return once(self._configuration, pod.namespace, pod.name, command, within_s, container)
+
+    def own_console(self, namespace: str, pod: str, command: Sequence[str]) -> Console:
+        """As `console`, in a pod of our own, which need not stand where faults are allowed."""
+        self._permit.refuse_production(namespace)
+        return Console(self._configuration, namespace, pod, command)
+
+    def fetch(self, namespace: str, pod: str, command: Sequence[str], into: IO[bytes], within_s: float) -> None:
+        """Write to a file what a command in a pod's container prints. Raises `KubeError` where it fails."""
+        self._permit.refuse_production(namespace)
+        fetch(self._configuration, namespace, pod, command, into, within_s)
+
+    def annotations(self, namespace: str, endpoints: str) -> dict[str, str]:
+        """What is noted on an Endpoints object; nothing where there is none."""
+        self.guard(namespace)
+        try:
+            with reaching():
+                found = self._core.read_namespaced_endpoints(endpoints, namespace, _request_timeout=CALL_TIMEOUT_S)
+        except KubeError as refused:
+            if refused.status == 404:
+                return {}
+            raise
+        return dict((found.metadata.annotations if found.metadata else None) or {})
+
+    def workload(self, kind: str, namespace: str, name: str) -> Workload | None:
+        """A Deployment or StatefulSet, or None where there is none of this name."""
+        self.guard(namespace)
+        with reaching():
+            found = self._listed(kind, namespace)
+        return next((workload_of(kind, raw) for raw in found if raw.metadata.name == name), None)
+
+    def _listed(self, kind: str, namespace: str) -> list[Any]:
+        apps = self._apps
+        if kind == "Deployment":
+            return list(apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items)
+        return list(apps.list_namespaced_stateful_set(namespace, _request_timeout=CALL_TIMEOUT_S).items)
+
+    @contextmanager
+    def lent_to(self, module: ModuleType) -> Iterator[None]:
+        """Have a module of `chaosk8s` speak to this very cluster, whichever one its environment names."""
+        theirs: Any = module
+        before = theirs.create_k8s_api_client
+        theirs.create_k8s_api_client = lambda secrets=None: self._api
+        try:
+            yield
+        finally:
+            theirs.create_k8s_api_client = before
+
     def ready_replicas(self, namespace: str) -> dict[str, Replicas]:
         """Per component: pods Ready and wanted, over its Deployments and StatefulSets."""
         return replicas_of(self._workloads(namespace))
@@ -152,10 +253,7 @@ class Kube:
     def _workloads(self, namespace: str) -> list[Any]:
         self.guard(namespace)
         with reaching():
-            return [
-                *self._apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items,
-                *self._apps.list_namespaced_stateful_set(namespace, _request_timeout=CALL_TIMEOUT_S).items,
-            ]
+            return [*self._listed("Deployment", namespace), *self._listed("StatefulSet", namespace)]
 
     def load_balancer(self, namespace: str, service: str) -> str | None:
         """The address that a Service of type LoadBalancer was given, or None."""

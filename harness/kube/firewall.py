@@ -1,23 +1,26 @@
-"""Packets between two pods dropped on the way, by rules on the nodes that route them. Each rule bears our mark.
+"""Packets between two pods dropped on the way, by rules on the nodes that route them. Each rule carries our mark.
 
-Every pod's traffic is routed by its node, so a rule in FORWARD of that node sees it, on connections that stand as well
-as on new ones. Service addresses are already translated there: rules name pods.
+Every pod's traffic is routed by its node, so a rule in FORWARD of that node sees it, on existing connections as well
+as on new ones. Service addresses are already translated there: rules name pods, and the cluster's own server by the
+address of its node.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 
 from harness.errors import FaultError
-from harness.process import run
+from harness.kube.hands import Hands
 
 MARK = "airflow-chaos"
-CALL_S = 15.0
 
 _CUT = r"""
-iptables -w 5 -I FORWARD -s "$1" -d "$2" -m comment --comment "$3" -j DROP &&
-iptables -w 5 -I FORWARD -s "$2" -d "$1" -m comment --comment "$3" -j DROP
+mark=$1 one=$2
+shift 2
+for other; do
+    iptables -w 5 -I FORWARD -s "$one" -d "$other" -m comment --comment "$mark" -j DROP &&
+    iptables -w 5 -I FORWARD -s "$other" -d "$one" -m comment --comment "$mark" -j DROP || exit 1
+done
 """
 
 # Deletes by number, from the last on, so that the numbers before stay what they were.
@@ -32,19 +35,19 @@ iptables -w 5 -L FORWARD -n -v -x | grep -F -e "/* $1 */" || :
 """
 
 
-def cut(node: str, one: str, other: str) -> None:
-    """Drop all packets between two addresses on this node, in both directions."""
-    _enter(node, _CUT, _address(one), _address(other), MARK)
+def cut(hands: Hands, node: str, one: str, *others: str) -> None:
+    """Drop all packets between one address and each of the others on this node, in both directions."""
+    hands.run(node, _CUT, MARK, _address(one), *map(_address, others))
 
 
-def mend(node: str) -> int:
+def mend(hands: Hands, node: str) -> int:
     """Remove every rule of ours from a node, and return how many there were."""
-    return len(_enter(node, _MEND, MARK).split())
+    return len(hands.run(node, _MEND, MARK).split())
 
 
-def dropped(node: str) -> list[int]:
-    """How many packets each rule of ours on a node has dropped; nothing where there is no rule."""
-    return [_packets(line) for line in _enter(node, _DROPPED, MARK).splitlines() if line.strip()]
+def dropped(hands: Hands, node: str) -> list[int]:
+    """How many packets each rule of ours on a node has dropped; nothing if there is no rule."""
+    return [_packets(line) for line in hands.run(node, _DROPPED, MARK).splitlines() if line.strip()]
 
 
 def _packets(line: str) -> int:
@@ -59,8 +62,3 @@ def _address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError as cause:
         raise FaultError(f"{text!r} is no address of a pod, so nothing was cut; read the pods again") from cause
-
-
-def _enter(node: str, script: str, *arguments: str) -> str:
-    command: Sequence[str] = ["docker", "exec", node, "sh", "-c", script, "sh", *arguments]
-    return run(list(command), timeout=CALL_S)

@@ -37,14 +37,17 @@ Json = dict[str, Any]
 class Inventory:
     """What a namespace holds: `objects` with their `kind`, and `unseen` kinds, each with the reason."""
 
-    def __init__(self, kubeconfig: Path, context: str, namespace: str) -> None:
-        """Raises `UsageError` where the cluster is out of reach, or its workloads may not be listed."""
+    def __init__(self, kubeconfig: Path, context: str, namespace: str, places: Mapping[str, str] = PLACES) -> None:
+        """`places` are the kinds, and where each is listed.
+
+        Raises `UsageError` where the cluster is out of reach, or its workloads may not be listed.
+        """
         wanted = f"no context {context}" if context else "no cluster"
         refusal = f"{kubeconfig} names {wanted} that can be used; say --kubeconfig and --context"
         api = client.ApiClient(configured(kubeconfig, context or None, refusal))
         self.objects: list[Json] = []
         self.unseen: dict[str, str] = {}
-        for kind, place in PLACES.items():
+        for kind, place in places.items():
             try:
                 found, headers = _get(api, place.format(namespace))
             except ApiException as refused:

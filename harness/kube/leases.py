@@ -1,4 +1,4 @@
-"""The Lease by which harnesses on several machines keep out of each other's way: made, read, renewed, given up.
+"""The Lease that keeps harnesses on several machines out of each other's way: made, read, renewed, given up.
 
 Each call is one try. What somebody else changed meanwhile is never overwritten: the cluster compares versions.
 """
@@ -52,7 +52,7 @@ class Leases:
         )
 
     def renew(self, namespace: str, before: Lease, holder: str, lasts_s: int) -> Lease | None:
-        """The same, from now on held by `holder`; None where it is no longer what it was `before`."""
+        """The same, from now on held by `holder`; None if it is no longer what it was `before`."""
         self._guard(namespace)
         body = _body(namespace, holder, lasts_s, before)
         return _unless(
@@ -61,7 +61,7 @@ class Leases:
         )
 
     def give_up(self, namespace: str, held: Lease) -> None:
-        """Remove it, unless it is no longer what was held."""
+        """Remove it, unless it has changed since it was held."""
         self._guard(namespace)
         this_one = client.V1DeleteOptions(
             preconditions=client.V1Preconditions(uid=held.uid, resource_version=held.version)

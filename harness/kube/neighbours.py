@@ -1,6 +1,6 @@
 """Which node answers for the load balancer's address: the one that this machine sends to, as it learnt by ARP.
 
-MetalLB says it, too, but its status is missing for minutes where the address moved twice at once, and the cluster keeps
+MetalLB says it too, but its status is missing for minutes after the address moved twice at once, and the cluster keeps
 only some of its events.
 """
 
@@ -25,7 +25,7 @@ class Neighbours:
         self._known: dict[str, str | None] = {}
 
     def node(self, address: str) -> str | None:
-        """The node's name, or None where this machine has not learnt one or cannot know."""
+        """The node's name, or None if this machine has not learnt one or cannot know."""
         hardware = self._learnt(address)
         if hardware is not None and hardware not in self._known:
             self._known |= self._nodes()

@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod
 
 CLOSED_ANNOTATION = "airflow-chaos/closed"
+STOPPED_ANNOTATION = "airflow-chaos/stopped"
+CUT_LABEL = "airflow-chaos/cut"
+MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 DATA_LABEL = "airflow-chaos/data"
 SERVICE_LABEL = "kubernetes.io/service-name"
+CLUSTERS_OWN = "k8s-app"  # the label by which Kubernetes names its own components
 TASK_PODS = "kubernetes_executor=True"  # how Airflow's executor labels the pods that it makes for tasks
 
 
@@ -18,7 +22,11 @@ TASK_PODS = "kubernetes_executor=True"  # how Airflow's executor labels the pods
 class Pod:
     """A pod at one moment: `exit_code` of its last container that ended, `container_ids` of those that run.
 
-    `attempt` is what an executor made it for: DAG run, task, map index, try. `daemon`: each node has one of it.
+    `attempt` is what an executor made it for: DAG run, task, map index, try. `daemon`: each node has one; `static`:
+    its node made it; `scratch`: a volume of it goes with it. `created` is in seconds since the epoch. `owner` is what
+    would replace it, as kind/name; `duty` what its label `role` says, such as primary. `containers` are the names of
+    those that run, in the order of their ids; `image` is that of the first; `ports` are those on which it says that it
+    answers (TCP). `stopped` and `cut` are what we have marked it as, where no node can be asked.
     """
 
     namespace: str
@@ -35,6 +43,16 @@ class Pod:
     ip: str
     attempt: tuple[str, str, int, int] | None = None
     daemon: bool = False
+    owner: str = ""
+    duty: str = ""
+    static: bool = False
+    scratch: bool = False
+    created: float = 0.0
+    containers: tuple[str, ...] = ()
+    image: str = ""
+    ports: tuple[int, ...] = ()
+    stopped: bool = False
+    cut: str = ""
 
     @property
     def key(self) -> str:
@@ -64,6 +82,18 @@ class EndpointSlice:
     ready: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or StatefulSet: how many pods it is to have, and the label selector of those that it has."""
+
+    kind: str
+    namespace: str
+    name: str
+    component: str
+    selector: str
+    replicas: int
+
+
 class Replicas(NamedTuple):
     """How many pods of a component are Ready, and how many there should be."""
 
@@ -74,26 +104,48 @@ class Replicas(NamedTuple):
 def pod_of(raw: V1Pod) -> Pod:
     """What we know of a pod, from what the cluster says of it."""
     meta, status = raw.metadata or V1ObjectMeta(), raw.status
+    labels = meta.labels or {}
     statuses = (status.container_statuses if status else None) or []
     conditions = (status.conditions if status else None) or []
+    running = [s for s in statuses if s.container_id and s.state and s.state.running]
+    planned = (raw.spec.containers if raw.spec else None) or []
     return Pod(
         namespace=meta.namespace or "",
         name=meta.name or "",
         uid=meta.uid or "",
         node=(raw.spec.node_name if raw.spec else None) or "",
-        component=(meta.labels or {}).get("component", ""),
+        component=labels.get("component") or labels.get(CLUSTERS_OWN, ""),
         phase=(status.phase if status else None) or "Unknown",
         ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
         restarts=sum(s.restart_count for s in statuses),
         exit_code=_exit_code(statuses),
         deleting=meta.deletion_timestamp is not None,
-        container_ids=tuple(
-            bare_id(s.container_id) for s in statuses if s.container_id and s.state and s.state.running
-        ),
+        container_ids=tuple(bare_id(s.container_id or "") for s in running),
         ip=(status.pod_ip if status else None) or "",
         attempt=_attempt(meta),
         daemon=any(owner.kind == "DaemonSet" for owner in meta.owner_references or ()),
+        owner=_owner(meta),
+        duty=labels.get("role", ""),
+        static=MIRROR_ANNOTATION in (meta.annotations or {}),
+        scratch=any(volume.empty_dir is not None for volume in (raw.spec.volumes if raw.spec else None) or ()),
+        created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
+        containers=tuple(s.name for s in running),
+        image=next((c.image for c in planned if c.image), ""),
+        ports=tuple(p.container_port for c in planned for p in c.ports or () if (p.protocol or "TCP") == "TCP"),
+        stopped=STOPPED_ANNOTATION in (meta.annotations or {}),
+        cut=labels.get(CUT_LABEL, ""),
     )
+
+
+def _owner(meta: V1ObjectMeta) -> str:
+    """Of a Deployment's pod, the Deployment: its ReplicaSet is named after it, with a hash that the pod bears."""
+    found = next((owner for owner in meta.owner_references or () if owner.controller), None)
+    if found is None:
+        return ""
+    behind = f"-{(meta.labels or {}).get('pod-template-hash', '')}"
+    if found.kind == "ReplicaSet" and found.name.endswith(behind):
+        return f"Deployment/{found.name.removesuffix(behind)}"
+    return f"{found.kind}/{found.name}"
 
 
 def _attempt(meta: V1ObjectMeta) -> tuple[str, str, int, int] | None:
@@ -138,6 +190,19 @@ def slice_of(raw: V1EndpointSlice) -> EndpointSlice:
     meta = raw.metadata or V1ObjectMeta()
     service = (meta.labels or {}).get(SERVICE_LABEL, "")
     return EndpointSlice(meta.namespace or "", meta.name or "", meta.uid or "", service, tuple(sorted(ready)))
+
+
+def workload_of(kind: str, raw: Any) -> Workload:
+    """What we know of a Deployment or StatefulSet; its selector is that of `matchLabels`."""
+    labels = (raw.spec.selector.match_labels if raw.spec.selector else None) or {}
+    return Workload(
+        kind=kind,
+        namespace=raw.metadata.namespace,
+        name=raw.metadata.name,
+        component=(raw.spec.template.metadata.labels or {}).get("component", ""),
+        selector=",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        replicas=raw.spec.replicas or 0,
+    )
 
 
 def replicas_of(workloads: Iterable[Any]) -> dict[str, Replicas]:

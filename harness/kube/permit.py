@@ -1,8 +1,8 @@
 """Where faults may be injected: which cluster a kubeconfig leads to, and whether its owner lets us in.
 
-It is asked of the server before the first call to a namespace, and again before each fault: the owner may have taken
-the label away, or the kubeconfig may lead to another cluster by now. A namespace keeps its uid for life, so one that
-has another uid is another one, or is in another cluster.
+The server is asked before the first call to a namespace, and again before each fault: the owner may have taken
+the label away, or the kubeconfig may lead to another cluster by now. A namespace keeps its uid for life, so one
+with another uid is a different one, or is in another cluster.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Namespace:
 
 
 class Permit:
-    """One cluster's permit to be broken; `ask` gives a namespace from its server, or None where there is none."""
+    """One cluster's permit to be broken; `ask` gives a namespace from its server, or None if there is none."""
 
     def __init__(self, settings: Settings, place: Place, ours: bool, ask: Callable[[str], Namespace | None]) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Permit:
             self._admit(namespace)
 
     def confirm(self, namespace: str) -> None:
-        """Ask again, whatever was said before. Raises `UsageError` where it is no longer so, or no longer the same."""
+        """Ask again, whatever was said before. Raises `UsageError` if it is no longer so, or no longer the same."""
         now = place_of(self._settings)
         if now != self._place:
             raise UsageError(f"the kubeconfig led to {self._place} and leads to {now} now; run again on one of them")
@@ -77,14 +77,15 @@ class Permit:
                 "make a cluster with `harness up`, or label the namespace to allow faults in it"
             )
         if found is None:
-            raise UsageError(f"the stack is not up: {self._place} has no namespace {namespace}; run `harness up`")
+            mend = "make it, or name another in the target's file" if self._settings.target else "run `harness up`"
+            raise UsageError(f"the stack is not up: {self._place} has no namespace {namespace}; {mend}")
         if self._known.setdefault(namespace, found.uid) != found.uid:
             raise UsageError(
                 f"namespace {namespace} of {self._place} is another one than when the run began; run again"
             )
 
     def refuse_production(self, namespace: str) -> None:
-        """Raises `UsageError`, with nobody asked, where a name of a cluster that is not ours says what it is."""
+        """Raises `UsageError`, with nobody asked, if a name of a cluster that is not ours says what it is."""
         if self._ours:
             return
         names = {"context": self._place.context, "cluster": self._place.cluster, "namespace": namespace}
@@ -103,15 +104,17 @@ def looks_like_production(name: str, words: Iterable[str]) -> str | None:
 
 
 def place_of(settings: Settings) -> Place:
-    """Where the kubeconfig leads: by our own context, or by its current one where it has none of ours.
+    """Where the kubeconfig leads: by the target's context, or by the current one where it has none of ours.
 
-    Raises `UsageError` where it names no cluster.
+    Raises `UsageError` where it names no cluster, or not the target's.
     """
-    path = settings.kubeconfig
+    path, wanted = settings.aim.path, settings.aim.context
     try:
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
         contexts = {entry["name"]: entry["context"] for entry in said["contexts"]}
-        context = settings.context if settings.context in contexts else said["current-context"]
+        if settings.target and wanted not in contexts:
+            raise UsageError(f"{path} has no context {wanted}, which is the target's; there are: {', '.join(contexts)}")
+        context = wanted if wanted in contexts else said["current-context"]
         cluster = contexts[context]["cluster"]
         (about,) = [entry["cluster"] for entry in said["clusters"] if entry["name"] == cluster]
         return Place(str(context), str(cluster), str(about["server"]), _digest(about, path.parent))

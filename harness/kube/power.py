@@ -11,7 +11,7 @@ CLUSTER_LABEL = "io.x-k8s.kind.cluster"
 
 
 def switch_off(node: str) -> None:
-    """As when the power fails: SIGKILL to everything on the node, and nothing starts it again."""
+    """As in a power failure: SIGKILL to everything on the node, and nothing starts it again."""
     run(["docker", "kill", "--signal=KILL", node], timeout=CALL_S)
 
 

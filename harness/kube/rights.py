@@ -1,4 +1,4 @@
-"""Rights to the cluster's API, as its administrators give them, and which of them we lack."""
+"""Rights to the cluster's API, as its administrators grant them, and which of them we lack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Right(NamedTuple):
 
 
 def denied(api: client.ApiClient, rights: Iterable[Right]) -> list[Right]:
-    """Those that the cluster says we do not have. Everybody who is logged in may ask this, and it changes nothing."""
+    """Those that the cluster says we lack. Every logged-in user may ask this, and it changes nothing."""
     authorizer = client.AuthorizationV1Api(api)
     return [right for right in rights if not _allows(authorizer, right)]
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class KubeError(HarnessError):
-    """The cluster answered a call badly: `status` is that of HTTP, 0 where the answer broke off, 200 where it came but
+    """The cluster answered a call badly: `status` is that of HTTP, 0 if the answer broke off, 200 if it came but
     cannot be read."""
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -36,7 +36,7 @@ class KubeError(HarnessError):
 
 @dataclass(frozen=True)
 class Change(Generic[T]):
-    """One step of a watch; `thing` of a deletion is what was last there. `version` is where to resume after it."""
+    """One step of a watch; for a deletion, `thing` is what was last there. `version` is where to resume after it."""
 
     what: Literal["added", "modified", "deleted", "bookmark"]
     thing: T | None
@@ -45,7 +45,7 @@ class Change(Generic[T]):
 
 @dataclass(frozen=True)
 class Listing(Generic[T]):
-    """All there is at one moment; `version` is where a watch goes on from."""
+    """Everything there at one moment; `version` is where a watch continues from."""
 
     items: tuple[T, ...]
     version: str
@@ -61,13 +61,13 @@ class Source(Generic[T]):
         self._watch: Any = watch.Watch()  # type: ignore[no-untyped-call]
 
     def list(self) -> Listing[T]:
-        """Raises `UsageError` where the cluster is out of reach, `KubeError` where it refuses."""
+        """Raises `UsageError` if the cluster is out of reach, `KubeError` if it refuses."""
         with reaching():
             found = self._call(**self._where, _request_timeout=CALL_TIMEOUT_S)
             return Listing(tuple(self._parse(i) for i in found.items), found.metadata.resource_version)
 
     def changes(self, version: str) -> Iterator[Change[T]]:
-        """What changes from `version` on, until the server ends the stream, which is no error.
+        """What changes from `version` on, until the server ends the stream, which is not an error.
 
         Raises as `list` does; a `KubeError` of status 410 means that `version` is too old: list again.
         """
@@ -90,7 +90,7 @@ class Source(Generic[T]):
 
 
 def configured(kubeconfig: Path, context: str | None, refusal: str) -> client.Configuration:
-    """How a cluster is spoken to, by a context of a kubeconfig, its current one for None.
+    """How to talk to a cluster, by a context of a kubeconfig; None means its current one.
 
     One call is one try: what a fault does to the cluster's own server must not be smoothed over. Raises `UsageError`
     with this refusal where the file does not name a cluster so.

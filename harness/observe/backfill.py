@@ -1,4 +1,4 @@
-"""What was due before a DAG's start, asked for as a backfill when the run begins. Accepted is owed, each run once.
+"""What was due before a DAG's start, requested as a backfill when the run begins. Once accepted, each run is owed once.
 
 Its runs are made before the answer, and one after the other is at work. So when something is hit, one is under way and
 others are still to come.
@@ -26,7 +26,7 @@ Kind = Literal["invoke", "ok", "fail", "info"]
 
 
 def before(schedule: Schedule) -> tuple[str, str]:
-    """The logical dates of the first and the last run that a backfill is asked for. Raises `HistoryError` where the
+    """The logical dates of the first and the last run that a backfill is asked for. Raises `HistoryError` if the
     timetable is none."""
     start = moment(schedule.start)
     since = shown(start - round(schedule.backfill_s * NS))
@@ -35,7 +35,7 @@ def before(schedule: Schedule) -> tuple[str, str]:
 
 
 class Backfills:
-    """Those of all DAGs whose schedule has one. `airflow` is used by one thread, and a backfill is asked for once."""
+    """Those of all DAGs whose schedule has one. `airflow` is used by one thread, each backfill is requested once."""
 
     def __init__(self, airflow: Airflow, recorder: Recorder, scheduled: Mapping[str, Schedule]) -> None:
         self._airflow = airflow
@@ -77,7 +77,7 @@ class Backfills:
 
 
 def _known(status: int) -> Kind:
-    """What stands before Airflow answers with 5xx, and an api-server that broke off half-way: runs may be there."""
+    """A 5xx comes from a proxy in front of Airflow, or an api-server that broke off half-way: runs may exist."""
     if status == ACCEPTED:
         return "ok"
     return "fail" if status in REFUSED else "info"

@@ -1,4 +1,4 @@
-"""The brake: it looks every second whether users suffer more than was declared, and ends the run where they do."""
+"""The brake: it checks every second whether users suffer more than was declared, and if so ends the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVERY_S = 1.0
 class Brake:
     """A thread that asks each gauge whether the run may go on, and once calls `pull` with the first reason not to.
 
-    A gauge that fails is such a reason: nobody drives without looking.
+    A gauge that fails is such a reason: nobody should drive blind.
     """
 
     def __init__(self, gauges: Sequence[Gauge], pull: Callable[[str], None]) -> None:
@@ -26,7 +26,7 @@ class Brake:
         self._thread.start()
 
     def release(self) -> None:
-        """Never pull from here on. It does not wait for a gauge that still looks; it can be called twice."""
+        """Never pull from here on. Does not wait for a gauge that is still looking; can be called twice."""
         with self._lock:
             self._released.set()
 

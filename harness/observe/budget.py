@@ -1,4 +1,4 @@
-"""How fast the error budget burns while a run goes: told from the history, which the prober writes to a few times a
+"""How fast the error budget burns during a run, read from the history, which the prober writes to a few times a
 second."""
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Budget:
         return f"{bad} of the {len(self._ends)} requests of {within_s:g} s had no good answer, and at most {share} may"
 
     def _read(self) -> None:
-        """Take in what was written since the last time; a line that is not whole yet is kept for the next."""
+        """Read what was written since the last call; an incomplete line is kept for the next one."""
         with self._history.open("rb") as file:
             file.seek(self._read_to)
             added = file.read()

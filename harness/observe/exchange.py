@@ -163,6 +163,10 @@ class Client:
             connection.close()
         return self._judge(status, body, self._contains.replace(PLACE, number))
 
+    def ask(self, request: bytes) -> None:
+        """Send this from now on."""
+        self._request = request
+
     def close(self) -> None:
         for connection in self._idle:
             connection.close()

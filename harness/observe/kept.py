@@ -1,4 +1,4 @@
-"""What is left of what was written, once nobody writes any more."""
+"""What is left of the writes, once nobody writes any more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.history import Op, Recorder
 
 
 def read(door: Callable[[], Airflow], recorder: Recorder, paths: Iterable[str]) -> None:
-    """Ask once for each Variable at these paths, each over a new connection with a login of its own.
+    """Read each Variable at these paths once, each over a new connection with its own login.
 
     Op `kept`: ok, it holds this `value`; fail, there is none; info, nobody knows. `asked` is when, in nanoseconds of
     the run.
@@ -29,3 +29,21 @@ def read(door: Callable[[], Airflow], recorder: Recorder, paths: Iterable[str]) 
         finally:
             one.close()
         recorder.write(Op(t=recorder.now(), process="prober", f="kept", type=kind, value=value))
+
+
+def there(door: Airflow, recorder: Recorder, process: str, dag: str, prefix: str) -> None:
+    """Ask once for all runs of a DAG that this process asked for, and close the door.
+
+    Op `there`: ok, these `runs` are there; info, nobody knows. `asked` is when, in nanoseconds of the run.
+    """
+    asked = recorder.now()
+    kind: Literal["ok", "info"] = "info"
+    value: dict[str, object] = {"dag": dag, "prefix": prefix, "asked": asked}
+    try:
+        value["runs"] = [run.run_id for run in door.runs(dag, prefix)]
+        kind = "ok"
+    except HarnessError as cause:
+        value["error"] = str(cause)
+    finally:
+        door.close()
+    recorder.write(Op(t=recorder.now(), process=process, f="there", type=kind, value=value))

@@ -1,4 +1,4 @@
-"""A DAG that a file has from the fault on, and from when on Airflow makes a run of it: whether files are still read.
+"""A DAG that its file has only after the fault, and when Airflow first creates a run of it: are files still read?
 
 Nothing asks for the file to be read, so the DAG processor must come to it by itself.
 """
@@ -88,7 +88,7 @@ class Late:
         return True
 
     def _ask(self) -> bool:
-        """What stands before Airflow answers with 404 too, but does not name the DAG."""
+        """A proxy in front of Airflow answers with 404 too, but does not name the DAG."""
         reply = self._airflow.trigger(self._dag, self._dag)
         if reply.status in MADE:
             self._op("seen")

@@ -1,4 +1,4 @@
-"""Reads what tasks write of themselves, from the Redis stream of the ledger into the history.
+"""Copies the marks that tasks write from the ledger's Redis stream into the history.
 
 A task that does not know whether its mark was kept writes it again under the same `mark_id`; here it counts once.
 """
@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from harness.errors import UsageError
 from harness.history import NS, Event, Mark, Recorder
+from harness.ledger import Ledger
 from harness.observe.problems import Problems
 
 STREAM = "ledger"
@@ -61,21 +60,15 @@ _NAMES = (b"dag_run", b"task", b"map_index", b"try", b"mark", b"executor_host", 
 
 
 class LedgerReader:
-    """A thread that records the marks of DAG runs whose id begins with `prefix`, and of those that nobody asked for
-    while the window of this name was open, each once, as they come."""
+    """A thread that records marks, each once, as they come: those of DAG runs whose id begins with `prefix`, and those
+    of scheduled runs while the window of this name is open."""
 
-    def __init__(self, recorder: Recorder, *, port: int, prefix: str, host: str = "127.0.0.1") -> None:
+    def __init__(self, recorder: Recorder, ledger: Ledger, *, prefix: str) -> None:
         self._recorder = recorder
         self._prefix = prefix
-        self._address = f"{host}:{port}"
-        # No retries of the library's own: the place in the stream is kept here, so a broken read is simply read again.
-        self._redis: Any = redis.Redis(
-            host=host,
-            port=port,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._address = str(ledger)
+        # The place in the stream is kept here, so a broken read is simply read again.
+        self._redis = ledger.connect(SOCKET_TIMEOUT_S)
         self._place: bytes = b"0-0"
         self._ids: set[str] = set()
         self._told: set[bytes] = set()
@@ -87,7 +80,7 @@ class LedgerReader:
         self._thread = threading.Thread(target=self._follow, name="ledger", daemon=True)
 
     def start(self) -> None:
-        """Take the place after all that is there now. Raises `UsageError` where the ledger is out of reach."""
+        """Begin after everything that is there now. Raises `UsageError` if the ledger is out of reach."""
         try:
             last = self._redis.xrevrange(STREAM, count=1)
         except redis.RedisError as cause:
@@ -99,7 +92,7 @@ class LedgerReader:
         self._problems.write("started", {"after": self._place.decode()})
 
     def at_work(self) -> dict[str, frozenset[str]]:
-        """Host → the attempts (`ti`) that are in the midst of their work on it; a host that has none is left out."""
+        """Host → the attempts (`ti`) that are in the middle of their work on it; a host without any is left out."""
         least, most = (self._recorder.now() - int(seconds * NS) for seconds in reversed(IN_THE_MIDST_S))
         with self._lock:
             held = {
@@ -168,7 +161,7 @@ class LedgerReader:
             return
         self._ids.add(mark_id)
         self._recorder.write(mark)
-        if mark.dag:  # a blow is aimed at what was asked for
+        if mark.dag:  # only triggered runs are targets
             return
         with self._lock:
             if mark.mark == "start":
@@ -178,13 +171,13 @@ class LedgerReader:
                     tasks.pop(mark.ti, None)
 
     def _ours(self, run: str, dag: str, fields: Fields) -> bool:
-        """Whether it is of a run that was asked for in this one, or of a DAG that ran by itself meanwhile. A task that
-        could not read the window says none; those of an earlier one say theirs."""
+        """Whether it belongs to a run that we triggered, or to a scheduled DAG in our window. A task that could not
+        read the window names none; tasks of an earlier one name theirs."""
         return fields.get(b"window") in (b"", self._prefix.encode()) if dag else run.startswith(self._prefix)
 
     def _news(self, fields: Fields, t: int) -> None:
-        """What is no mark, for it says nothing of how often a task ran: signs of life, of which one may be lost; and
-        that a DAG or a task was told of the end of its run, each time once."""
+        """Entries that are no marks, since they do not say how often a task ran: signs of life, which may be lost; and
+        news that a DAG or a task was told of the end of its run, each once."""
         run, host, ti, dag, task, kind = (
             fields.get(name, b"").decode(errors="replace")
             for name in (b"dag_run", b"executor_host", b"ti", b"dag", b"task", b"kind")

@@ -1,7 +1,9 @@
-"""Who uses the machine: how busy its processors are, and how much of their time others take than the stack and us.
+"""Who uses the machine: how busy its processors are, how fast, and how much of their time goes to neither the stack nor
+us.
 
-What is slow because something else ran beside it must be told from what is slow. The stack's own processes run in the
-nodes' process namespaces; a host that cannot tell them apart (not Linux) records how busy it was, and no more.
+A stack that is slow because something else ran on its machine must be told from a slow stack. The stack's own
+processes run in the nodes' process namespaces; a host that cannot tell them apart (not Linux) records only how busy it
+was.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import psutil
 
 from harness.history import Event, Recorder
 from harness.observe.problems import Problems
+from harness.pace import work_ms
 
 EVERY_S = 2.0
 ENGINE = ("docker", "containerd", "runc")  # begin the names of what runs the nodes
@@ -51,7 +54,8 @@ Processes = dict[tuple[int, float], Used]
 
 class Machine:
     """A thread that records every two seconds, as event `load` of the node `host`, in percent of all processors:
-    `busy`, `steal`, and where it can be told `others` and `top`, the name of the one of them that used most."""
+    `busy`, `steal`, and where it can be told `others` and `top`, the name of the one of them that used most; and
+    `work_ms`, the milliseconds of processor time that a fixed piece of work took."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -63,7 +67,7 @@ class Machine:
         self._thread.start()
 
     def stop(self) -> None:
-        """Before `start` it does nothing; it can be called twice."""
+        """Does nothing before `start`; can be called twice."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -73,9 +77,9 @@ class Machine:
             began, before, known = time.monotonic(), Reading.now(), others()
             while not self._stopping.wait(EVERY_S):
                 then, after, now = time.monotonic(), Reading.now(), others()
-                self._record(load(before, after) | shares(known, now, then - began))
+                self._record(load(before, after) | shares(known, now, then - began) | {"work_ms": work_ms()})
                 began, before, known = then, after, now
-        except Exception as problem:  # the run goes on; what was not seen is told
+        except Exception as problem:  # the run goes on; the gap is recorded
             self._problems.report("load", f"{type(problem).__name__}: {problem}")
 
     def _record(self, value: dict[str, float | str]) -> None:
@@ -90,7 +94,7 @@ def load(before: Reading, after: Reading) -> dict[str, float | str]:
 
 
 def shares(before: Processes | None, after: Processes | None, seconds: float) -> dict[str, float | str]:
-    """What others used in this time, and who used most; nothing where they cannot be told from the stack."""
+    """What others used in this time, and who used most; nothing if they cannot be told from the stack."""
     if before is None or after is None:
         return {}
     used = {key: now.seconds - before[key].seconds if key in before else now.seconds for key, now in after.items()}

@@ -1,4 +1,4 @@
-"""What the owner of a cluster watches: one query of a Prometheus of theirs, and the value that it may have at most."""
+"""What the owner of a cluster watches: one query of their Prometheus, and the highest value that it may have."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Owner:
 
     @classmethod
     def of(cls, settings: Settings) -> Owner | None:
-        """What the settings name, or None. Raises `UsageError` where they name a part of it only."""
+        """What the settings name, or None. Raises `UsageError` if they name only a part of it."""
         said = {
             "AIRFLOW_CHAOS_BRAKE_URL": settings.brake_url,
             "AIRFLOW_CHAOS_BRAKE_QUERY": settings.brake_query,
@@ -67,9 +67,9 @@ class Owner:
         try:
             value = self._value()
         except HarnessError as cause:
-            raise UsageError(f"the brake's query cannot be asked: {cause}; mend it, or leave it out") from cause
+            raise UsageError(f"the brake's query cannot be run: {cause}; fix it, or leave it out") from cause
         if value > self._limit:
-            raise UsageError(f"{self._beyond(value)} already, with nothing broken; wait until that is over")
+            raise UsageError(f"{self._beyond(value)} already, before anything is broken; wait until that is over")
 
     def __call__(self) -> str | None:
         """Why the run must not go on, or None. To have no value for a while is as bad as to be beyond the limit."""
@@ -85,7 +85,7 @@ class Owner:
         return f"the owner's query is at {value:g}, and may be at most {self._limit:g} ({self._query})"
 
     def _value(self) -> float:
-        """The largest value of the query. Raises `HarnessError` where it has none."""
+        """The largest value of the query. Raises `HarnessError` if it has none."""
         try:
             answer = self._session.get(self._url, params={"query": self._query}, timeout=TIMEOUT_S)
             data = _Reply.model_validate_json(answer.content).data
@@ -94,9 +94,9 @@ class Owner:
         except requests.RequestException as cause:
             raise HarnessError(f"Prometheus does not answer ({type(cause).__name__})") from cause
         except ValidationError as cause:
-            raise HarnessError(f"Prometheus answered {answer.status_code}, and with no value") from cause
+            raise HarnessError(f"Prometheus answered {answer.status_code} without a value") from cause
         except ValueError as cause:
-            raise HarnessError(f"Prometheus answered what is no number: {cause}") from cause
+            raise HarnessError(f"Prometheus answered with something that is not a number: {cause}") from cause
         if not values or any(math.isnan(value) for value in values):
             raise HarnessError("it has no value now; add `or vector(0)` where that means none")
         return max(values)

@@ -1,4 +1,4 @@
-"""Which pods' own logs speak of this run. A replica that is Ready and does nothing never does."""
+"""Which pods' own logs mention this run. Those of a Ready replica that does nothing never do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PART = "logs of"
 
 
 class PodLogs:
-    """Reads the logs every 3 s, and tells of each pod how many new lines bear the run's id.
+    """Reads the logs every 3 s, and records for each pod how many new lines contain the run's id.
 
     Requests bear it in their query, so api-servers and ingress controllers log it with what they serve; schedulers and
     triggerers log the ids of the runs that they work on.
@@ -39,7 +39,7 @@ class PodLogs:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look once more, and end; before `start` it does nothing."""
+        """Look once more, and end; does nothing before `start`."""
         if self._thread.ident is None:
             return
         self._stopping.set()
@@ -81,7 +81,7 @@ class PodLogs:
 
 @contextmanager
 def _told(errors: list[str]) -> Iterator[None]:
-    """An observer tells what it could not see, and goes on."""
+    """An observer records what it could not see, and goes on."""
     try:
         yield
     except Exception as problem:

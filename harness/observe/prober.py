@@ -57,7 +57,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Config:
-    """What the sampling process is told: where to record, whom to ask, and for how long at most (seconds)."""
+    """What the sampling process is told: where to record, whom to ask, and for how long at most (seconds).
+
+    With a `login`, user and password, it gets itself another token where the one in the headers is no longer taken.
+    """
 
     history: str
     t0: int
@@ -65,6 +68,7 @@ class Config:
     targets: tuple[Target, ...]
     timeout_s: float
     most_s: float
+    login: tuple[str, str] | None = field(default=None, repr=False)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -73,7 +77,8 @@ class Config:
     def from_json(cls, text: str) -> Config:
         """The reverse of `to_json`, of its own output only."""
         said = json.loads(text)
-        return cls(**{**said, "targets": tuple(Target(**target) for target in said["targets"])})
+        login = tuple(said["login"]) if said["login"] else None
+        return cls(**{**said, "login": login, "targets": tuple(Target(**target) for target in said["targets"])})
 
 
 @dataclass(frozen=True)
@@ -96,19 +101,20 @@ class Prober:
         *,
         timeout_s: float,
         most_s: float = MOST_SECONDS,
+        login: tuple[str, str] | None = None,
     ) -> None:
         """Raises `UsageError` where requests would leave this machine and its clusters, be too many or be malformed."""
         _refuse_strangers(base_url)
         _refuse_too_much(targets, timeout_s, most_s)
         for target in targets:
             _refuse_malformed(target)
-        self._config = Config(str(history), t0, base_url, tuple(targets), timeout_s, most_s)
+        self._config = Config(str(history), t0, base_url, tuple(targets), timeout_s, most_s, login)
         self._child: subprocess.Popen[str] | None = None
         self._result: Summary | str = Summary(0, 0)
 
     def start(self) -> None:
         """Begin; the first requests are due within a second or so. `stop` reports a process that could not begin."""
-        # The configuration holds a token, so it goes through a pipe and not by the command line.
+        # The configuration holds a token and a login, so it goes through a pipe and not by the command line.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "harness.observe.sampling"],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What went wrong in an observer itself: told once when it begins and once when it is over, never left out."""
+"""What went wrong in an observer itself: recorded once when it begins and once when it is over, never left out."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ class Problems:
         self._recorder.write(event)
 
     def close(self) -> None:
-        """Say nothing from here on: the history may be closed."""
+        """Record nothing from here on: the history may be closed."""
         self._closed = True

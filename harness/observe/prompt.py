@@ -1,4 +1,4 @@
-"""What processes share that must act at their time on a loaded machine, and end when they are told to."""
+"""Shared by processes that must act on time on a loaded machine, and end when told to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 def be_prompt() -> str:
     """Ask to run before ordinary processes, and say what was granted: "real-time" (as root) or "ordinary".
 
-    The stack loads the same cores. Time that is waited for one would be measured as if the stack had taken it.
+    The stack loads the same cores. Time spent waiting for one would be measured as if the stack had taken it.
     """
     if sys.platform == "linux":
         with suppress(OSError):
@@ -21,7 +21,7 @@ def be_prompt() -> str:
 
 
 async def stdin_ended() -> None:
-    """Return when standard input does end, and so when the process that we work for ends, however it does."""
+    """Return when standard input ends, and so when the process that we work for ends, in whatever way."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()

@@ -1,4 +1,4 @@
-"""Who reads what was accepted, over connections that nobody else uses."""
+"""Clients that read what was accepted, over connections that nobody else uses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MOST_THREADS = 64
 
 
 class Reader(ABC):
-    """Takes up accepted runs, one a second at most, each in a thread of its own."""
+    """Takes up accepted runs, at most one a second, each in its own thread."""
 
     f: str  # what its ops are called
-    each = 1  # so many times is each run read, side by side
+    each = 1  # how many times each run is read, side by side
 
     def __init__(self, door: Callable[[], Airflow], recorder: Recorder, dag: str, process: str) -> None:
         """`door` gives a new one with a login."""
@@ -44,7 +44,7 @@ class Reader(ABC):
             self._pool.submit(self._read, run_id, number, now)
 
     def stop(self) -> None:
-        """Take up no more, and end what is under way."""
+        """Take up no more runs, and end those under way."""
         self._stopping.set()
         self._pool.shutdown(wait=True)
 

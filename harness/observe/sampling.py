@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil, gcd
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from harness.calls import UNKNOWN_TOKEN, Calls
+from harness.errors import HarnessError
 from harness.history import NS, Event, Recorder, Sample
 from harness.observe.exchange import Client, Reply, prepare
 from harness.observe.prober import Config, Summary, Target
@@ -26,6 +28,7 @@ from harness.observe.prompt import be_prompt, stdin_ended
 
 LEAD_NS = NS // 5
 FLUSH_S = 0.2
+BEARER = "Authorization"
 MS = 1_000_000
 
 
@@ -43,11 +46,13 @@ class Sampler:
     """Starts every due request at its time, and writes a sample when its answer is there."""
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self._recorder = Recorder(Path(config.history), config.t0)
         self._timeout_s = config.timeout_s
         self._end = self._recorder.now() + round(config.most_s * NS)
         self._series = _series(config, self._recorder.now() + LEAD_NS)
         self._open: set[asyncio.Task[None]] = set()
+        self._renewal: asyncio.Task[None] | None = None
         self._samples: list[Sample] = []
         self._due = 0
         self._recorded = 0
@@ -63,6 +68,8 @@ class Sampler:
         self._start_due()
         if self._open:
             await asyncio.wait(self._open)
+        if self._renewal:
+            await self._renewal
         told.cancel()
         flush.cancel()
         for ended in await asyncio.gather(ticks, told, flush, return_exceptions=True):
@@ -95,9 +102,29 @@ class Sampler:
             task.add_done_callback(self._open.discard)
 
     async def _sample(self, series: Series, due: int) -> None:
-        t = self._recorder.now()
+        t, target = self._recorder.now(), series.target
         reply = await series.client.once(self._timeout_s)
-        self._samples.append(sample_of(series.target, due, t, self._recorder.now(), reply))
+        self._samples.append(sample_of(target, due, t, self._recorder.now(), reply))
+        idle = self._renewal is None or self._renewal.done()
+        if reply.status == UNKNOWN_TOKEN and target is series.target and BEARER in target.headers and idle:
+            self._renewal = asyncio.create_task(self._log_in())
+
+    async def _log_in(self) -> None:
+        """Get another token, as whoever was logged out does. The request that was refused stays so; where there is no
+        token now, the next one that is refused asks again."""
+        if self._config.login is None:
+            return
+        door = Calls(self._config.base_url, *self._config.login, self._timeout_s)
+        try:
+            token = await asyncio.to_thread(door.login)
+        except HarnessError:
+            return
+        finally:
+            door.close()
+        for series in self._series:
+            if BEARER in series.target.headers:
+                series.target = replace(series.target, headers=series.target.headers | {BEARER: f"Bearer {token}"})
+                series.client.ask(_request(self._config, series.target))
 
     async def _flush_often(self) -> None:
         while True:
@@ -161,14 +188,16 @@ def _series(config: Config, first: int) -> list[Series]:
     intervals = [round(NS / target.rate_hz) for target in config.targets]
     made = []
     for target, every, phase in zip(config.targets, intervals, phases(intervals), strict=True):
-        keep = target.conn == "reused"
-        request = prepare(
-            target.method, url.netloc, target.path, target.headers, keep=keep, nonce=target.nonce, body=target.body
-        )
+        keep, request = target.conn == "reused", _request(config, target)
         contains = (target.must_contain or "").encode()
         client = Client(host, port, request, keep=keep, status=target.expect_status, contains=contains)
         made.append(Series(target, client, every, first + phase))
     return made
+
+
+def _request(config: Config, target: Target) -> bytes:
+    host, keep = urlsplit(config.base_url).netloc, target.conn == "reused"
+    return prepare(target.method, host, target.path, target.headers, keep=keep, nonce=target.nonce, body=target.body)
 
 
 def _allow_many_connections() -> None:

@@ -1,4 +1,4 @@
-"""What Airflow itself knows in the end of the runs that nobody asked for; and its wall clock beside ours, all along.
+"""What Airflow itself knows in the end about scheduled runs; and how its wall clock compares with ours, all along.
 
 The clock is that of the api-server which makes a run, as each answer to a trigger tells it (`queued_at`): exact to
 half of the time that the answer took, where the `Date` of an answer is to a second, and a heartbeat is an old one.
@@ -25,7 +25,7 @@ MOST_ERROR_NS = NS // 5
 
 
 def offset(began: int, ended: int, made_at: str) -> Event | None:
-    """A reading of Airflow's clock, which said `made_at` between two moments; none where that is too long a time."""
+    """A reading of Airflow's clock, which said `made_at` between two moments; None if they are too far apart."""
     error = (ended - began + 1) // 2
     if not made_at or error > MOST_ERROR_NS:
         return None
@@ -43,7 +43,7 @@ class Schedules:
         self._owed = owed
 
     def record(self) -> None:
-        """Ask for all runs. What a DAG is not asked for in the end, nobody knows."""
+        """Ask for all runs. What is not asked about a DAG in the end, nobody knows."""
         for dag, schedule in self._owed.items():
             self._op("invoke", "listed", {"dag": dag})
             why = self._listed(dag, schedule)
@@ -59,7 +59,7 @@ class Schedules:
         self._airflow.close()
 
     def _listed(self, dag: str, schedule: Schedule) -> str | None:
-        """Why it could not be asked, or is not the DAG that it was."""
+        """Why it could not be asked about, or is no longer the same DAG."""
         try:
             began = self._airflow.details(dag).start_date
             runs = [(run, self._consumed(dag, run)) for run in self._airflow.listed(dag)]

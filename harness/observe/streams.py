@@ -1,4 +1,4 @@
-"""Answers that stay open: who waits for a run to end holds one connection all the while, over rolls and kills."""
+"""Answers that stay open: a client that waits for a run to end holds one connection throughout rolls and kills."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ EVERY_S = 1  # a line each, so that we hear within a second that we are to end
 
 
 class Streams(Reader):
-    """Three wait for each accepted run, each over a connection of its own. With two runs under way, the one of two
+    """Three wait for each accepted run, each over its own connection. With two runs under way, the one of two
     servers that goes holds none of the six once in 64 times.
 
     Op `stream`: invoke once it is open and has said something; then ok, it told the run's end; fail, it broke off;

@@ -1,4 +1,4 @@
-"""A web server on loopback that fails by a script, and so knows when it did: what the prober is calibrated against.
+"""A web server on loopback with scripted failures, so it knows when it failed: the prober is calibrated against it.
 
 `python -m harness.observe.stub`, the script on standard input. It says where it listens, works until its standard input
 ends, and then says when each kind of outage really was.
@@ -48,13 +48,13 @@ class Script:
 
     @classmethod
     def from_json(cls, text: str) -> Script:
-        """The reverse of `to_json`, of its own output only."""
+        """The reverse of `to_json`, for its own output only."""
         said = json.loads(text)
         spans = {kind: tuple((begin, end) for begin, end in own) for kind, own in said["spans"].items()}
         return cls(said["t0"], spans, said["late_s"])
 
     def fails(self, kind: str) -> bool:
-        """Whether a request of this kind that comes now is to fail."""
+        """Whether a request of this kind that comes now should fail."""
         now = time.monotonic_ns() - self.t0
         own = self.spans.get(kind, ())
         place = bisect_right(own, now, key=lambda span: span[0]) - 1
@@ -128,7 +128,7 @@ class Door:
                 self._server = await loop.create_server(make, "127.0.0.1", port, backlog=1000)
                 self.port = port
                 return
-        raise HarnessError("the stub found no free port on loopback; end what listens on ports from 20000 to 30000")
+        raise HarnessError("the stub found no free port on loopback; free one from 20000 to 30000")
 
     def shut(self) -> None:
         if self._server:
@@ -168,7 +168,7 @@ async def serve(script: Script) -> dict[str, Any]:
     always.shut()
     sometimes.shut()
     if isinstance(refused, BaseException):
-        raise HarnessError("the stub was ended before its script was") from refused
+        raise HarnessError("the stub ended before its script did") from refused
     return {**script.spans, "refuse": refused}
 
 

@@ -1,4 +1,4 @@
-"""What is seen of the cluster and of Airflow's jobs during a run, as events: one each time that it changes."""
+"""What is seen of the cluster and of Airflow's jobs during a run, as events: one for each change."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Watcher:
             self._followers.append(Follower(f"endpoints of {name}", kube.slice_source(name), self._slice, told))
 
     def start(self) -> None:
-        """Record what there is, then follow it. Raises the errors of `Kube` where the cluster is out of reach."""
+        """Record what is there, then follow it. Raises the errors of `Kube` if the cluster is out of reach."""
         for follower in self._followers:
             follower.start()
         for poll in self._polls:
@@ -133,7 +133,7 @@ class Watcher:
             self._stopping.wait(max(0.0, begun + EVERY_S - time.monotonic()))
 
     def _look_at_address(self) -> None:
-        """Not knowing is no news: the machine forgets who answers, and learns it again."""
+        """Not knowing is not news: the machine forgets who answers, and learns it again."""
         node = self._answering()
         if node and self._changed((ADDRESS, ""), "modified", {"node": node}):
             self._write("endpoint", "load balancer", None, "announced", {"node": node})
@@ -170,7 +170,7 @@ class Watcher:
         self._seen[key] = value
 
     def _changed(self, key: tuple[str, str], what: str, value: Value) -> bool:
-        """Whether this is news: what was recorded last of this thing was another value, or it is gone now."""
+        """Whether this is news: the last recorded value of this thing was different, or the thing is gone now."""
         with self._lock:
             if what == "deleted":
                 return self._seen.pop(key, None) is not None

@@ -1,4 +1,4 @@
-"""Read your writes: a run that was accepted a moment ago is asked for by somebody else, over another connection."""
+"""Read your writes: a run that was just accepted is requested by another client, over another connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOOKS_S = (0.5, 2.5)  # after the acceptance; by the second, the run must be the
 
 
 class Witness(Reader):
-    """Looks for accepted runs, each look on a connection of its own, and records what it saw.
+    """Looks for accepted runs, each time over a separate connection, and records what it saw.
 
     Op `look`: ok, the run is there; fail, it is not; info, nobody could be asked. `asked` is when, in nanoseconds of
     the run.

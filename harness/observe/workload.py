@@ -1,7 +1,7 @@
-"""Open-loop triggers of one DAG: each when it is due, each in a thread of its own, whatever became of those before.
+"""Open-loop triggers of one DAG: each when it is due, in its own thread, whatever happened to earlier ones.
 
-A trigger has its own run id, so it can be asked again until it is known to be accepted: 409 then says that an earlier
-try made the run. The op `trigger` tells what became of it: ok, fail (certainly refused) or info (nobody knows).
+A trigger has its own run id, so it can be repeated until it is known to be accepted: 409 then says that an earlier
+try created the run. The op `trigger` tells what became of it: ok, fail (certainly refused) or info (nobody knows).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from math import ceil
 from typing import Any, Literal
 
 from harness.airflow import Airflow, AirflowUnavailable
+from harness.calls import UNKNOWN_TOKEN
 from harness.errors import UsageError
 from harness.history import NS, Op, Recorder, Sample
 from harness.observe.problems import Problems
@@ -31,8 +32,8 @@ Conn = Literal["new", "reused"]
 
 @dataclass(frozen=True)
 class Try:
-    """What one HTTP try came to. `refused`: certainly no run; `maybe`: a run may have been made without our knowing.
-    `made_at`: when it made one, by Airflow's clock."""
+    """The result of one HTTP try. `refused`: certainly no run; `maybe`: a run may have been created unknown to us.
+    `made_at`: when it created one, by Airflow's clock."""
 
     outcome: Literal["ok", "fail", "info"]
     status: int | None = None
@@ -40,6 +41,12 @@ class Try:
     refused: bool = False
     maybe: bool = False
     made_at: str = ""
+
+    @property
+    def again(self) -> bool:
+        """Whether to try again: after whatever was not accepted, unless it was refused for good. Who has logged in
+        again is no longer one whose token was not taken."""
+        return self.outcome != "ok" and (not self.refused or self.status == UNKNOWN_TOKEN)
 
 
 def attempt(airflow: Airflow, dag: str, run_id: str) -> Try:
@@ -50,10 +57,10 @@ def attempt(airflow: Airflow, dag: str, run_id: str) -> Try:
         outcome: Literal["fail", "info"] = "info" if problem.timed_out else "fail"
         return Try(outcome, problem.status, str(problem), maybe=problem.maybe_served)
     except UsageError as problem:
-        return Try("fail", 401, str(problem), refused=True)
+        return Try("fail", UNKNOWN_TOKEN, str(problem), refused=True)
     if reply.made:
         return Try("ok", reply.status, made_at=reply.made_at)
-    # What stands before Airflow answers 5xx for a request that it may have passed on.
+    # A proxy in front of Airflow answers 5xx for a request that it may have passed on.
     certain = 400 <= reply.status < 500 and reply.status not in PENDING_STATUS
     return Try("fail", reply.status, reply.detail, refused=certain, maybe=reply.status != 429 and not certain)
 
@@ -63,7 +70,7 @@ class Workload:
 
     `process` writer also records each first try as a sample of target `trigger`, on new and on kept connections by
     turns; retries are on new connections. `tasks` is what the ledger must show of each run: (task id, map index).
-    `airflow_factory` is called once; every thread gets connections of its own, under one login.
+    `airflow_factory` is called once; every thread gets its own connections, under one login.
     """
 
     def __init__(
@@ -80,12 +87,12 @@ class Workload:
     ) -> None:
         self._airflow_factory = airflow_factory
         self._recorder = recorder
-        self._dag = dag
+        self.dag = dag
         self._tasks = [[task, index] for task, index in tasks]
         self.process = process
         self._every_ns = round(every_s * NS)
         self._most: int | None = None
-        self._prefix = prefix
+        self.prefix = prefix
         self._accept_within_s = accept_within_s
         self._stopping = threading.Event()
         self._give_up = threading.Event()
@@ -98,7 +105,7 @@ class Workload:
         self._readers: list[Reader] = []
 
     def start(self, most: int | None = None, readers: Sequence[type[Reader]] = ()) -> None:
-        """Log in and begin; the first trigger is due at once, and `most` are asked for. `readers` take up what was
+        """Log in and begin; the first trigger is due at once, and `most` are sent. `readers` take up what was
         accepted. Raises as `Airflow.login`."""
         self._most = most
         self._door = self._airflow_factory()
@@ -107,14 +114,14 @@ class Workload:
         self._runs = Runs(
             self._door.another(),
             self._recorder,
-            dag=self._dag,
-            prefix=self._prefix,
+            dag=self.dag,
+            prefix=self.prefix,
             process=self.process,
             with_tasks=bool(self._tasks),
         )
         self._runs.start()
         self._readers = [
-            reader(lambda: self._door.another(keep_alive=False), self._recorder, self._dag, self.process)
+            reader(lambda: self._door.another(keep_alive=False), self._recorder, self.dag, self.process)
             for reader in readers
         ]
         self._ticker.start()
@@ -124,14 +131,14 @@ class Workload:
         self._stopping.set()
 
     def join(self) -> None:
-        """Where only so many runs are asked for: wait until the last of them was, and what became of it is known."""
+        """With a limited number of runs: wait until the last was triggered, and what became of it is known."""
         self._ticker.join()
         wait(self._asked)
 
     def stop(self, wait_runs_s: float = 0.0) -> None:
         """Trigger no more; wait `wait_runs_s` seconds at most for open triggers and for accepted runs to end.
 
-        What is open after that is recorded as info. Before `start` it does nothing; it can be called twice.
+        What is open after that is recorded as info. Does nothing before `start`; can be called twice.
         """
         if self._ticker.ident is None:
             return
@@ -162,12 +169,12 @@ class Workload:
 
     def _trigger(self, number: int, due: int) -> None:
         """One trigger from its first try to what is known of it in the end."""
-        run_id = f"{self._prefix}-{number:04d}"
+        run_id = f"{self.prefix}-{number:04d}"
         conn: Conn = "new" if number % 2 == 0 else "reused"
-        self._op("invoke", {"dag": self._dag, "dag_run": run_id, "tasks": self._tasks})
+        self._op("invoke", {"dag": self.dag, "dag_run": run_id, "tasks": self._tasks})
         last = self._first(run_id, due, conn)
         tries, maybe = 1, last.maybe
-        while last.outcome != "ok" and not last.refused:
+        while last.again:
             left = due + round(self._accept_within_s * NS) - self._recorder.now()
             if left <= 0 or self._give_up.wait(min(AGAIN_AFTER_S, left / NS)):
                 break
@@ -197,7 +204,7 @@ class Workload:
                 target="trigger",
                 conn=conn,
                 method="POST",
-                path=f"/api/v2/dags/{self._dag}/dagRuns",
+                path=f"/api/v2/dags/{self.dag}/dagRuns",
                 due=due,
                 end=end,
                 outcome=result.outcome,
@@ -211,10 +218,10 @@ class Workload:
 
     def _once(self, run_id: str, conn: Conn) -> Try:
         if conn == "reused":
-            return attempt(self._kept(), self._dag, run_id)
+            return attempt(self._kept(), self.dag, run_id)
         door = self._door.another(keep_alive=False)
         try:
-            return attempt(door, self._dag, run_id)
+            return attempt(door, self.dag, run_id)
         finally:
             door.close()
 

@@ -1,1 +1,1 @@
-"""How a run goes while it goes: told from the history that it writes, which it is never kept from writing."""
+"""Live progress of a run, read from the history as it is written, without ever holding up the writing."""

@@ -1,4 +1,4 @@
-"""How long a run should take: as long as it did before, or else as long as its phases say."""
+"""How long a run should take: as long as it did before, otherwise as long as its phases say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST_RUNS = 10
 
 
 class Estimate:
-    """Seconds by experiment and stack. Earlier runs that cannot be read are no reason not to make another."""
+    """Seconds by experiment and stack. Earlier runs that cannot be read do not stop a new one."""
 
     def __init__(self, reports: Path, record: Path = counts.RECORD) -> None:
         runs: dict[str, Kept] = {}

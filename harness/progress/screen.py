@@ -13,20 +13,20 @@ from rich.text import Text
 
 
 class Screen(Protocol):
-    """What is said of a run. Raises OSError where it cannot be written."""
+    """What is shown of a run. Raises OSError if it cannot be written."""
 
     def now(self, text: str) -> None:
-        """Where the run is; takes the place of what was said before."""
+        """Where the run is; replaces what was shown before."""
 
     def event(self, text: str) -> None:
-        """A thing that happened."""
+        """Something that happened."""
 
     def keep(self, text: str) -> None:
-        """What is to stay, wherever it is shown."""
+        """A line that stays, wherever it is shown."""
 
 
 class Lines:
-    """For logs: what happens, a line each."""
+    """For logs: one line for each event."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -61,7 +61,7 @@ class OneLine:
 def screen_on(console: Console) -> Iterator[Screen]:
     """A line that rewrites itself where the console is a terminal that can; colours wanted in a log make it none.
 
-    What others print meanwhile stands above the line, if it goes to a terminal too. Raises nothing of its own.
+    Anything else printed meanwhile appears above the line, if it goes to a terminal too. Raises no errors itself.
     """
     if not console.file.isatty() or console.is_dumb_terminal:
         yield Lines(console)

@@ -28,7 +28,7 @@ class News:
 
 
 class _Line(msgspec.Struct, gc=False):
-    """What is asked of every line: there may be hundreds a second, nearly all of them samples."""
+    """What is read of every line: there may be hundreds a second, nearly all of them samples."""
 
     kind: str = ""
     t: int = 0
@@ -59,7 +59,7 @@ class Seen:
         self._records: list[Record] = []
 
     def take(self, lines: Iterable[bytes]) -> list[News]:
-        """Add whole lines, and return what they tell. What cannot be read is left to the judge."""
+        """Add complete lines, and return their news. What cannot be read is left to the judge."""
         news: list[News] = []
         for line in lines:
             with suppress(ValueError, msgspec.DecodeError):
@@ -112,7 +112,7 @@ class Seen:
             return []
         try:
             came = [check for check in recovery.check(History.of(self._records), self._bounds) if check.windows]
-        except HarnessError:  # records that contradict each other are the judge's to tell of
+        except HarnessError:  # contradictory records are for the judge to report
             return []
         news = []
         for check in came:
@@ -128,7 +128,7 @@ def called(name: str) -> str:
 
 
 def _owed(meta: Meta) -> Iterable[tuple[str, Bound]]:
-    """The bounds of the recovery that can be used; the judge tells of those that cannot."""
+    """The bounds of the recovery that can be used; the judge reports those that cannot."""
     for name, raw in meta.slo.items():
         with suppress(UsageError):
             if name.startswith(RECOVERY):

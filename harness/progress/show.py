@@ -1,6 +1,6 @@
-"""Show how runs go: by one line that is written again and again on a terminal, by a line for each event elsewhere.
+"""Show the progress of runs: on a terminal one line that rewrites itself, elsewhere a line for each event.
 
-One way only: a thread of its own reads what the run has written. Whatever it trips over, the run goes on.
+One way only: a separate thread reads what the run has written. Whatever it trips over, the run goes on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATIENCE_S = 2.0  # for a terminal that takes nothing
 
 
 class Tail:
-    """The whole lines that came to a file since it was last asked."""
+    """The complete lines added to a file since the last call."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
@@ -56,11 +56,11 @@ class Watch:
         self._look_at = 0.0
 
     def opened(self, folder: Path) -> None:
-        """The history is in this folder from now on. Does nothing else, for it is called in the midst of the run."""
+        """The history is in this folder from now on. Does nothing else: it is called in the middle of the run."""
         self._folder = folder
 
     def judged(self, outcome: Outcome) -> None:
-        """The run is over, and this came of it."""
+        """The run is over, with this outcome."""
         self._outcome = outcome
 
     def tell(self) -> None:
@@ -88,7 +88,7 @@ class Watch:
                 self.tell()
         if self._tail:
             self._tail.close()
-        if self._outcome and self._place.of > 1:  # of one alone the end tells more
+        if self._outcome and self._place.of > 1:  # for a single run, the final table tells more
             with suppress(Exception):
                 self._screen.keep(ended(self._place, self._seen, self._outcome))
 
@@ -108,7 +108,7 @@ Watched = Watch | Unwatched
 
 @dataclass(frozen=True)
 class Planned:
-    """One run that is to be made; `experiment` is as it runs on the stack, which is named as in a history."""
+    """One planned run; `experiment` is as it runs on the stack, which is named as in a history."""
 
     experiment: Experiment
     stack: str

@@ -1,4 +1,4 @@
-"""What is said of a run under way: a line of where it is, and a line for each thing that happens."""
+"""The words for a run under way: a line for where it is, and a line for each event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.history import NS
 from harness.outcome import Outcome
 from harness.progress.seen import News, Seen, called
 
-SHORT_S = 100  # from here on minutes are exact enough
+SHORT_S = 100  # beyond this, minutes are exact enough
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Place:
 
 def opening(place: Place) -> str:
     """What is about to run, and how long all of it should take."""
-    rest = f", all that is left {about(place.takes_s + place.later_s)}" if place.later_s else ""
+    rest = f", {about(place.takes_s + place.later_s)} for all that remain" if place.later_s else ""
     return one_line(f"{place.mark} {place.experiment} on {place.stack}: {about(place.takes_s)}{rest}")
 
 
@@ -49,7 +49,7 @@ def ended(place: Place, seen: Seen, outcome: Outcome) -> str:
 
 
 def line(place: Place, seen: Seen, now_t: int) -> str:
-    """Where the run is at `now_t`, nanoseconds since it began. What matters most stands first: terminals are narrow."""
+    """Where the run is at `now_t`, nanoseconds since it began. What matters most comes first: terminals are narrow."""
     parts = [f"{place.mark} {place.experiment}", where(place.phases, seen, now_t)]
     if seen.hit:
         parts.append(f"{len(seen.hit)} hit, {len(seen.proved)} proved")
@@ -73,12 +73,12 @@ def where(phases: Phases, seen: Seen, now_t: int) -> str:
 
 
 def length_s(phases: Phases, name: str) -> float | None:
-    """How long a phase should take; a fault takes as long as its actions. Of what is no phase, nothing."""
+    """How long a phase should take; a fault takes as long as its actions. None for anything else."""
     return {"baseline": phases.baseline_s, "recovery": phases.recovery_s, "cooldown": phases.cooldown_s}.get(name)
 
 
 def left_s(place: Place, seen: Seen, now_t: int) -> float:
-    """Seconds until all of it is over, by how long it took before."""
+    """Seconds until everything is over, going by earlier runs."""
     return (0.0 if seen.over else max(0.0, place.takes_s - now_t / NS)) + place.later_s
 
 

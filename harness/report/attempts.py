@@ -1,4 +1,4 @@
-"""What each worker did, by the ledger: a bar for each attempt of a task; those made again or at once stand out."""
+"""What each worker did, by the ledger: a bar for each attempt of a task; repeated and simultaneous ones stand out."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _attempt(key: Key, place: int, spans: list[tuple[int, int | None, str]]) -> 
 
 
 def _meet(one: tuple[int, int | None], other: tuple[int, int | None]) -> bool:
-    """One that never ended is known to have run at its start, and no longer."""
+    """One that never ended is known to have run only at its start."""
     (start, end), (begin, finish) = one, other
     return start < (begin + 1 if finish is None else finish) and begin < (start + 1 if end is None else end)
 
@@ -119,7 +119,7 @@ def _lane(host: str, found: list[Attempt], strays: list[Mark], most: int) -> Lan
 
 
 def _ordinary(found: list[Attempt], row: int, most: int) -> list[Bar]:
-    """Attempts of which there is nothing to tell; where there are many, those nearest to each other are one bar."""
+    """Unremarkable attempts; if there are many, the nearest neighbours share one bar."""
     starts = np.array([a.start for a in found], dtype=np.int64)
     ends = np.array([a.end for a in found], dtype=np.int64)
     bars = []

@@ -23,7 +23,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Curve:
-    """The settings stand equally far apart, the least first; the height is from zero to the largest measure."""
+    """The settings are evenly spaced, lowest first; the height is from zero to the largest measure."""
 
     check: Check
     dots: tuple[Dot, ...]

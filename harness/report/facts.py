@@ -20,6 +20,7 @@ PHASES = ("baseline", "fault", "recovery", "cooldown")
 QUESTIONS = {
     "evidence": "Is there enough to judge by?",
     "availability": "Did every target answer, all through the fault?",
+    "vantage": "What did each vantage point see of it?",
     "tasks": "Was every accepted run done in time, and each of its tasks exactly once?",
     "recovery": "How long after the fault did each phase of the recovery come?",
     "schedule": "Did each run that was due come, once, in its turn and in time?",
@@ -32,6 +33,8 @@ QUESTIONS = {
     "healthy": "Did every pod stay as it was?",
     "disruption": "Did the budgets refuse what they must, and did enough pods stay?",
     "scaling": "What did more of it bring?",
+    "database": "Did one server of the database take writes at a time, and was all kept that was accepted?",
+    "broker": "Did the broker keep its primary as long as it must?",
     "rollback": "Is the cluster as it was?",
 }
 
@@ -93,8 +96,13 @@ def fault_time(history: History) -> int | None:
 
 def series(history: History) -> dict[str, Column]:
     """Samples by target, method and kind of connection, in the order in which they were due."""
-    every = {f"{c.method} {c.target}, {c.conn} connections": c for c in history.samples.columns.values()}
+    every = {_named(column): column for column in history.samples.columns.values()}
     return {name: every[name] for name in sorted(every)}
+
+
+def _named(column: Column) -> str:
+    place = f", from {column.vantage}" if column.vantage else ""
+    return f"{column.method} {column.target}, {column.conn} connections{place}"
 
 
 def spans(history: History) -> dict[str, tuple[int, int]]:
@@ -113,7 +121,7 @@ def groups(outcome: Outcome) -> list[Group]:
 
 
 def tally(outcome: Outcome) -> str:
-    """How many checks came to what, the good ones first."""
+    """How many checks have which verdict, good ones first."""
     counts = Counter(check.verdict for check in outcome.checks)
     said = ", ".join(f"{counts[v]} {v}" for v in sorted(counts, key=lambda v: v.rank))
     return f"{len(outcome.checks)} checks: {said}" if said else "no check was made"
@@ -161,13 +169,13 @@ def intervals(history: History) -> list[Interval]:
 
 
 def step(samples: Column) -> int | None:
-    """The usual distance of due times (their lower median), or None where it cannot be told."""
+    """The usual distance of due times (their lower median), or None if it cannot be told."""
     steps = np.sort(np.diff(samples.due))
     return int(steps[(len(steps) - 1) // 2]) if len(steps) else None
 
 
 def moment(t: int, fault: int | None) -> str:
-    """Seconds after the fault where there is one, else since the run began."""
+    """Seconds after the fault if there is one, otherwise since the run began."""
     if fault is None:
         return f"{t / NS:.1f} s"
     after = round((t - fault) / NS, 1)

@@ -1,4 +1,4 @@
-"""The heartbeats of each scheduler's job, and when Airflow no longer held it for running."""
+"""The heartbeats of each scheduler's job, and when Airflow no longer considered it running."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def band(history: History) -> Band:
 
 
 def _lane(job: str, events: list[Event], most: int) -> Lane:
-    """Of very many beats those nearest to each other are one bar, so that every long silence stays."""
+    """If there are very many beats, the nearest neighbours share one bar, so every long silence stays visible."""
     host = str(events[0].value.get("hostname") or job)
     beats = np.array([e.t for e in events if e.what == "heartbeat"], dtype=np.int64)
     bars, points = [], []

@@ -1,4 +1,4 @@
-"""One page for people, complete in itself: no network, no second file; light and dark, for screen, phone and paper."""
+"""One self-contained page for people: no network, no second file; light and dark, for screen, phone and paper."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(
 ) -> None:
     """Render the report of one judged run to `path`, whatever state the history is in.
 
-    `changed` says of bounds that were in force, and are others by now, what they are; `own` are the bounds that are not
+    `changed` gives today's value of bounds that have changed since the run; `own` are the bounds that are not
     those of every experiment.
     """
     page = pages.render(

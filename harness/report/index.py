@@ -29,7 +29,7 @@ TRENDS = tuple(name for name in CATALOGUE if not name.startswith("evidence."))
 
 @dataclass(frozen=True)
 class Row:
-    """One run's folder. `outcome` is None where it was not judged, or its verdict cannot be read."""
+    """One run's folder. `outcome` is None if it was not judged, or its verdict cannot be read."""
 
     folder: str
     link: str | None
@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Trend:
-    """One experiment on one stack: its runs, the newest first, and its measures."""
+    """One experiment on one stack: its runs, newest first, and its measures."""
 
     experiment: str
     stack: str
@@ -70,10 +70,10 @@ class Trend:
 
 
 def write(runs: Path) -> Path:
-    """Write the page over all runs in a folder. Raises `UsageError` where another's page has its name."""
+    """Write the page over all runs in a folder. Raises `UsageError` if another's page has its name."""
     path = runs / NAME
     if not ours(runs):
-        raise UsageError(f"{path} was not made by harness and stays as it is; move it away, or use another folder")
+        raise UsageError(f"{path} was not made by harness, so it is left alone; move it away, or use another folder")
     found = rows(runs)
     session = [found[place] for place in newest([row.wall for row in found])]
     page = pages.render(
@@ -90,7 +90,7 @@ def write(runs: Path) -> Path:
 
 
 def counts(found: Iterable[Row]) -> list[tuple[str, int]]:
-    """How many runs came to what, the good ones first."""
+    """How many runs have which verdict, good ones first."""
     many = Counter(row.word for row in found)
     return [(word, many[word]) for word in (*Verdict, UNJUDGED) if many[word]]
 
@@ -102,7 +102,7 @@ def ours(runs: Path) -> bool:
 
 
 def rows(runs: Path) -> list[Row]:
-    """Every folder with a recorded run, the newest first; one that cannot be read is there too."""
+    """Every folder with a recorded run, newest first; one that cannot be read is there too."""
     folders = [path for path in runs.iterdir() if path.is_dir() and any((path / name).is_file() for name in NAMES)]
     return sorted(map(_row, folders), key=lambda row: (row.wall, row.folder), reverse=True)
 

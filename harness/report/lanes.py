@@ -89,7 +89,7 @@ Placed = tuple[T, float]
 
 
 def plain(text: str) -> str:
-    """Text that a plot shows as it is: plotly takes tags, entities and %{names} for what they are."""
+    """Text that a plot shows as it is: plotly would interpret tags, entities and %{names}."""
     shown = visible(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
     return escape(shown, quote=False).replace("\n", "<br>").replace("%{", "%&#123;")
 
@@ -174,5 +174,5 @@ def _label(lane: Lane, y: float, axis: str) -> Drawing:
 
 
 def _text(text: str, y: float, axis: str) -> Drawing:
-    """Where it stands beside or above its lane is up to the page, which knows how wide it is."""
+    """Whether it goes beside or above its lane is up to the page, which knows how wide it is."""
     return {"text": text, "x": 0, "xref": "paper", "y": round(y, 3), "yref": axis, "showarrow": False}

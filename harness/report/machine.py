@@ -1,4 +1,4 @@
-"""How busy the machine was, and what others than the stack and the harness took of it."""
+"""How busy the machine was, and how much of it went to anything but the stack and the harness."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ STACKS = (
     "celery-ha",
     "kubernetes",
     "local",
-)  # others follow in the order of the alphabet
-# A backlog: when it is gone. Whoever schedules: when new tasks start again. Whoever is on the way of requests, which
+)  # others follow in alphabetical order
+# A backlog: when it is gone. Schedulers: when new tasks start again. Components that requests pass through, which
 # writes are tried against: the outage. All others: how long a run takes.
 MAIN = (
     ("scaling.backlog", "scaling.backlog"),

@@ -1,4 +1,4 @@
-"""A run as metrics, in the text format of OpenMetrics: for whoever keeps what a night measured beside all else."""
+"""A run as metrics, in the text format of OpenMetrics, to be kept beside all other metrics."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def _requests(run: Mapping[str, str], history: History) -> Iterator[Sample]:
     for samples in series(history).values():
         for code, outcome in enumerate(OUTCOMES):
             labels = {"target": samples.target, "connection": samples.conn, "method": samples.method}
+            labels |= {"vantage": samples.vantage} if samples.vantage else {}
             yield {**run, **labels, "outcome": outcome}, float((samples.outcome == code).sum())
 
 

@@ -1,4 +1,4 @@
-"""The fault and what the judge found: steps of the fault, phases of the recovery, and what was not passed."""
+"""The fault and what the judge found: steps of the fault, phases of the recovery, and checks that did not pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JUDGED = {Verdict.PASS: Look(GREEN), Verdict.INVALID: Look(AMBER, over=1), Verdi
 
 
 def band(history: History, outcome: Outcome) -> Band:
-    """Windows of checks that were not passed are shown here too, so that what they speak of can be found."""
+    """Windows of checks that did not pass are shown here too, so that readers can find what they are about."""
     phases = [c for c in outcome.checks if c.name.startswith(PHASES) and c.windows and c.measure is not None]
     broken = [c for c in outcome.checks if c.verdict is not Verdict.PASS and c.windows and c not in phases]
     lanes = [*_fault(history), *_address(history), *map(_phase, phases), *map(_broken, broken)]
@@ -34,7 +34,7 @@ def _fault(history: History) -> list[Lane]:
 
 
 def _address(history: History) -> list[Lane]:
-    """Where the load balancer's address moved from node to node: who had a connection lost it."""
+    """When the load balancer's address moved from node to node: every open connection was lost."""
     said = [event for event in history.events if event.source == "endpoint" and event.what == "announced"]
     if len(said) < 2:
         return []

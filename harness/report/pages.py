@@ -49,7 +49,7 @@ def date(wall: str) -> str:
 
 
 def short(name: str) -> str:
-    """A measure by the part of its name that differs beside others."""
+    """A measure by the part of its name that differs from others."""
     return name.removeprefix("availability.").removeprefix("recovery.").replace(".", " ").replace("_", " ")
 
 

@@ -1,6 +1,6 @@
-"""The runs that nobody asked for, a row for each DAG: when each was due, how long it waited, and what is missing.
+"""Scheduled runs, a row for each DAG: when each was due, how long it waited, and what is missing.
 
-What is due and what came for it is worked out as the checks do; what is missing, or wrong, is what they say.
+What was due and what came for it is worked out as in the checks; what is missing or wrong is what they say.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Came:
 
 @dataclass(frozen=True)
 class Scene:
-    """`told` is what checks say that were not passed, by what they call a run or a tick."""
+    """`told` is what checks that did not pass say, by their name for a run or a tick."""
 
     clock: Clock | None
     told: Told
@@ -83,7 +83,7 @@ class Scene:
 
 
 def band(history: History, outcome: Outcome) -> Band:
-    """Without Airflow's clock nothing is known of when runs were due, so what the ledger shows is drawn alone."""
+    """Without Airflow's clock nobody knows when runs were due, so only what the ledger shows is drawn."""
     try:
         (clock, unclear), every = clock_of(history), listings(history)
     except HistoryError as cause:
@@ -138,7 +138,7 @@ def _shown(scene: Scene, listing: Listing, tick: Tick) -> bool:
 
 
 def _came(scene: Scene, listing: Listing, run: Made, tick: Tick | None, why: str) -> Came | None:
-    """None where nothing says when it was. What has no tick waits from when it was made."""
+    """None if nothing says when it was. What has no tick waits from when it was made."""
     marks, asset = scene.marks.get(run.key, ()), listing.schedule.kind == "asset"
     began = min((mark.t for mark in marks if mark.mark == "start"), default=None)
     ended = max((mark.t for mark in marks if mark.mark == "end"), default=None)
@@ -189,7 +189,7 @@ def _lines(against: list[tuple[Check, str]]) -> list[str]:
 
 
 def _runs(came: list[Came], most: int) -> tuple[list[Bar], list[Point]]:
-    """Runs that overlap lie below each other; of very many, those nearest to each other are one bar."""
+    """Overlapping runs are drawn below each other; if there are very many, the nearest neighbours share one bar."""
     places = rows([(one.start, one.end) for one in came], MOST_ROWS)
     bars: list[Bar] = []
     for row in sorted(set(places)):

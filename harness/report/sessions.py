@@ -1,18 +1,18 @@
-"""The runs of one sitting: those that began one soon after the other."""
+"""The runs of one session: those that began soon after one another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-APART = timedelta(hours=2)  # the longest run takes one, and a stack that is made anew before it a quarter
+APART = timedelta(hours=2)  # the longest run takes one, and a stack that is rebuilt before it a quarter
 LONGEST = timedelta(days=1)  # of machines that never rest
 
 
 def newest(walls: Sequence[str]) -> list[int]:
-    """The places of the runs of the newest session, the newest first, by when they began in RFC 3339.
+    """The places of the runs of the newest session, newest first, by when they began in RFC 3339.
 
-    What began at no time that can be read is in none.
+    A run whose start cannot be read is in none.
     """
     known = [(t, place) for place, wall in enumerate(walls) if (t := _moment(wall)) is not None]
     found: list[tuple[datetime, int]] = []

@@ -1,4 +1,4 @@
-"""Availability, a strip for each series: when it was asked, and every stretch in which it did not answer well."""
+"""Availability, a strip for each series: when it was probed, and every stretch in which it did not answer well."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.report.thin import groups
 from harness.samples import Column
 
 MOST = 1500  # bad stretches of all strips together, and as many without a gap
-LONGEST = 40  # of those that had to become one with others, so many are drawn as they were
+LONGEST = 40  # of those that had to be merged with others, this many are also drawn as they were
 LONGEST_ERROR = 80  # characters
 GAP_FACTOR = 2.5
 ANSWERED = Look(GREEN, 0.36)
@@ -26,7 +26,7 @@ KEY = (("answered", ANSWERED), ("error or timeout", BAD), ("mixed", MIXED))
 class Stretch:
     """From the due time of the first bad sample to that of the next good one, or of the last bad one of all.
 
-    Where stretches had to become one, `bad` of its `requests` were bad; else they all were.
+    If stretches had to be merged, `bad` of its `requests` were bad; otherwise all were.
     `first` is the place of the first sample.
     """
 
@@ -61,9 +61,9 @@ def sign(samples: Column) -> str:
 
 
 def bad_stretches(samples: Column, most: int) -> list[Stretch]:
-    """Every bad sample is in one of them. With more than `most`, those nearest to each other become one.
+    """Every bad sample is in one of them. With more than `most`, the nearest neighbours are merged.
 
-    The longest are then there by themselves too, so that an outage shows as such amid errors.
+    The longest are then drawn separately too, so that an outage is recognizable amid errors.
     """
     edges = np.flatnonzero(np.diff(np.concatenate(([False], samples.bad, [False])).astype(np.int8)))
     first, after = edges[0::2], edges[1::2]

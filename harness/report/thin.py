@@ -1,4 +1,4 @@
-"""Fewer things to draw, and none of them left out: neighbours become one, the nearest first."""
+"""Fewer things to draw, with none left out: neighbours are merged, the nearest first."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ CAUGHT_UP = "schedule.caught_up"
 
 
 def tiles(outcome: Outcome, own: frozenset[str]) -> list[Check]:
-    """The measure that runs of the experiment are told apart by, then those that it has bounds of its own for.
+    """The measure that runs of the experiment are told apart by, then those for which it has its own bounds.
 
-    Whoever knows none shows outages and recovery. What was not passed comes first; counts, most of them zeros, last.
-    Where nothing of this explains the verdict, one of the checks that decided it is here too.
+    Without any, outages and recovery are shown. Checks that did not pass come first; counts, mostly zeros, last.
+    If none of these explains the verdict, one of the checks that decided it is added.
     """
     wanted = own or {c.name for c in outcome.checks if c.name.endswith(".outage") or c.name.startswith("recovery.")}
     first = main({check.name for check in outcome.checks})

@@ -1,6 +1,6 @@
 """The picture of a run: everything that was seen, on one axis of time.
 
-It is plotly's data and layout; the page adds what depends on the width and the colours of the screen.
+Plotly's data and layout; the page adds whatever depends on the width and the colours of the screen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATENCY = Band("Latency by series, ms")
 
 
 def draw_run(history: History, outcome: Outcome) -> Drawing:
-    """Data and layout of one figure. Above the latency of requests stands what was judged, below it what ran."""
+    """Data and layout of one figure. What was judged is above the latency of requests, what ran is below it."""
     parts = (milestones.band(history, outcome), strips.band(history), schedules.band(history, outcome))
     above = [b for b in parts if b.lanes]
     every = (heartbeats, attempts, pods, machine)
@@ -96,7 +96,7 @@ def _phases(history: History) -> list[Drawing]:
 
 
 def _phase_names(history: History) -> list[Drawing]:
-    """One that would stand on the one before it is left out, as where half an hour holds a phase of no length."""
+    """A label that would overlap the previous one is left out, such as that of a very short phase in a long run."""
     named: list[Drawing] = []
     room = NAME_SHARE * history.last_t
     before = -room

@@ -1,6 +1,6 @@
 """A run as a trace, OTLP in JSON: its phases, faults, DAG runs with the attempts of their tasks, outages and recovery.
 
-Of what others say, names alone are taken: no error, answer or evidence, which could hold what is not to be handed on.
+Of foreign texts it contains only names: no error, answer or evidence, which might hold something confidential.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _step(step: Fault) -> str:
 
 
 def _dag_runs(history: History) -> Iterator[Span]:
-    """Those that were asked for, from trigger to end; and those that came by themselves, as far as their tasks tell."""
+    """Triggered runs, from trigger to end; and scheduled ones, as far as their tasks tell."""
     asked = grouped((op for op in history.ops if op.f in ("trigger", "run")), lambda op: str(op.value.get("dag_run")))
     tried = grouped(history.marks, lambda mark: mark.dag_run)
     for name in dict.fromkeys((*asked, *tried)):

@@ -1,8 +1,9 @@
-"""How the standing stack is reached: the address behind which the load balancer is, and the login made at install."""
+"""How to reach the standing stack: the load balancer's address, and the login made at install."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,12 +13,13 @@ import psutil
 from harness.airflow import Airflow
 from harness.errors import UsageError
 from harness.kube import Kube
+from harness.ledger import Ledger
 from harness.settings import Settings
+from harness.target import INGRESS_NAMESPACE, SECRET, Kept, Target
 
-INGRESS_NAMESPACE = "ingress"
 INGRESS_SERVICE = "ingress"
-SECRET = "airflow-secrets"  # noqa: S105
 USER = "admin"
+__all__ = ["INGRESS_NAMESPACE", "INGRESS_SERVICE", "SECRET", "Access", "open_access"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,22 @@ class Access:
 
     base_url: str
     password: str = field(repr=False)
+    ledger: Ledger
     loopback_url: str | None = None
+    user: str = USER
 
     def url(self, entry: Literal["main", "loopback"]) -> str | None:
         """Where requests to this entry go, if there is one."""
         return self.base_url if entry == "main" else self.loopback_url
 
+    @property
+    def login(self) -> tuple[str, str]:
+        """User and password."""
+        return self.user, self.password
+
     def airflow(self, timeout: float) -> Airflow:
         """A door of one's own, not logged in yet."""
-        return Airflow(self.base_url, USER, self.password, timeout)
+        return Airflow(self.base_url, self.user, self.password, timeout)
 
     def token(self) -> str:
         """A token of our user, good for a day."""
@@ -49,14 +58,39 @@ class Access:
 
 
 def open_access(settings: Settings, kube: Kube) -> Access:
-    """Raises `UsageError` where the stack has no address or no login yet."""
+    """Raises `UsageError` where the stack has no address or no login yet, or the target's file names none."""
+    if settings.target:
+        return _given(settings.target, kube)
     address = kube.load_balancer(INGRESS_NAMESPACE, INGRESS_SERVICE)
-    password = kube.secret(settings.namespace, SECRET).get("admin-password")
+    known = kube.secret(settings.namespace, SECRET)
+    password = known.get("admin-password")
     if address is None or password is None:
         raise UsageError("the stack is not up: its load balancer has no address, or its login is gone; run harness up")
     direct = not kube.ours or on_local_network(address)
     loopback = f"http://127.0.0.1:{settings.http_port}"
-    return Access(f"http://{address}" if direct else loopback, password, loopback if kube.ours else None)
+    ledger = Ledger(settings.ledger_port, known.get("ledger-password", ""))
+    return Access(f"http://{address}" if direct else loopback, password, ledger, loopback if kube.ours else None)
+
+
+def _given(target: Target, kube: Kube) -> Access:
+    """As the target's file says. Passwords are read where they are kept."""
+    login, there = target.login, target.ledger
+    if not target.url or login is None or there is None:
+        raise UsageError(f"the target {target.name} says too little to be asked: {'; '.join(target.lacks())}")
+    password = _read(target, there, kube, "the ledger's password") if there.named else ""
+    ledger = Ledger(there.port, password, there.host)
+    return Access(target.url, _read(target, login, kube, "the login"), ledger, user=login.user)
+
+
+def _read(target: Target, kept: Kept, kube: Kube, what: str) -> str:
+    if kept.env:
+        password, place = os.environ.get(kept.env), f"the environment variable {kept.env}"
+    else:
+        password = kube.secret(target.namespace, kept.secret or "").get(kept.key)
+        place = f"the Secret {target.namespace}/{kept.secret}, key {kept.key}"
+    if not password:
+        raise UsageError(f"{what} of the target {target.name} is not there: {place}")
+    return password
 
 
 def on_local_network(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""KEDA, which adds workers and takes them away: it comes with a stack that asks for it, and goes with the next.
+"""KEDA, which adds and removes workers: installed for a stack that asks for it, removed for the next that does not.
 
 Its manifests are those that its module publishes, without the admission webhook.
 """
@@ -31,7 +31,7 @@ def wanted(manifests: str) -> bool:
 
 
 def ensure(settings: Settings, say: Say) -> None:
-    """Come to its images, apply it, and wait until it answers: what asks for it is refused before that."""
+    """Get its images, apply it, and wait until it answers: until then, manifests that need it are refused."""
     table = recipes.load()
     images.ensure_addon(settings, table, tuple(IMAGES.values()), [control_plane(settings)], say)
     manifests = _manifests(settings, table)
@@ -44,7 +44,7 @@ def ensure(settings: Settings, say: Say) -> None:
 
 
 def remove(settings: Settings) -> None:
-    """Take it off, where it is: first what it must clean up after, then itself."""
+    """Remove it if it is there: first what it must clean up after, then itself."""
     if not kubectl(settings, "get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name").strip():
         return
     gone = ("--ignore-not-found", "--wait=true", f"--timeout={GONE_SECONDS}s")
@@ -60,7 +60,7 @@ def _manifests(settings: Settings, table: Table) -> str:
 
 
 def fitted(manifest: dict[str, Any], table: Table) -> dict[str, Any]:
-    """Of our images, on the node that is never broken, and without looking for the webhook that is left out."""
+    """With our images, on the node that is never broken, and without looking for the webhook that is left out."""
     if manifest["kind"] != "Deployment":
         return manifest
     name, spec = manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]

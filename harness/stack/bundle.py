@@ -1,4 +1,4 @@
-"""The node image that carries all other images, so that no node has to load them one by one after every start."""
+"""The node image that carries all other images, so that no node has to load them one by one after each start."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ def load(container: str, images: dict[str, str]) -> None:
         _import(container, absent, unpack=True)
 
 
+def forget_others(container: str, reference: str) -> None:
+    """Remove from a running node what bears the name of this image and another tag; a pod that runs it runs on."""
+    name = _canonical(reference).rpartition(":")[0]
+    there = run(["docker", "exec", container, *CTR, "images", "list", "--quiet"], timeout=60).split()
+    old = [one for one in there if one.startswith(f"{name}:") and one != _canonical(reference)]
+    if old:
+        run(["docker", "exec", container, *CTR, "images", "remove", *old], timeout=60)
+
+
 def _make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> None:
     """The container is removed whatever happens, and the result is named last: an interruption leaves no half image."""
     name = f"airflow-chaos-bundle-{uuid.uuid4().hex[:8]}"
@@ -78,7 +87,8 @@ def _import(name: str, images: dict[str, str], *, unpack: bool) -> None:
         raise CommandFailed(f"the images could not be put into the node image: {said}", loaded.returncode, said)
     for published, local in images.items():
         stored = _canonical(local.split("@")[0])
-        run(["docker", "exec", name, *CTR, "images", "tag", "--force", stored, _canonical(published)], timeout=60)
+        if stored != _canonical(published):
+            run(["docker", "exec", name, *CTR, "images", "tag", "--force", stored, _canonical(published)], timeout=60)
 
 
 def _script(name: str) -> str:

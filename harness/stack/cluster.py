@@ -26,14 +26,14 @@ State = Literal["absent", "healthy", "broken", "foreign"]
 
 @dataclass(frozen=True)
 class Cluster:
-    """What stands under our cluster's name."""
+    """What exists under our cluster's name."""
 
     state: State
     detail: str
 
 
 def look(settings: Settings, kind: str, image: str) -> Cluster:
-    """See what stands; changes nothing. Ours is a cluster whose every node runs an image that we made."""
+    """See what is there; changes nothing. A cluster is ours if every node runs an image that we made."""
     nodes = containers(settings)
     if not nodes:
         return Cluster("absent", "no node container bears its name")
@@ -45,7 +45,7 @@ def look(settings: Settings, kind: str, image: str) -> Cluster:
 
 
 def _what_is_broken(settings: Settings, kind: str, wanted: dict[str, Any], nodes: list[tuple[str, str, str]]) -> str:
-    """Why a cluster of ours cannot be used as it stands; empty where it can."""
+    """Why a cluster of ours cannot be used as it is; empty if it can."""
     if len(nodes) != len(wanted["nodes"]):
         return f"{len(nodes)} of {len(wanted['nodes'])} nodes exist"
     stopped = sorted(name for name, _, state in nodes if state != "running")
@@ -62,13 +62,13 @@ def _what_is_broken(settings: Settings, kind: str, wanted: dict[str, Any], nodes
 
 
 def ensure(settings: Settings, kind: str, image: str) -> None:
-    """Come to a healthy cluster. Raises `UsageError` where the name or a port is somebody else's."""
+    """Get a healthy cluster. Raises `UsageError` if the name or a port is somebody else's."""
     found = look(settings, kind, image)
     if found.state == "healthy":
         return
     if found.state == "foreign":
         raise UsageError(
-            f"a kind cluster named {settings.cluster} stands and is not ours ({found.detail}); "
+            f"a kind cluster named {settings.cluster} already exists and is not ours ({found.detail}); "
             "set AIRFLOW_CHAOS_CLUSTER to another name"
         )
     if found.state == "broken":
@@ -90,12 +90,12 @@ def ensure(settings: Settings, kind: str, image: str) -> None:
 
 
 def delete(settings: Settings, kind: str) -> bool:
-    """Remove the cluster, where it is ours; False where there is none."""
+    """Remove the cluster if it is ours; False if there is none."""
     nodes = containers(settings)
     if not nodes:
         return False
     if any(not used.startswith(OURS) for _, used, _ in nodes):
-        raise UsageError(f"the kind cluster {settings.cluster} is not ours, so it is left as it is")
+        raise UsageError(f"the kind cluster {settings.cluster} is not ours, so it is left alone")
     command = [kind, "delete", "cluster", "--name", settings.cluster, "--kubeconfig", str(settings.kubeconfig)]
     run(command, timeout=120)
     settings.kubeconfig.unlink(missing_ok=True)

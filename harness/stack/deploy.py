@@ -18,7 +18,7 @@ import yaml
 from harness.errors import CommandFailed, StackError, UsageError
 from harness.kube import DATA_LABEL, STACK_LABEL, TASK_PODS, Kube
 from harness.process import run
-from harness.settings import ROOT, Settings
+from harness.settings import PLANTED_ON, ROOT, Settings
 from harness.stack import autoscaler, cluster, gobuild, images, recipes
 from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, USER
 from harness.stack.kubectl import apply, kubectl, kustomize
@@ -27,8 +27,10 @@ from harness.wait import until
 READY_SECONDS = 600
 REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
+UNTIL_GONE = ("--wait=true", f"--timeout={REMOVE_SECONDS}s")
 # What overlays differ in.
-WORKLOADS = "deployments,statefulsets,jobs"
+OWNERS = "deployments,statefulsets"
+WORKLOADS = f"{OWNERS},jobs"
 OTHERS = "poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
 FOLDERS = {"stack": "overlays", "mutant": "mutants"}
 RANDOM_BYTES = {
@@ -38,11 +40,13 @@ RANDOM_BYTES = {
     "postgres-password": 24,
     "postgres-superuser-password": 24,
     "postgres-replication-password": 24,
+    "ledger-password": 24,
 }
 # A pooler that is gone without a word is missed after some 10 s; by itself, the kernel tries for a quarter of an hour.
 KEEPALIVE = "connect_timeout=5&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000"
 POOL_SIZE = 20
 SPEAKER_CPU = "100m"
+LEDGER_SECRET = "ledger"  # noqa: S105
 Say = Callable[[str], None]
 
 
@@ -55,13 +59,16 @@ def ensure(settings: Settings, say: Say) -> None:
     if scales:
         autoscaler.ensure(settings, say)
     _ensure_images(settings, manifests, say)
+    kube = Kube(settings)
+    if another := _another(kube, settings):
+        say(f"ending the stack {another}")
+        _end(settings)
     say("applying the manifests")
     apply(settings, manifests)
-    switched = _remove_others(settings)
+    _remove_others(settings)
     if not scales:
         autoscaler.remove(settings)
     say("waiting for every component to be Ready")
-    kube = Kube(settings)
     until(
         lambda: _short(kube, settings),
         lambda short: not short,
@@ -69,8 +76,6 @@ def ensure(settings: Settings, say: Say) -> None:
         timeout=READY_SECONDS,
         every=2,
     )
-    if switched:
-        _hurry(kube, settings)
     # Last, for MetalLB's webhook is the last to answer, and every attempt before that costs the others time.
     say("giving the load balancer its address")
     _ensure_pool(settings)
@@ -131,32 +136,41 @@ def _folder(kind: str, name: str) -> Path:
     return folder
 
 
-def _remove_others(settings: Settings) -> bool:
-    """Delete what belongs to another stack, the pods of tasks that nobody is there for any more, and those that failed;
-    returns whether another stack had workloads of its own.
+def _another(kube: Kube, settings: Settings) -> str | None:
+    """The stack that stands in the place of this one; one with a defect planted on it is the same stack."""
+    standing = kube.stack(settings.namespace)
+    return standing if standing and standing.partition(PLANTED_ON)[0] != settings.overlay else None
 
-    Its pods get little grace: a worker that is asked to end waits for its broker, which goes with it. The rest comes
-    after them: Patroni keeps its state in the Endpoints of Services, and makes anew what goes before itself.
+
+def _end(settings: Settings) -> None:
+    """Delete every workload of the standing stack, and its pods with little grace.
+
+    A roll would keep its pods until those of the next are Ready. They hold the processors that the next one's database
+    is to get, and a worker that is asked to end waits for a broker that goes with it.
     """
-    where = f"--namespace={settings.namespace}"
-    of_others = (where, f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.deployment}")
-    until_gone = ("--wait=true", f"--timeout={REMOVE_SECONDS}s")
-    owners = kubectl(settings, "get", "deployments,statefulsets", *of_others, "--output=name").split()
-    kubectl(settings, "delete", WORKLOADS, *of_others, *until_gone, timeout=PATIENCE)
+    everything = (f"--namespace={settings.namespace}", f"--selector={STACK_LABEL}")
+    _delete_workloads(settings, everything)
+
+
+def _delete_workloads(settings: Settings, which: tuple[str, ...]) -> None:
+    owners = kubectl(settings, "get", OWNERS, *which, "--output=name").split()
+    kubectl(settings, "delete", WORKLOADS, *which, *UNTIL_GONE, timeout=PATIENCE)
     gone = [f"component in ({','.join(name.split('/')[-1] for name in owners)})"] if owners else []
     for selector in gone if settings.stack == "kubernetes" else [*gone, TASK_PODS]:
-        quickly = (f"--selector={selector}", "--grace-period=5", *until_gone)
-        kubectl(settings, "delete", "pods", where, *quickly, timeout=PATIENCE)
-    kubectl(settings, "delete", OTHERS, *of_others, *until_gone, timeout=PATIENCE)
+        quickly = (f"--namespace={settings.namespace}", f"--selector={selector}", "--grace-period=5", *UNTIL_GONE)
+        kubectl(settings, "delete", "pods", *quickly, timeout=PATIENCE)
+
+
+def _remove_others(settings: Settings) -> None:
+    """Delete what belongs to another stack, the pods of tasks that nobody is there for any more, and those that failed.
+
+    Services and the like go last: Patroni keeps its state in the Endpoints of Services, and makes them again while it
+    lives.
+    """
+    of_others = (f"--namespace={settings.namespace}", f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.deployment}")
+    _delete_workloads(settings, of_others)
+    kubectl(settings, "delete", OTHERS, *of_others, *UNTIL_GONE, timeout=PATIENCE)
     Kube(settings).change.delete_failed(settings.namespace)
-    return bool(owners)
-
-
-def _hurry(kube: Kube, settings: Settings) -> None:
-    """Give no more grace to what is on its way out: a worker that both stacks have waits for the other's broker."""
-    for pod in kube.pods(settings.namespace):
-        if pod.deleting:
-            kube.delete_pod(pod, grace_seconds=5)
 
 
 def _metallb(settings: Settings) -> str:
@@ -185,15 +199,15 @@ def _ensure_secret(settings: Settings) -> None:
     made = make_secrets(kept)
     if made == kept:
         return
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": settings.namespace}}
-    kubectl(settings, "apply", "--server-side", "--filename=-", stdin=json.dumps(namespace))
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": SECRET, "namespace": settings.namespace},
-        "stringData": made,
-    }
-    apply(settings, json.dumps(secret))
+    ledger = {"redis.conf": f"requirepass {made['ledger-password']}\n"}
+    for namespace, name, data in (
+        (settings.ledger_namespace, LEDGER_SECRET, ledger),
+        (settings.namespace, SECRET, made),  # last, for it says that all was made
+    ):
+        about = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        kubectl(settings, "apply", "--server-side", "--filename=-", stdin=json.dumps(about))
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
+        apply(settings, json.dumps({**secret, "stringData": data}))
 
 
 def make_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
@@ -209,6 +223,7 @@ def make_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, st
         "pooled-sql-alchemy-conn": f"postgresql+psycopg2://{pooled}",
         "pooled-sql-alchemy-conn-async": f"postgresql+psycopg://{pooled}",
         "pooled-celery-result-backend": f"db+postgresql+psycopg2://{pooled}",
+        "ledger-url": f"redis://:{made['ledger-password']}@ledger.airflow-chaos-ledger:6379/0",
         "pgbouncer-users.txt": f'"airflow" "{made["postgres-password"]}"\n',
     }
 

@@ -1,7 +1,7 @@
-"""The Docker engine: use the one that runs, else start the one that is installed, else install Debian's.
+"""The Docker engine: use a running one, else start an installed one, else install Debian's.
 
 Debian 12's own engine cannot start privileged containers where CAP_SYS_RESOURCE is missing, so the programs come from
-Debian 13's packages. They are unpacked below our cache rather than installed: dpkg's state stays whole, and what the
+Debian 13's packages. They are unpacked into our cache rather than installed: dpkg's state stays clean, and what the
 machine had on PATH stays as it was. `runc` and `iptables` need the machine's own C library, so apt installs those.
 """
 
@@ -51,14 +51,14 @@ def look(settings: Settings) -> Engine:
 
 
 def use(settings: Settings) -> None:
-    """Put our unpacked programs in front of PATH, where there are any: kind calls `docker` by its name."""
+    """Put our unpacked programs in front of PATH, if there are any: kind calls `docker` by its name."""
     ours = [str(_root(settings) / "usr" / d) for d in ("bin", "sbin") if (_root(settings) / "usr" / d).is_dir()]
     path = os.environ.get("PATH", "").split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([*(d for d in ours if d not in path), *path])
 
 
 def answers() -> bool:
-    """Whether an engine answers. Not by `docker info`, which ends with 0 where nobody does."""
+    """Whether an engine answers. Not by `docker info`, which ends with 0 if nobody does."""
     try:
         return bool(run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20).strip())
     except CommandFailed:
@@ -66,7 +66,7 @@ def answers() -> bool:
 
 
 def ensure(settings: Settings) -> None:
-    """Come to a running engine. Raises `UsageError` on a machine where that is the user's to do."""
+    """Get a running engine. Raises `UsageError` on a machine where only the user can do that."""
     engine = look(settings)
     if engine.running:
         return
@@ -90,7 +90,7 @@ def _start(settings: Settings) -> None:
     log = settings.cache / "dockerd.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as out:
-        # It outlives us on purpose: images and the cluster stand in it.
+        # It outlives us on purpose: it holds the images and the cluster.
         subprocess.Popen(
             ["dockerd"], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -119,7 +119,7 @@ def apt_install(packages: tuple[str, ...]) -> None:
 
 
 def _download(packages: tuple[str, ...], into: Path) -> list[Path]:
-    """Fetch packages of another suite through the machine's own mirrors, with package lists of their own."""
+    """Fetch packages of another suite through the machine's own mirrors, with separate package lists."""
     lists = into / "lists"
     (lists / "partial").mkdir(parents=True)
     sources = into / "engine.sources"
@@ -189,5 +189,5 @@ def _release() -> dict[str, str]:
 
 
 def unattended() -> bool:
-    """Whether nobody is there to ask: CI says so itself."""
+    """Whether there is nobody to ask: CI says so itself."""
     return os.environ.get("CI", "").lower() in ("1", "true", "yes")

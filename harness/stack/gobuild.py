@@ -1,7 +1,7 @@
-"""Compile the Go programs of a row of the table, and take out the files that its modules publish.
+"""Compile the Go programs of a row of the table, and extract the files that its modules publish.
 
-Results stand in `<cache>/programs/<name>-<key>/{bin,files}/`, made under another name and renamed when whole. The
-compiler's and modules' caches are shared between rows, kept until all rows stand, and dropped then: they are large.
+Results go to `<cache>/programs/<name>-<key>/{bin,files}/`, written under another name and renamed when complete. Rows
+share the compiler's and the modules' caches, which are large and are dropped once all rows are built.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import CommandFailed, UsageError
@@ -35,7 +36,7 @@ def stands(settings: Settings, table: Table, name: str) -> bool:
 
 
 def build(settings: Settings, table: Table, name: str) -> Path:
-    """Compile one row where it does not stand yet; older results of the same row are removed."""
+    """Compile one row if it is not there yet; older results of the same row are removed."""
     result = folder(settings, table, name)
     if result.is_dir():
         return result
@@ -73,7 +74,7 @@ def published(settings: Settings, table: Table, name: str) -> Path:
 def drop_caches(settings: Settings) -> None:
     """Remove what the compiler kept; module caches are written read-only, hence the change of mode."""
     work = settings.cache / "go"
-    if work.exists():
+    with suppress(OSError):  # another command may be filling it; what is left goes the next time
         for path in work.rglob("*"):
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o755)
@@ -120,7 +121,7 @@ def _toolchain(settings: Settings) -> Path:
     command = [uv(), "sync", "--frozen", "--only-group", "go", "--no-install-project"]
     run(command, timeout=600, cwd=ROOT, env={"UV_PROJECT_ENVIRONMENT": str(place)})
     if not _new_enough(str(place / "bin" / "go")):
-        raise UsageError(f"no Go {GO[0]}.{GO[1]} or newer could be found or installed; install Go and try again")
+        raise UsageError(f"Go {GO[0]}.{GO[1]} or newer could not be found or installed; install it and try again")
     return place / "bin"
 
 

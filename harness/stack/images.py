@@ -1,23 +1,25 @@
 """Images: pulled where a registry answers, built from packages where none does; and the node image that carries them.
 
 What is built here is named `airflow-chaos/<name>:<key>` in the engine, so it never takes a published name there. Only
-inside the nodes does each image bear its published reference, which the manifests use.
+inside the nodes does each image have its published reference, which the manifests use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
+from shutil import copyfile, which
+from tempfile import TemporaryDirectory
 
 from harness import process
 from harness.errors import CommandFailed, UsageError
 from harness.process import run
 from harness.settings import Settings
 from harness.stack import bundle, engine, gobuild
-from harness.stack.recipes import FOLDER, PREFIX, Table
+from harness.stack.recipes import FOLDER, PREFIX, Image, Table, taken_in
 from harness.stack.rootfs import ensure_base
 
 PULL_SECONDS = 900
@@ -27,7 +29,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """How this machine comes to its images: `how` is pull or build; `missing` are names still to be had."""
+    """How this machine gets its images: `how` is pull or build; `missing` are those it does not have yet."""
 
     how: str
     missing: tuple[str, ...]
@@ -35,7 +37,7 @@ class Plan:
 
 
 def plan(settings: Settings, table: Table) -> Plan:
-    """What `ensure` would do; changes nothing. In mode auto what already stands decides, then whether a pull works."""
+    """What `ensure` would do; changes nothing. Mode auto goes by what is there, then by whether a pull works."""
     how: str = settings.images
     if how == "auto":
         how = "build" if _present(bundle.reference(table, _carried(table, "build"), "build")) else _reachable(table)
@@ -45,7 +47,7 @@ def plan(settings: Settings, table: Table) -> Plan:
 
 
 def ensure(settings: Settings, table: Table, say: Say) -> str:
-    """Come to the node image, with all other images in it, and return its reference."""
+    """Get the node image, with all other images in it, and return its reference."""
     todo = plan(settings, table)
     gobuild.build(settings, table, "kind")
     gobuild.build(settings, table, "metallb")
@@ -66,13 +68,26 @@ def addons_in(table: Table, manifests: str) -> tuple[str, ...]:
 
 
 def ensure_addon(settings: Settings, table: Table, names: Sequence[str], nodes: Sequence[str], say: Say) -> None:
-    """Come to images that the node image does not carry, and put them into these nodes of the cluster."""
+    """Get images that the node image does not carry, and put them into these nodes of the cluster."""
     how = plan(settings, table).how
     for name in names:
         _come_to(settings, table, name, how, say)
     local = {table.images[name].published: _local(table, name, how) for name in names}
     for node in nodes:
         bundle.load(node, local)
+
+
+def ensure_own(settings: Settings, table: Table, name: str, nodes: Sequence[str], say: Say) -> str:
+    """As `ensure_addon`, for one that only we have; returns its reference, which has its key. Those that it replaces
+    are removed from these nodes."""
+    how = plan(settings, table).how
+    _come_to(settings, table, name, how, say)
+    reference = _local(table, name, how)
+    for node in nodes:
+        say(f"putting {reference} onto {node}")
+        bundle.load(node, {reference: reference})
+        bundle.forget_others(node, reference)
+    return reference
 
 
 def _come_to(settings: Settings, table: Table, name: str, how: str, say: Say) -> None:
@@ -90,7 +105,7 @@ def _come_to(settings: Settings, table: Table, name: str, how: str, say: Say) ->
 
 
 def _prune(table: Table, node: str) -> None:
-    """Remove what newer recipes replaced. An image that a standing cluster runs on stays until that is replaced too."""
+    """Remove what newer recipes replaced. An image in use by a standing cluster stays until that is replaced too."""
     wanted = {node, f"{PREFIX}/base:{table.base_key()}", *(_local(table, n, "build") for n in table.images)}
     form = "{{.Repository}}:{{.Tag}}"
     for reference in run(["docker", "images", f"{PREFIX}/*", "--format", form], timeout=30).split():
@@ -103,11 +118,11 @@ def _prune(table: Table, node: str) -> None:
 
 def _build_all(settings: Settings, table: Table, say: Say) -> None:
     if which("apt-get") is None:
-        raise UsageError("images can be built from packages on Debian only; let them be pulled: --images=pull")
+        raise UsageError("images can be built from packages on Debian only; pull them: --images=pull")
     wanted = [n for n in _wanted(table, "build") if not _present(_local(table, n, "build"))]
     groups = list(dict.fromkeys(p for n in wanted for p in table.images[n].programs))
     plain = [n for n in wanted if not table.images[n].programs]
-    # Compiling keeps both cores busy but for the links; the packages of the other recipes download meanwhile.
+    # Compiling keeps both cores busy except while linking; the other recipes' packages download meanwhile.
     with ThreadPoolExecutor(max_workers=2) as lanes:
         compiled = lanes.submit(_compile, settings, table, groups, say)
         packed = lanes.submit(_build, settings, table, plain, say)
@@ -147,8 +162,22 @@ def _build_one(settings: Settings, table: Table, name: str, below: str) -> None:
     bundle_of_cas = Path("/etc/ssl/certs/ca-certificates.crt")
     if bundle_of_cas.exists():
         command += ["--secret", f"id=ca,src={bundle_of_cas}"]
-    command += ["--tag", _local(table, name, "build"), str(FOLDER / image.recipe)]
-    run(command, timeout=BUILD_SECONDS)
+    with _staged(settings, image) as suite:
+        command += ["--build-context", f"suite={suite}"] if image.sources else []
+        command += ["--tag", _local(table, name, "build"), str(FOLDER / image.recipe)]
+        run(command, timeout=BUILD_SECONDS)
+
+
+@contextmanager
+def _staged(settings: Settings, image: Image) -> Iterator[Path]:
+    """A folder with nothing in it but the sources that its recipe takes in."""
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=settings.cache) as folder:
+        for name, path in taken_in(image):
+            copy = Path(folder, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copyfile(path, copy)
+        yield Path(folder)
 
 
 def _pull_all(settings: Settings, table: Table, say: Say) -> None:

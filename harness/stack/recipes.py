@@ -1,7 +1,7 @@
 """The table of images and programs (`images/images.toml`), and the key that says whether one must be built again.
 
-A key is a hash over all that goes in: the recipe's files, its row, and the keys of what it is built from. So a second
-run builds nothing, and a change of one recipe builds that image alone.
+A key is a hash over all inputs: the recipe's files, its row, and the keys of what it is built from. So a second
+run builds nothing, and a changed recipe rebuilds only its own image.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.settings import ROOT
 
 FOLDER = ROOT / "images"
+SHIPPED = "shipped"  # in an installed package
 PREFIX = "airflow-chaos"  # of what is built here, and of what nobody else publishes
 
 
@@ -49,9 +50,10 @@ class Image(Strict):
     target: str = ""
     programs: tuple[str, ...] = ()
     node: bool = False
-    # Left out where they say nothing, else they would change every row's key.
+    # Left out if they say nothing, or they would change every row's key.
     addon: bool = Field(default=False, exclude_if=lambda addon: not addon)
     on: str = Field(default="", exclude_if=lambda on: not on)
+    sources: tuple[str, ...] = Field(default=(), exclude_if=lambda sources: not sources)
 
     @property
     def ours(self) -> bool:
@@ -102,7 +104,7 @@ class Table:
 
 
 def load(folder: Path = FOLDER) -> Table:
-    """Read the table. Raises `UsageError` with the file's name where it is not as it must be."""
+    """Read the table. Raises `UsageError` with the file's name if it is not valid."""
     try:
         rows = _File.model_validate(tomllib.loads((folder / "images.toml").read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError) as cause:
@@ -119,8 +121,28 @@ def load(folder: Path = FOLDER) -> Table:
             raise UsageError(f"images/images.toml: {name} is built on {image.on}, which no row before it has")
         below = keys[f"images/{image.on}"] if image.on else keys["base"]
         inputs = [below, *(keys[f"programs/{p}"] for p in image.programs)]
+        inputs += [_hash(name, path.read_bytes()) for name, path in taken_in(image, folder.parent)]
         keys[f"images/{name}"] = _hash(image.model_dump_json(), _files(folder / image.recipe, ("*",)), *inputs)
     return Table(rows.base, rows.programs, rows.images, keys)
+
+
+def taken_in(image: Image, root: Path = ROOT) -> list[tuple[str, Path]]:
+    """What a recipe takes in of this repository: each file, with its name below `root`. Raises `UsageError` where one
+    is not there."""
+    found = []
+    for name in image.sources:
+        place = _place(root, name)
+        if not place.exists():
+            raise UsageError(f"images/images.toml: {name} is to be taken into an image, and is not there")
+        paths = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+        found += [(name, place, path) for path in paths]
+    named = ((f"{name}/{path.relative_to(place)}" if path != place else name, path) for name, place, path in found)
+    return sorted((name, path) for name, path in named if not {"__pycache__", SHIPPED} & set(Path(name).parts))
+
+
+def _place(root: Path, name: str) -> Path:
+    """In an installed package the suite's files are in a folder of the package, and not beside it."""
+    return root.parent if root.name == SHIPPED and name == root.parent.name else root / name
 
 
 def _files(folder: Path, patterns: tuple[str, ...]) -> str:

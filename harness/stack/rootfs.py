@@ -1,4 +1,4 @@
-"""The Debian root file system under the recipes: made from packages, since no image can be taken for granted."""
+"""The Debian root file system under the recipes: built from packages, since no image can be taken for granted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAKE_SECONDS = 900
 
 
 def ensure_base(settings: Settings, table: Table, say: Callable[[str], None]) -> str:
-    """Make and import the root file system where it does not stand yet, and return its reference."""
+    """Build and import the root file system if it is not there yet, and return its reference."""
     reference = f"airflow-chaos/base:{table.base_key()}"
     try:
         run(["docker", "image", "inspect", reference], timeout=30)
@@ -25,7 +25,7 @@ def ensure_base(settings: Settings, table: Table, say: Callable[[str], None]) ->
     else:
         return reference
     if os.geteuid() != 0:
-        raise UsageError("a root file system can be made as root only; run as root, or use --images=pull")
+        raise UsageError("only root can build a root file system; run as root, or use --images=pull")
     say("making the Debian root file system")
     if which("mmdebstrap") is None:
         apt_install(("mmdebstrap",))

@@ -50,7 +50,7 @@ def _one_run(door: Airflow, say: Callable[[str], None]) -> None:
     run_id = f"steady-{time.time_ns()}"
     reply = door.trigger(DAGS[0], run_id)
     if not reply.made:
-        raise StackError(f"Airflow did not take a run of {DAGS[0]}: {reply.status} {reply.detail}")
+        raise StackError(f"Airflow did not accept a run of {DAGS[0]}: {reply.status} {reply.detail}")
 
     def state() -> str:
         return next((run.state for run in door.runs(DAGS[0], run_id)), "unknown")
@@ -62,7 +62,7 @@ def _one_run(door: Airflow, say: Callable[[str], None]) -> None:
 
 
 def wait_quiet(say: Callable[[str], None]) -> None:
-    """Wait until the start-up's own work is over: what is measured before that is the machine, not the stack."""
+    """Wait until the work of starting up is over: measurements before that are about the machine, not the stack."""
     psutil.cpu_percent()
     percent = until(
         psutil.cpu_percent,

@@ -1,4 +1,4 @@
-"""From nothing to steady state, in steps that can be run alone and again: each looks first and skips what is true."""
+"""From nothing to steady state, in steps that can be run alone and repeatedly: each skips what is already true."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Display(Protocol):
 
 
 def climb(settings: Settings, display: Display, only: str | None = None) -> float:
-    """Take every step in turn, or one alone, and return the seconds that it took.
+    """Do every step in turn, or one alone, and return the seconds that it took.
 
-    Raises `UsageError`, before the first, where no stack is called as the settings say.
+    Raises `UsageError`, before the first, if there is no stack of the name in the settings.
     """
     deploy.overlay_of(settings)
     began = time.monotonic()
@@ -63,7 +63,7 @@ def _look_machine(settings: Settings) -> Look:
 
 
 def refuse_small_machine(settings: Settings) -> None:
-    """Raises `UsageError` where disk or memory would not suffice for what is still to be done."""
+    """Raises `UsageError` if disk or memory would not suffice for the steps still to be done."""
     plan = images.plan(settings, recipes.load()) if engine.look(settings).running else None
     building = plan.how == "build" and plan.missing if plan else settings.images != "pull"
     machine.look(settings).refuse_if_too_small(machine.DISK_BUILD if building else machine.DISK_START)
@@ -80,7 +80,7 @@ def _look_images(settings: Settings) -> Look:
     plan = images.plan(settings, recipes.load())
     verb = "pulled" if plan.how == "pull" else "built from packages"
     if not plan.missing:
-        return Look(True, f"all stand, {verb}")
+        return Look(True, f"all there, {verb}")
     return Look(False, f"to be {verb}: {', '.join(plan.missing)}")
 
 
@@ -89,7 +89,7 @@ def _look_cluster(settings: Settings) -> Look:
         return Look(False, "known when an engine runs")
     table = recipes.load()
     found = cluster.look(settings, kind_program(settings), images.plan(settings, table).node)
-    action = {"absent": "it will be made", "healthy": "it will be used", "broken": "it will be replaced"}
+    action = {"absent": "it will be created", "healthy": "it will be used", "broken": "it will be replaced"}
     return Look(found.state == "healthy", f"{found.detail}: {action.get(found.state, 'it is not ours')}")
 
 

@@ -1,4 +1,4 @@
-"""Remove all that `up` made: the cluster with everything in it. Cached images and programs stay for the next start."""
+"""Remove everything that `up` made: the cluster and all in it. Cached images and programs stay for the next start."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The DAGs that run by themselves, set going for one run and stopped after it.
+"""The scheduled DAGs, started for one run and stopped after it.
 
-They owe runs from the window's start on, which their file reads in the ledger (`dags/chaos_scheduled.py`). So a window
-is opened in this order: nothing of the one before is left, the ledger says when this one starts, Airflow has read it,
-and only then is anything unpaused. Without catch-up, they would do without; with it, each day between would be owed.
+They owe runs from the window's start on, which their file reads from the ledger (`dags/chaos_scheduled.py`). So a
+window opens in this order: nothing of the previous one is left, the ledger says when this one starts, Airflow has read
+it, and only then is anything unpaused. DAGs without catch-up would not need this; the others would owe every day in
+between.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import redis
 
 from harness.airflow import Airflow, AirflowUnavailable
 from harness.errors import UsageError, WaitTimeout
+from harness.ledger import Ledger
 from harness.records import Schedule
-from harness.settings import Settings
 from harness.timetables import table
 from harness.wait import until
 
@@ -27,9 +28,10 @@ CLOCK_DAG = "chaos_noop"
 GRID_S = 20  # a delta without catch-up must begin at a multiple of itself, so it divides this
 SOON_S = 5
 LASTS = timedelta(hours=1)  # longer than any run; a harness that was killed leaves nothing that runs for ever
-# A file is written anew 30 s after it was last, at the earliest (min_serialized_dag_update_interval), then it is read.
+# A DAG is serialized again 30 s after the last time at the earliest (min_serialized_dag_update_interval).
 READ_WITHIN_S = 90.0
 ASK_AGAIN_S = 5.0
+CALL_S = 5.0
 
 
 def going(door: Airflow) -> list[str]:
@@ -38,22 +40,22 @@ def going(door: Airflow) -> list[str]:
 
 
 def close(door: Airflow) -> list[str]:
-    """Pause each that is not, and say which: what is under way ends by itself, and nothing follows it."""
+    """Pause each that is not paused, and say which: runs under way end by themselves, and none follows."""
     names = going(door)
     for name in names:
         door.pause(name)
     return names
 
 
-def open_for(settings: Settings, door: Airflow, names: Collection[str], run_id: str) -> dict[str, Schedule]:
+def open_for(ledger: Ledger, door: Airflow, names: Collection[str], run_id: str) -> dict[str, Schedule]:
     """Set these DAGs going, and say what each owes. Raises `UsageError` where they do not get so far."""
     try:
-        return _open(settings, door, names, run_id)
+        return _open(ledger, door, names, run_id)
     except (AirflowUnavailable, WaitTimeout) as cause:
         raise UsageError(f"the DAGs that run by themselves cannot be set going: {cause}") from cause
 
 
-def _open(settings: Settings, door: Airflow, names: Collection[str], run_id: str) -> dict[str, Schedule]:
+def _open(ledger: Ledger, door: Airflow, names: Collection[str], run_id: str) -> dict[str, Schedule]:
     close(door)
     missing = sorted(set(names) - {dag.dag_id for dag in door.dags()})
     if missing:
@@ -65,7 +67,7 @@ def _open(settings: Settings, door: Airflow, names: Collection[str], run_id: str
     for pool, slots in table().pools_of(names).items():
         door.pool(pool, slots)
     start = next_start(datetime.now(UTC))
-    _tell(settings, run_id, start)
+    _tell(ledger, run_id, start)
     until(
         lambda: _unread(door, names, start),
         lambda left: not left,
@@ -82,32 +84,32 @@ def next_start(now: datetime) -> datetime:
     return datetime.fromtimestamp(soon - soon % GRID_S + GRID_S, UTC)
 
 
-def put(settings: Settings, dag: str) -> None:
+def put(ledger: Ledger, dag: str) -> None:
     """Have the file define one DAG more, of this name, when it is read again; none for "". Raises `UsageError`."""
-    with _ledger(settings) as ledger:
-        said: str | bytes = ledger.get(KEY) or "{}"
-        ledger.set(KEY, json.dumps({**json.loads(said), "late": dag}))
+    with _talking_to(ledger) as keys:
+        said: str | bytes = keys.get(KEY) or "{}"
+        keys.set(KEY, json.dumps({**json.loads(said), "late": dag}))
 
 
-def _tell(settings: Settings, run_id: str, start: datetime) -> None:
+def _tell(ledger: Ledger, run_id: str, start: datetime) -> None:
     said = {"run": run_id, "start": start.isoformat(), "end": (start + LASTS).isoformat()}
-    with _ledger(settings) as ledger:
-        ledger.set(KEY, json.dumps(said))
+    with _talking_to(ledger) as keys:
+        keys.set(KEY, json.dumps(said))
 
 
 @contextmanager
-def _ledger(settings: Settings) -> Iterator[redis.Redis]:
-    ledger = redis.Redis(host="127.0.0.1", port=settings.ledger_port, socket_timeout=5, socket_connect_timeout=5)
+def _talking_to(ledger: Ledger) -> Iterator[redis.Redis]:
+    keys = ledger.connect(CALL_S)
     try:
-        yield ledger
+        yield keys
     except redis.RedisError as cause:
         raise UsageError(f"the stack is not up: no ledger ({cause}); run harness up") from cause
     finally:
-        ledger.close()
+        keys.close()
 
 
 def _unread(door: Airflow, names: Collection[str], start: datetime) -> list[str]:
-    """Those that do not begin then yet; their file, which is one for all, is asked to be read."""
+    """Those that do not begin then yet; requests that their one shared file be read again."""
     found = {name: door.details(name) for name in names}
     left = [name for name, dag in found.items() if not begins(dag.start_date, start)]
     if left:
@@ -120,8 +122,8 @@ def begins(start_date: str | None, start: datetime) -> bool:
 
 
 def _unpause(door: Airflow, owed: dict[str, Schedule], run_id: str) -> dict[str, Schedule]:
-    """By Airflow's own clock, as its answer to a trigger tells it. Each moment is rather told early than late, by no
-    more than that answer took: what was due in between is then owed, and comes."""
+    """By Airflow's own clock, as its answer to a trigger tells it. Each moment is early rather than late, by no more
+    than that answer took: whatever was due in between is then owed, and comes."""
     made_at = door.trigger(CLOCK_DAG, f"{run_id}-unpausing").made_at
     if not made_at:
         raise UsageError(f"Airflow does not say when it made a run of {CLOCK_DAG}, so its clock is not known")

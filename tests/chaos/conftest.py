@@ -1,12 +1,11 @@
-"""The marks that experiments bear."""
+"""The marks that experiments bear, whatever this call asks for."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.chaos.selection import cases
+from harness.testing.plugin import register_marks
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name in sorted({name for case in cases() for name in case.marks} - {"chaos", "smoke"}):
-        config.addinivalue_line("markers", f"{name}: experiments on or of it")
+    register_marks(config)

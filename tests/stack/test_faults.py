@@ -1,4 +1,4 @@
-"""Faults that do not end by themselves: what they leave is found by looking at the cluster, and put right."""
+"""Faults that do not end by themselves: what they leave is found by looking at the cluster, and repaired."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ def test_a_stack_at_rest_has_no_leftovers(kube: Kube, settings: Settings) -> Non
 
 def test_a_pod_that_hangs_is_found_and_goes_on(kube: Kube, settings: Settings) -> None:
     pod = one(kube, settings, "dag-processor")
-    hit = nodes.stop(containers_by_node([pod]))
+    hit = nodes.stop(kube.hands, containers_by_node([pod]))
     processes = tuple(p for some in hit.values() for p in some)
     assert processes
     until(
-        lambda: set(nodes.states({pod.node: processes})[pod.node].values()),
+        lambda: set(nodes.states(kube.hands, {pod.node: processes})[pod.node].values()),
         lambda states: states == {nodes.STOPPED},
         what="every process stopped",
         timeout=10,
     )
     assert found(kube, settings) == [f"{len(processes)} processes on {pod.node} are stopped"]
     assert repair(kube, settings) == [f"{len(processes)} processes on {pod.node} are stopped"]
-    assert nodes.STOPPED not in nodes.states({pod.node: processes})[pod.node].values()
+    assert nodes.STOPPED not in nodes.states(kube.hands, {pod.node: processes})[pod.node].values()
     assert found(kube, settings) == []
 
 
 def test_packets_between_two_pods_are_dropped_until_the_repair(kube: Kube, settings: Settings) -> None:
     worker, broker = one(kube, settings, "worker"), one(kube, settings, "redis")
-    firewall.cut(worker.node, worker.ip, broker.ip)
-    until(lambda: sum(firewall.dropped(worker.node)), lambda n: n > 0, what="a dropped packet", timeout=30)
+    firewall.cut(kube.hands, worker.node, worker.ip, broker.ip)
+    until(lambda: sum(firewall.dropped(kube.hands, worker.node)), lambda n: n > 0, what="a dropped packet", timeout=30)
     assert found(kube, settings) == [f"packets are dropped on {worker.node}"]
     repair(kube, settings)
-    assert firewall.dropped(worker.node) == []
+    assert firewall.dropped(kube.hands, worker.node) == []
     assert found(kube, settings) == []
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.errors import UsageError
 from harness.experiment import check
 from harness.history import History, Recorder
 from harness.kube import Kube
+from harness.ledger import Ledger
 from harness.rig import Rig
 from harness.settings import Settings
 from harness.stack.access import Access
@@ -120,7 +122,7 @@ def test_a_prober_that_was_killed_is_told_and_the_rest_is_stopped(
 def test_without_a_ledger_nothing_is_triggered_and_what_was_started_ends(
     settings: Settings, kube: Kube, access: Access, recorder: Recorder
 ) -> None:
-    whole = rig(settings.model_copy(update={"ledger_port": 1}), kube, access, recorder)
+    whole = rig(settings, kube, replace(access, ledger=Ledger(1)), recorder)
     with pytest.raises(UsageError, match=r"no ledger at 127\.0\.0\.1:1"):
         whole.start()
     assert whole.stop() == []

@@ -25,8 +25,8 @@ from harness.preflight import enter
 from harness.run import conduct
 from harness.settings import ROOT, Settings
 from harness.stack.kubectl import kubectl
+from harness.testing.selection import cases
 from harness.wait import until
-from tests.chaos.selection import cases
 from tests.stack.test_commands import call
 
 pytestmark = pytest.mark.stack

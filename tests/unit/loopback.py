@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +29,8 @@ class Request:
 class Reply:
     """An answer: JSON `body`, or `raw` bytes, or `lines` one chunk each as they come, or with `drop` none at all.
 
-    `length` is the one that is promised, where it is not the true one.
+    `length` is the one that is promised, where it is not the true one. `take` is handed the connection, to speak
+    another protocol on it, and the headers.
     """
 
     status: int = 200
@@ -37,6 +39,7 @@ class Reply:
     raw: bytes | None = None
     drop: bool = False
     length: int | None = None
+    take: Callable[[socket.socket, dict[str, str]], None] | None = None
 
 
 @dataclass
@@ -76,6 +79,10 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Server]:
         def reply(self, reply: Reply) -> None:
             if reply.drop:
                 self.close_connection = True
+                return
+            if reply.take:
+                self.close_connection = True
+                reply.take(self.connection, {name.lower(): value for name, value in self.headers.items()})
                 return
             self.send_response(reply.status)
             self.send_header("Content-Type", "application/json")

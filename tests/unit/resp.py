@@ -1,4 +1,7 @@
-"""A loopback server that speaks as much of Redis' protocol 3 as one stream needs, and breaks when a test says so."""
+"""A loopback server that speaks as much of Redis' protocol 3 as one stream needs, and breaks when a test says so.
+
+Where it has a password, it does for nobody anything who has not said it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ class Stream:
 
     def __init__(self) -> None:
         self.port = 0
+        self.password = b""
         self.entries: list[Entry] = []
         self.keys: dict[bytes, bytes] = {}
         self.keep_broken = True
@@ -77,9 +81,12 @@ def streaming() -> Iterator[Stream]:
         timeout = 20
 
         def handle(self) -> None:
+            known = not stream.password
             with suppress(OSError):
                 while (head := self.rfile.readline()).startswith(b"*"):
-                    reply = stream.answer([self._word() for _ in range(int(head[1:]))])
+                    words = [self._word() for _ in range(int(head[1:]))]
+                    known = known or stream.password in words  # after AUTH, or HELLO 3 AUTH
+                    reply = stream.answer(words) if known else b"-NOAUTH Authentication required.\r\n"
                     if reply is None:
                         return
                     self.wfile.write(reply)

@@ -63,6 +63,29 @@ def test_a_token_that_is_no_longer_taken_is_a_usage_error() -> None:
         Airflow(server.url, "admin", "pw").dags()
 
 
+def test_a_token_whose_key_was_replaced_is_replaced_by_all_that_have_it() -> None:
+    good = "T1"
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/auth/token":
+            return Reply(201, {"access_token": good})
+        if request.headers.get("Authorization") != f"Bearer {good}":
+            return Reply(401, {"detail": "who?"})
+        made = {"dag_run_id": "r", "queued_at": None} if request.method == "POST" else {"dags": [], "total_entries": 0}
+        return Reply(200, made)
+
+    with serving(answer) as server:
+        airflow = Airflow(server.url, "admin", "pw")
+        twin = airflow.another()
+        assert (airflow.dags(), twin.dags()) == ([], [])
+        good = "T2"
+        assert twin.trigger("d", "r").status == 401, "what is measured says that it was refused"
+        assert twin.trigger("d", "r").status == 200
+        good = "T3"
+        assert (airflow.dags(), twin.dags()) == ([], [])
+        assert len(server.asked_for("POST", "/auth/token")) == 3
+
+
 def test_the_version_needs_no_login() -> None:
     with serving(lambda _: Reply(200, {"version": "3.3.2", "git_version": None})) as server:
         assert Airflow(server.url, "admin", "pw").version() == "3.3.2"

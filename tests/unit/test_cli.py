@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import cli, counts, recorded, sources
+from harness import cli, counts, recorded, settings
 from harness import console as shown
 from harness.ending import Row
 from harness.errors import CommandFailed, HarnessError, UsageError
@@ -109,7 +109,7 @@ def test_malformed_yaml(call: Call, tmp_path: Path) -> None:
 
 
 def test_no_slo_file(call: Call, tmp_path: Path) -> None:
-    refused(call("run", small(tmp_path)), "slo.yaml does not exist")
+    refused(call("run", small(tmp_path)), "slo.yaml, which holds the bounds, does not exist")
 
 
 def test_a_missing_bound(call: Call, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_stack_that_does_not_exist_is_refused_before_anything_starts(
 
 
 def test_a_gate_ends_with_what_it_found_or_says_why_it_cannot(call: Call, tmp_path: Path) -> None:
-    refused(call("gate"), "no judged run was kept yet")
+    refused(call("gate"), "there is no judged run yet")
     for number in range(3):
         run(tmp_path / "reports", number, 1.0, name="tasks.run_duration")
     code, out, _ = call("gate", "--newest", 1)
@@ -167,7 +167,7 @@ def test_a_gate_ends_with_what_it_found_or_says_why_it_cannot(call: Call, tmp_pa
 def test_runs_are_counted_and_recorded(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "RECORD", tmp_path / "docs" / "runs.csv")
     monkeypatch.setattr(counts, "PAGE", tmp_path / "docs" / "page.md")
-    refused(call("trend"), "holds no judged run yet")
+    refused(call("trend"), "has no judged run yet")
     assert "Of 0 runs" in call("trend", "--counts")[1]
     for number, name in ((1, "null"), (2, "null"), (3, "not-ours")):
         run(tmp_path / "reports", number, 1.0, experiment=name)
@@ -186,7 +186,7 @@ def test_runs_are_counted_and_recorded(call: Call, tmp_path: Path, monkeypatch: 
 
 def test_a_matrix_of_nothing_says_so(call: Call, tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
-    assert call("matrix") == (0, "no run is judged yet; run an experiment first\n", "")
+    assert call("matrix") == (0, "there is no judged run yet; run an experiment first\n", "")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_the_doctor_names_every_step_and_changes_nothing(call: Call, tmp_path: P
 
 def test_a_folder_without_a_history(call: Call, tmp_path: Path) -> None:
     for words in (("check", tmp_path), ("report", tmp_path), ("check", tmp_path / "nowhere")):
-        refused(call(*words), "holds no history.jsonl")
+        refused(call(*words), "has no history.jsonl")
 
 
 def test_a_run_that_kept_its_promises(call: Call, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_the_engine_is_never_installed_without_a_word(
         code, out, err = call(command)
         assert (code, climbed) == (64, [])
         assert "it will be unpacked from Debian's packages" in out
-        assert "none may be; install one, or say --yes" in err
+        assert "you did not allow one; install it, or pass --yes" in err
     assert call("images", "--yes")[0] == 0
     climbed.clear()
     assert call("up", "--yes")[0] == 0
@@ -404,9 +404,7 @@ def test_as_a_program_of_its_own(tmp_path: Path) -> None:
         )
         assert done.returncode == 64
         assert done.stdout == ""
-        assert done.stderr == (
-            f"error: {tmp_path} holds no history.jsonl; name a folder below reports/ or examples/runs/\n"
-        )
+        assert done.stderr == (f"error: {tmp_path} has no history.jsonl; name a folder in reports/ or examples/runs/\n")
 
 
 def test_rbac_prints_what_can_be_applied(call: Call) -> None:
@@ -417,6 +415,21 @@ def test_rbac_prints_what_can_be_applied(call: Call) -> None:
     assert kinds == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", *["Role", "RoleBinding"] * 2]
 
 
+def test_rbac_prints_what_an_audit_needs(call: Call) -> None:
+    code, out, _ = call("rbac", "--audit", "--namespace", "data-platform")
+    documents = list(yaml.safe_load_all(out))
+    assert code == 0
+    assert documents[0]["metadata"] == {"name": "airflow-chaos", "namespace": "data-platform"}
+    assert {verb for one in documents for rule in one.get("rules", ()) for verb in rule["verbs"]} == {"list"}
+    assert "secrets" not in out
+
+
+def test_rbac_gives_an_experiment_nothing_of_an_audit(call: Call) -> None:
+    code, _, said = call("rbac", str(ROOT / "experiments" / "null.json"), "--audit")
+    assert (code, len(said.splitlines())) == (64, 1)
+    assert "--audit" in said
+
+
 def test_rbac_refuses_an_account_that_is_none(call: Call) -> None:
     code, out, said = call("rbac", str(ROOT / "experiments" / "null.json"), "--account", "somebody")
     assert (code, out) == (64, "")
@@ -424,7 +437,7 @@ def test_rbac_refuses_an_account_that_is_none(call: Call) -> None:
 
 
 def test_a_recorded_run_is_handed_on(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert call("summary") == (0, "no run is judged yet; run an experiment first\n", "")
+    assert call("summary") == (0, "there is no judged run yet; run an experiment first\n", "")
     folder = record(tmp_path / "reports" / "run-1", bad(healthy(), 25, 40))
     recorded.check(folder, save=True)
     assert call("trace", folder) == (0, f"{folder / 'trace.json'}\n", "")
@@ -454,14 +467,33 @@ def test_schemas_are_printed_by_name(call: Call) -> None:
 def test_a_new_experiment_is_written_with_what_it_lacks(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By an installed package: in the working directory, beside which nothing is the suite's."""
     shutil.copy(ROOT / "slo.yaml", tmp_path / "slo.yaml")
-    monkeypatch.setattr(sources, "FOLDER", tmp_path)
+    monkeypatch.setattr(settings, "INSTALLED", True)
+    monkeypatch.chdir(tmp_path)
     code, out, _ = call("new", "rainy-day", "--component", "worker", "--format", "yaml")
     assert code == 0
-    assert out.startswith(f"{tmp_path / 'rainy-day.yaml'}\n")
+    assert out.startswith(f"{tmp_path / 'experiments' / 'rainy-day.yaml'}\n")
     assert out.endswith("tuned:\n  celery:\n    rainy-day: {}\n")
     refused(call("new", "rainy-day"), "rainy-day.yaml already")
     refused(call("new", "Rainy day"), "no name for an experiment")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("catalogue",),
+        ("trend", "--record"),
+        ("trend", "--markdown"),
+        ("mutants", "--publish"),
+        ("sweep", "pods", "--publish"),
+    ],
+)
+def test_pages_of_the_suite_are_written_in_a_checkout_alone(
+    call: Call, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(settings, "INSTALLED", True)
+    refused(call(*words), "call it in a checkout")
 
 
 def test_several_experiments_are_all_looked_at_first(call: Call, tmp_path: Path) -> None:

@@ -90,11 +90,11 @@ def test_a_refusal_interrupts_and_is_said_once(
     embedded: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk.settings, desk.embedded = Settings(cache=tmp_path, slo_file=tmp_path / "slo.yaml"), embedded
-    with pytest.raises(InterruptExecution, match=r"slo\.yaml does not exist"):
+    with pytest.raises(InterruptExecution, match=r"slo\.yaml, which holds the bounds, does not exist"):
         control.before_experiment_control(experiment())
     assert isinstance(desk.refusal, UsageError)
     assert desk.exit_code() == 64
-    said = "" if embedded else "error: slo.yaml does not exist: bounds are read from it\n"
+    said = "" if embedded else "error: slo.yaml, which holds the bounds, does not exist\n"
     assert capsys.readouterr().err == said
 
 

@@ -13,9 +13,10 @@ from chaoslib.experiment import ensure_experiment_is_valid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.asking import Probe, Target
 from harness.bounds import owed
 from harness.errors import UsageError
-from harness.experiment import CONTROL, EXTENSION, Experiment, Probe, Target, check, load, name_of
+from harness.experiment import CONTROL, EXTENSION, Experiment, check, load, name_of
 from harness.judge.verdict import required
 from harness.settings import ROOT, Profile, Settings
 from harness.slo import stacks
@@ -225,3 +226,47 @@ def test_where_there_is_one_scheduler_the_blast_may_take_it(path: Path) -> None:
     for stack in {"celery-single", "local"} & set(stacks(ROOT / "slo.yaml", "tuned", found.name)):
         if found.plan.component == "scheduler":
             assert found.at(stack, "tuned").plan.blast.share == 1
+
+
+def probe(**vantage: Any) -> Probe:
+    loopback = {**VERSION, "name": "by-port", "entry": "loopback"}
+    write = {"name": "var", "path": "/api/v2/variables/v", "rate_hz": 1, "write": True, "login": True}
+    return Probe.model_validate({"timeout_s": 2, "targets": [VERSION, loopback, write], "vantage": vantage or None})
+
+
+def test_vantage_points_ask_for_what_users_read_unless_they_are_told_what() -> None:
+    assert probe().seen == ()
+    assert [target.name for target in probe(points=3).seen] == ["version"]
+    assert [target.name for target in probe(points=3, targets=[{**VERSION, "name": "fast"}]).seen] == ["fast"]
+
+
+@pytest.mark.parametrize(
+    ("vantage", "said"),
+    [
+        ({"points": 0}, "greater than or equal to 1"),
+        ({"points": 1001}, "less than or equal to 1000"),
+        ({"points": 1000, "targets": [{**VERSION, "rate_hz": 11}]}, "would make 22000 requests/s"),
+        ({"points": 1, "targets": [{**VERSION, "entry": "loopback"}]}, "only reads, and only by the load balancer"),
+        (
+            {
+                "points": 1,
+                "targets": [{"name": "v", "path": "/api/v2/variables/v", "rate_hz": 1, "write": True, "login": True}],
+            },
+            "only reads",
+        ),
+    ],
+)
+def test_vantage_points_that_would_be_too_many_or_write_are_refused(vantage: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        probe(**vantage)
+
+
+def test_an_option_asks_for_vantage_points_of_any_experiment() -> None:
+    one = check("x", experiment())
+    assert one.seen_from(0) is one
+    found = one.seen_from(4).plan.probe
+    assert found.vantage is not None
+    assert (found.vantage.points, [target.name for target in found.seen]) == (4, ["version"])
+    assert found.targets == one.plan.probe.targets
+    with pytest.raises(UsageError, match=r"from 1000 vantage points: .*requests/s"):
+        check("x", experiment(probe={"timeout_s": 2, "targets": [{**VERSION, "rate_hz": 15}]})).seen_from(1000)

@@ -19,13 +19,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from rich.markup import render
 
-import conftest
 from harness import console, control, counts, kills
 from harness.counts import Count
 from harness.ending import Row
 from harness.errors import CommandFailed, HarnessError, StorageError, UsageError
-from harness.foreign import markdown, one_line, visible
+from harness.foreign import escaped, markdown, one_line, visible
 from harness.gate import Change
 from harness.history import Event, History, Record
 from harness.judge.regression import Compared, Finding
@@ -37,6 +37,7 @@ from harness.report import html, junit
 from harness.report import kills as kill_page
 from harness.report import matrix as matrices
 from harness.run import Result
+from harness.testing import plugin
 from harness.trend import Drift, Kept
 from tests.unit.builders import bad, healthy, whole
 
@@ -234,11 +235,11 @@ def test_what_chaos_run_and_pytest_print_is_text_and_nothing_else(taint: str) ->
         control._tell(Result(Path("somewhere"), outcome))
 
     reporter: Any = SimpleNamespace(hasmarkup=False, write=file.write, section=file.write)
-    stash = {conftest.RESULTS: [(Path("somewhere"), outcome, taint)]}
+    stash = {plugin.RESULTS: [(Path("somewhere"), outcome, taint)]}
     config: Any = SimpleNamespace(stash=stash, get_verbosity=lambda: 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CHAOS_REPORTS", os.devnull)  # so that no floor is looked for
-        conftest.pytest_terminal_summary(reporter, config)
+        plugin.pytest_terminal_summary(reporter, config)
     assert not steering(file.getvalue())
 
 
@@ -284,3 +285,8 @@ def test_the_pages_over_many_runs_are_what_they_are(taint: str) -> None:
         assert not steering(table)
         bars = [len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()]
         assert bars == [len(re.findall(r"(?<!\\)\|", line)) for line in usual.splitlines()]
+
+
+@given(st.text(alphabet="\\[]/ab #@=", max_size=12))
+def test_foreign_text_reads_as_it_is_in_markup(text: str) -> None:
+    assert render(f"<{escaped(f'{text}|')}>").plain == f"<{text}|>"

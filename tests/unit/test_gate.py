@@ -1,4 +1,4 @@
-"""The newest runs are set beside those before of the same machine, and too few of them are no answer."""
+"""The newest runs are compared with earlier ones on the same machine, and too few of them are no answer."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def test_experiments_are_chosen_by_name_or_file() -> None:
     assert {change.experiment for change in changes(runs, 5, 0.95)} == {"e", "f"}
     for named in ("f", "experiments/f.json"):
         assert {change.experiment for change in changes(runs, 5, 0.95, [named])} == {"f"}
-    with pytest.raises(UsageError, match="no judged run was kept yet"):
+    with pytest.raises(UsageError, match="there is no judged run yet"):
         changes([], 5, 0.95)
-    with pytest.raises(UsageError, match="no run of g was kept; there are: e, f"):
+    with pytest.raises(UsageError, match="there is no run of g; there are runs of: e, f"):
         changes(runs, 5, 0.95, ["e", "g"])
 
 

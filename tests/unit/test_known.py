@@ -9,7 +9,7 @@ import pytest
 from harness.errors import UsageError
 from harness.known import Known, load
 from harness.settings import ROOT
-from tests.chaos.selection import cases
+from harness.testing.selection import cases
 
 GOOD = """\
 worker-hang:

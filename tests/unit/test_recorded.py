@@ -68,7 +68,7 @@ def test_a_report_writes_verdict_page_and_junit_beside_the_history(tmp_path: Pat
 
 def test_where_nothing_was_recorded_there_is_nothing_to_judge(tmp_path: Path) -> None:
     for nothing in (tmp_path, tmp_path / "no such folder"):
-        with pytest.raises(UsageError, match=r"holds no history\.jsonl"):
+        with pytest.raises(UsageError, match=r"has no history\.jsonl"):
             recorded.check(nothing)
 
 

@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
@@ -15,10 +16,13 @@ from kubernetes import client
 
 from harness import rights
 from harness.allowed import KINDS, _functions
+from harness.chaos import borrowed
 from harness.errors import UsageError
 from harness.experiment import Experiment, check, load
 from harness.kube import Right
+from harness.kube.inventory import PLACES
 from harness.settings import ROOT, Settings
+from harness.target import Target
 from tests.unit.plans import activity, experiment
 
 APIS = {
@@ -28,8 +32,21 @@ APIS = {
     "_custom": client.CustomObjectsApi,
     "_version": client.VersionApi,
     "_api": client.CoordinationV1Api,
+    "_networking": client.NetworkingV1Api,
 }
-DOOR = ("kube.client", "kube.changes", "kube.leases", "kube.source", "kube.nodes", "kube.power", "kube.firewall")
+DOOR = (
+    "kube.client",
+    "kube.changes",
+    "kube.leases",
+    "kube.policies",
+    "kube.secrets",
+    "kube.source",
+    "kube.nodes",
+    "kube.power",
+    "kube.firewall",
+)
+EXECS = {("kube.client", "Kube.once"), ("kube.client", "Kube.console")}
+EXEC = {"create pods/exec", "get pods/exec"}  # the first, from Kubernetes 1.35 on
 FAULTS = tuple(f"chaos.{path.stem}" for path in (ROOT / "harness" / "chaos").glob("[a-z]*.py"))
 MODULES = (
     *DOOR,
@@ -45,8 +62,16 @@ MODULES = (
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 METALLB = "list servicel2statuses.metallb.io"  # of any kind, so its path does not name it
 ENTERS = "docker"
-OWNERS = {"change": "Changes", "leases": "Leases", "_leases": "Leases", "aims": "Aims"}
+OWNERS = {
+    "change": "Changes",
+    "policies": "Policies",
+    "secrets": "Secrets",
+    "leases": "Leases",
+    "_leases": "Leases",
+    "aims": "Aims",
+}
 Key = tuple[str, str]
+PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/[^/]+(?:/namespaces/(?P<namespace>[^/]+))?/(?P<resource>[a-z]+)")
 # What parts of the door are handed as functions.
 HANDED = {"_guard": ("kube.client", "Kube.guard"), "_ask": ("kube.client", "Kube._namespace")}
 
@@ -86,6 +111,8 @@ class Code:
                         todo.append(called)
             if key[0] in ("kube.nodes", "kube.power", "kube.firewall"):
                 found.add(ENTERS)
+            if key in EXECS:
+                found |= EXEC
         return found
 
     def of(self, module: str) -> list[Key]:
@@ -145,6 +172,7 @@ def _api_call(node: ast.AST) -> Iterator[str]:
 
 
 CODE = Code()
+CLOSED = ("chaos.within", "chaos.crossing")  # what is done where nodes are closed
 GUARD = "get namespaces"
 
 
@@ -164,19 +192,31 @@ def test_the_door_is_read_as_it_is() -> None:
 
 def test_every_action_stands_in_the_table() -> None:
     assert rights.ACTIONS.keys() == _functions(KINDS["action"]).keys()
+    assert rights.BORROWED.keys() == borrowed.KNOWN.keys()
 
 
 @pytest.mark.parametrize("name", sorted(rights.ACTIONS.keys() - {"undo"}))
 def test_an_action_needs_what_its_code_asks_for(name: str) -> None:
     needs = rights.ACTIONS[name]
-    asked = CODE.asks(("chaos.actions", name))
+    asked = CODE.asks(("chaos.actions", name), without=CLOSED)
     given = tuple(words for _, words in needs.given)
-    table = bare((*needs.there, *needs.everywhere, *needs.cluster, *given)) | ({ENTERS} if needs.enters else set())
+    table = bare((*needs.there, *needs.everywhere, *needs.cluster, *given)) | ({ENTERS} if needs.beyond else set())
     assert asked - {GUARD} == table
 
 
+@pytest.mark.parametrize("name", sorted(rights.ACTIONS.keys() - {"undo"}))
+def test_an_action_needs_more_where_nodes_are_closed_and_what_its_undo_needs_besides(name: str) -> None:
+    needs = rights.ACTIONS[name]
+    start = ("chaos.actions", name)
+    more = CODE.asks(start) - CODE.asks(start, without=CLOSED) if needs.beyond else set()
+    given = bare(needs.closed or ()) if needs.beyond else set()
+    assert more <= given
+    assert given - more <= CODE.asks(("chaos.actions", "undo"))
+
+
 def test_undo_and_aim_need_nothing_that_neither_the_actions_nor_the_stack_do() -> None:
-    every = {right for needs in rights.ACTIONS.values() for right in (*needs.there, *needs.everywhere, *needs.cluster)}
+    table = (*rights.ACTIONS.values(), *rights.BORROWED.values())
+    every = {right for n in table for right in (*n.there, *n.everywhere, *n.cluster, *(n.closed or ()))}
     ends = [("chaos.actions", "undo"), ("chaos.probes", "every_component_is_ready"), *CODE.of("chaos.aims")]
     asked = CODE.asks(*ends)
     assert asked - {ENTERS} <= bare((*every, *rights.STACK, *rights.NODES))
@@ -185,11 +225,12 @@ def test_undo_and_aim_need_nothing_that_neither_the_actions_nor_the_stack_do() -
 def test_the_rest_of_a_run_needs_what_its_code_asks_for() -> None:
     starts = [("preflight", "enter"), ("preflight", "check_ground"), ("lease", "take"), *CODE.of("lease")]
     observers = [*CODE.of("observe.watcher"), *CODE.of("observe.pod_logs")]
-    asked = CODE.asks(*starts, *observers, without=FAULTS) | CODE.asks(("chaos.leftovers", "find"))
+    asked = CODE.asks(*starts, *observers, without=FAULTS)
+    asked |= CODE.asks(("chaos.leftovers", "find"), without=("kube.policies",))  # where nodes are closed
     followed = {
         f"watch {one.split()[1]}" for one in ("list pods", "list nodes", "list endpointslices.discovery.k8s.io")
     }
-    table = bare((*rights.STACK, *rights.LOGIN, *rights.ENTRY, *rights.NODES, *rights.CLAIM))
+    table = bare((*rights.STACK, *rights._login(Settings()), *rights.ENTRY, *rights.NODES, *rights.CLAIM))
     assert (asked - {ENTERS}) | followed == table
 
 
@@ -197,11 +238,12 @@ def loaded() -> list[Experiment]:
     return [load(path) for path in sorted((ROOT / "experiments").glob("*.json"))]
 
 
-def test_all_experiments_need_no_secret_but_the_login_and_no_wildcard() -> None:
+def test_all_experiments_need_no_secret_but_the_one_with_the_login_and_no_wildcard() -> None:
     found = rights.needed(loaded(), Settings())
     assert not [right for right in found if "*" in right]
     assert [right for right in found if right.resource == "secrets"] == [
-        Right.of("airflow", "get secrets airflow-secrets")
+        Right.of("airflow", "get secrets airflow-secrets"),
+        Right.of("airflow", "patch secrets airflow-secrets"),  # the key that signs tokens is in it, too
     ]
     assert {right.namespace for right in found} == {"", "airflow", "ingress", "kube-system"}
     assert {str(right) for right in found if not right.namespace} == {
@@ -269,6 +311,119 @@ def test_every_role_is_bound_to_the_account() -> None:
     assert roles == bound != set()
     subjects = [subject for d in documents for subject in d.get("subjects", ())]
     assert all(subject == {"kind": "ServiceAccount", "name": "somebody", "namespace": "home"} for subject in subjects)
+
+
+def test_an_audit_lists_what_it_looks_at_but_for_secrets() -> None:
+    """RBAC gives no names alone: whoever may list Secrets may read them."""
+    found = rights.auditing("data-platform")
+    assert {(right.namespace, right.group, right.resource) for right in found} == {
+        (match["namespace"] or "", match["group"] or "", match["resource"])
+        for kind, place in PLACES.items()
+        if kind != "Secret" and (match := PATH.fullmatch(place.format("data-platform")))
+    }
+    assert {right.verb for right in found} == {"list"}
+
+
+def at(nodes: str, **more: Any) -> Settings:
+    said = {"name": "mine", "context": "c", "namespace": "flow", "nodes": nodes, **more}
+    return Settings(target=Target.model_validate(said))
+
+
+def doing(func: str, **arguments: Any) -> Experiment:
+    said = {"selector": "component=x", **arguments}
+    return check("x", experiment() | {"method": [activity("action", "harness.chaos.actions", func, **said)]})
+
+
+def test_an_agent_needs_its_rights_where_it_is_made_alone() -> None:
+    found = rights.needed([doing("hang_pods", hold_s=1.0)], at("agent", agent={"namespace": "tools"}))
+    assert {(right.verb, right.resource) for right in found if right.namespace == "tools"} == {
+        ("get", "namespaces"), ("create", "pods"), ("list", "pods"), ("delete", "pods"),
+        ("create", "pods/exec"), ("get", "pods/exec"),
+    }  # fmt: skip
+    assert not [right for right in found if right.namespace != "tools" and right.resource == "pods/exec"]
+
+
+def test_what_breaks_nothing_only_looks_whether_an_agent_was_left() -> None:
+    quiet = check("null", experiment(component="none", blast=None) | {"method": []})
+    found = rights.needed([quiet], at("agent"))
+    home = {(right.verb, right.resource) for right in found if right.namespace == "airflow-chaos-agent"}
+    assert home == {("get", "namespaces"), ("list", "pods")}
+
+
+def test_where_nodes_are_closed_the_api_must_give_more() -> None:
+    def more(func: str, **arguments: Any) -> set[str]:
+        one = doing(func, **arguments)
+        closed, docker = ({str(right) for right in rights.needed([one], at(nodes))} for nodes in ("closed", "docker"))
+        return {said.removesuffix(" in flow") for said in closed - docker}
+
+    looks = {"create pods/exec", "get pods/exec", "list networkpolicies.networking.k8s.io"}
+    assert more("kill_pods") == more("delete_pods") == looks
+    assert more("hang_pods", hold_s=1.0) == looks | {"patch pods"}
+    cuts = {"create networkpolicies.networking.k8s.io", "delete networkpolicies.networking.k8s.io", "patch pods"}
+    assert more("cut_off", peers="component=y", hold_s=1.0) == looks | cuts
+
+
+def test_who_is_cut_off_from_another_namespace_needs_to_look_there() -> None:
+    more = {"peers": "component=y", "hold_s": 1.0, "also": "component=z"}
+    near, far = (
+        set(rights.needed([doing("cut_off", **more, **where)], Settings())) for where in ({}, {"also_in": "far"})
+    )
+    assert {str(right) for right in far - near} == {"list pods in far", "get namespaces far in far"}
+    one = doing("cut_off", **more, also_in="far")
+    assert rights.out_of_reach(one, Settings(), ours=True) == {}
+    assert rights.out_of_reach(one, at("agent", beside=["far"]), ours=False) == {}
+    strange = {"cut_off": "namespace far, which its file does not name (`beside`)"}
+    assert rights.out_of_reach(one, at("agent"), ours=False) == strange
+    shut = {"cut_off": "packets to another namespace, which no policy of one can drop"}
+    assert rights.out_of_reach(one, at("closed"), ours=True) == shut
+
+
+def test_to_ask_for_a_handover_no_node_is_entered() -> None:
+    one = doing("switch_over", within_s=9.0)
+    assert rights.beyond([one]) == []
+    for nodes in ("docker", "agent", "closed"):
+        assert rights.out_of_reach(one, at(nodes), ours=False) == {}
+    asked = {str(right) for right in rights.needed([one], Settings())}
+    assert {"create pods/exec in airflow", "get pods/exec in airflow"} <= asked
+    assert "create pods/exec in airflow" not in {str(r) for r in rights.needed([doing("evict_pods")], Settings())}
+
+
+POWER, SHUT, SHARED = "the power of nodes", "nodes, which are closed", "nodes, which belong to all in a cluster"
+REACH: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
+    "kill_pods": ({}, ("", "", "")),
+    "crash_pods": ({}, ("", "", SHUT)),
+    "kill_child": ({}, ("", "", SHUT)),
+    "evict_pods": ({}, ("", "", "")),
+    "hang_pods": ({"hold_s": 1.0}, ("", "", "")),
+    "cut_off": ({"hold_s": 1.0, "peers": "component=y"}, ("", "", "")),
+    "stop_node": ({"hold_s": 1.0}, ("", POWER, POWER)),
+    "drain_node": ({"within_s": 1.0}, (SHARED, SHARED, SHARED)),
+}
+
+
+@pytest.mark.parametrize("func", sorted(REACH))
+def test_what_a_target_cannot_do_is_known_with_the_reason(func: str) -> None:
+    arguments, why = REACH[func]
+    one = doing(func, **arguments)
+    for nodes, wanted in zip(("docker", "agent", "closed"), why, strict=True):
+        found = rights.out_of_reach(one, at(nodes), ours=False)
+        assert found == ({func: wanted} if wanted else {}), nodes
+    assert rights.out_of_reach(one, Settings(), ours=True) == {}
+
+
+def test_what_the_undo_does_not_look_at_is_not_hit() -> None:
+    one = doing("kill_pods", namespace="edge")
+    assert rights.out_of_reach(one, at("agent", beside=["edge"]), ours=False) == {}
+    for nodes in ("docker", "agent", "closed"):
+        found = rights.out_of_reach(one, at(nodes), ours=False)
+        assert found == {"kill_pods": "namespace edge, which its file does not name (`beside`)"}
+    assert rights.out_of_reach(one, Settings(), ours=True) == {}
+
+
+def test_a_pod_is_kept_away_by_closing_nodes_which_are_not_ours_to_close() -> None:
+    one = doing("kill_pods", away_s=5.0)
+    assert rights.out_of_reach(one, at("agent"), ours=True) == {}
+    assert rights.out_of_reach(one, at("agent"), ours=False) == {"kill_pods": SHARED}
 
 
 @pytest.mark.parametrize("account", ["", "name", "/name", "home/", "a/b/c"])

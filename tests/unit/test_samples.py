@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness import history as histories
 from harness import samples as columns
-from harness.history import History, Sample
+from harness.history import History, Recorder, Sample
 from harness.samples import Samples, Series
 from tests.unit.builders import at, column, meta, op, sample, series
 
@@ -115,3 +115,17 @@ def test_of_many_errors_the_first_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
     found = column(series("xxx"))
     assert list(found.errors) == [0, 1]
     assert found.bad.all()
+
+
+def test_a_vantage_point_is_a_series_of_its_own_and_comes_back_from_a_file(tmp_path: Path) -> None:
+    here, there = sample(1), sample(2).model_copy(update={"vantage": "point-0"})
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    recorder.write(here, there)
+    recorder.close()
+    assert b"vantage" not in (tmp_path / "history.jsonl").read_bytes().splitlines()[0]
+    found = History.read(tmp_path / "history.jsonl").samples
+    assert [str(series) for series in found.columns] == [
+        "version over new connections",
+        "version over new connections from point-0",
+    ]
+    assert list(found) == [here, there]

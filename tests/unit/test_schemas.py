@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from harness import mutant, sources
-from harness.schemas import FOLDER, SCHEMAS, schema
+from harness.schemas import SCHEMAS, folder, schema
 from harness.settings import ROOT
 from harness.timetables import PATH
 from harness.writing import text
@@ -28,15 +28,15 @@ def problems(name: str, value: Any) -> list[str]:
 def test_what_is_published_is_current(name: str) -> None:
     """Made again by `harness schema --publish`."""
     jsonschema.Draft202012Validator.check_schema(schema(name))
-    assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == text(name)
+    assert (folder() / f"{name}.json").read_text(encoding="utf-8") == text(name)
 
 
-@pytest.mark.parametrize("path", sources.files(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sources.files(), *sources.files(sources.EXAMPLES)], ids=lambda path: path.stem)
 def test_our_experiments_are_valid_and_name_their_schema(path: Any) -> None:
     raw = sources.read(path)
     assert problems("experiment", raw) == []
     assert problems("block", raw["extensions"][0]) == []
-    assert (path.parent / raw["$schema"]).resolve() == FOLDER / "experiment.json"
+    assert (path.parent / raw["$schema"]).resolve() == folder() / "experiment.json"
 
 
 def test_our_tables_are_valid() -> None:

@@ -21,6 +21,7 @@ from harness import calibrate, preflight
 from harness.airflow import Airflow, AirflowUnavailable
 from harness.judge.calibration import Calibration
 from harness.kube import Kube, KubeError
+from harness.ledger import Ledger
 from harness.run import Result, conduct
 from harness.settings import Settings
 from harness.stack.access import Access
@@ -158,4 +159,4 @@ def test_a_secret_that_cannot_be_read_is_not_quoted(tmp_path: Path, data: Any) -
 
 
 def test_a_login_is_not_part_of_what_a_test_or_a_traceback_shows() -> None:
-    assert not found_in(repr(Access("http://127.0.0.1", PASSWORD)))
+    assert not found_in(repr(Access("http://127.0.0.1", PASSWORD, Ledger(1, LEDGER))))

@@ -48,7 +48,7 @@ class Runs:
 def run(monkeypatch: pytest.MonkeyPatch, settings: Settings, runs: Runs, count: int) -> tuple[list[Result], list[str]]:
     said: list[str] = []
     monkeypatch.setattr(series, "conduct", runs.conduct)
-    monkeypatch.setattr(ground, "ensure", lambda *_: "made anew")
+    monkeypatch.setattr(ground, "ensure", lambda *_: "rebuilt")
     display: Any = None
     paths = [Path(f"{number}.json") for number in range(count)]
     return series.run(paths, settings, Showing(None, [], settings.reports), display, said.append), said
@@ -60,14 +60,14 @@ def test_after_what_is_no_pass_the_steady_state_is_waited_for(
     runs = Runs(Verdict.PASS, Verdict.FAIL, Verdict.INVALID, Verdict.PASS)
     results, said = run(monkeypatch, settings, runs, 4)
     assert (len(results), said) == (4, [])
-    assert runs.remade == ["", "", "made anew", "made anew"]
+    assert runs.remade == ["", "", "rebuilt", "rebuilt"]
     assert series.verdict(results, 4) is Verdict.FAIL
 
 
 def test_a_refusal_ends_the_series_and_is_no_pass(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     results, said = run(monkeypatch, settings, Runs(Verdict.PASS, None, Verdict.PASS), 3)
     assert len(results) == 1
-    assert said == ["1.json was not run, and none after it: the stack is not up"]
+    assert said == ["1.json was not run, nor any after it: the stack is not up"]
     assert series.verdict(results, 3) is Verdict.INVALID
     with pytest.raises(UsageError, match="the stack is not up"):
         run(monkeypatch, settings, Runs(None, Verdict.PASS), 2)

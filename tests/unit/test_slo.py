@@ -126,7 +126,7 @@ def test_what_holds_for_every_experiment_is_none(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"slo\.yaml does not exist"):
+    with pytest.raises(UsageError, match=r"slo\.yaml, which holds the bounds, does not exist"):
         load(tmp_path / "slo.yaml", "tuned", "celery", "scheduler-kill", frozenset())
 
 

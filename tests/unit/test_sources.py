@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from harness import allowed, sources
+from harness import allowed, settings, sources
 from harness.errors import UsageError
-from harness.experiment import load
+from harness.experiment import load, name_of
+from harness.settings import ROOT
 from harness.tables import MOST
 from tests.unit.plans import experiment
 
@@ -29,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sources")
 
 
-@settings(max_examples=60)
+@hypothesis(max_examples=60)
 @given(json_values)
 def test_yaml_says_what_json_says(folder: Path, value: Any) -> None:
     text = yaml.safe_dump(value, allow_unicode=True)
@@ -50,7 +52,7 @@ def test_an_experiment_in_yaml_is_the_same(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\na: 2\n", r"x\.yaml:2: 'a' stands here again, after line 1"),
+        ("a: 1\na: 2\n", r"x\.yaml:2: 'a' was already given in line 1"),
         ("a: [\n", r"x\.yaml:2: not valid YAML"),
         ("title: x\non: {kubernetes: {}}\n", r"x\.yaml:2: the key 'on' is not read as text; put it in quotes"),
         ("a: 2026-01-01\n", r"x\.yaml:1: '2026-01-01' is read as timestamp; put it in quotes"),
@@ -85,3 +87,18 @@ def test_the_experiments_of_a_folder_are_those_of_either_format(tmp_path: Path) 
     (tmp_path / "a.yaml").write_text("{}", encoding="utf-8")
     with pytest.raises(UsageError, match="two experiments of one name"):
         sources.files(tmp_path)
+
+
+def test_a_users_own_take_the_place_of_the_suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "INSTALLED", True)
+    monkeypatch.chdir(tmp_path)
+    suites = sources.files()
+    assert suites == sources.files(sources.FOLDER) != []
+    (tmp_path / "experiments").mkdir()
+    for name in ("null.yaml", "rainy-day.json"):
+        (tmp_path / "experiments" / name).write_text("title: Mine", encoding="utf-8")
+    assert sources.named("null") == tmp_path / "experiments" / "null.yaml"
+    assert sources.named("scheduler-kill") == ROOT / "experiments" / "scheduler-kill.json"
+    assert sources.named("sunny-day") == tmp_path / "experiments" / "sunny-day.json"
+    assert {path.stem for path in sources.files()} == {path.stem for path in suites} | {"rainy-day"}
+    assert name_of("Mine") == "null"

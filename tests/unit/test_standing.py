@@ -40,7 +40,7 @@ def test_it_is_closed_and_stays_invalid(tmp_path: Path, tail: bytes) -> None:
     path = left(tmp_path, tail)
     assert left_open(tmp_path)
     said = close(tmp_path)
-    assert said.startswith(f"{tmp_path.name}: closed as not complete")
+    assert said.startswith(f"{tmp_path.name}: closed as incomplete")
     assert said.endswith("not undone: 1")
     lines = path.read_bytes().splitlines()
     assert lines[-1].endswith(b'"kind":"end","complete":false}')
@@ -103,7 +103,7 @@ def test_an_open_history_is_closed_where_there_is_no_cluster(tmp_path: Path) -> 
     settings = Settings(cache=tmp_path / "cache", reports=tmp_path / "reports")
     left(settings.reports / "open")
     (said,) = heal(settings)
-    assert said.startswith("open: closed as not complete")
+    assert said.startswith("open: closed as incomplete")
     assert not left_open(settings.reports / "open")
 
 

@@ -16,16 +16,16 @@ TWICE = "tuned:\n  celery:\n    a: 1\n  local: {}\n  celery:\n    b: 2\n"
 def test_a_key_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
     path = tmp_path / "slo.yaml"
     path.write_text(TWICE, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"slo\.yaml:5: 'celery' stands here again, after line 2"):
+    with pytest.raises(UsageError, match=r"slo\.yaml:5: 'celery' was already given in line 2"):
         slo.load(path, "tuned", "celery", "a", frozenset())
-    with pytest.raises(UsageError, match=r"slo\.yaml:5: 'celery' stands here again, after line 2"):
+    with pytest.raises(UsageError, match=r"slo\.yaml:5: 'celery' was already given in line 2"):
         known.load(path, "tuned", "celery")
 
 
 def test_a_key_twice_is_found_within_lists_too(tmp_path: Path) -> None:
     path = tmp_path / "some.yaml"
     path.write_text("- {a: 1}\n- {a: 1, b: {c: 1, c: 2}}\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"some\.yaml:2: 'c' stands here again"):
+    with pytest.raises(UsageError, match=r"some\.yaml:2: 'c' was already given"):
         compose(path)
 
 

@@ -126,7 +126,7 @@ def test_runs_come_in_the_order_in_which_they_were_made(tmp_path: Path) -> None:
 
 
 def test_where_nothing_was_kept_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no judged run yet"):
+    with pytest.raises(UsageError, match="has no judged run yet"):
         drifts(tmp_path)
     assert runs(tmp_path) == []
 

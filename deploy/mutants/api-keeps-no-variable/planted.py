@@ -1,16 +1,16 @@
-"""A Variable is set, answered for, and rolled back."""
+"""A Variable is set and answered for, and its session, which is committed after the answer, knows nothing of it."""
 
 from __future__ import annotations
 
 
 def plant(module):
+    from sqlalchemy.orm import object_session
+
     whole = module.update_orm_from_pydantic
 
-    def update_orm_from_pydantic(variable_key, patch_body, update_mask, session):
-        changed = whole(variable_key, patch_body, update_mask, session)
-        session.expunge(changed)  # it stays readable for the answer, whatever becomes of its session
-        session.commit = session.rollback
-        return changed
+    def update_orm_from_pydantic(old_variable, patch_body, update_mask):
+        object_session(old_variable).expunge(old_variable)
+        return whole(old_variable, patch_body, update_mask)
 
     module.update_orm_from_pydantic = update_orm_from_pydantic
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from harness.audit.deployment import AIRFLOW, BROKER, DATABASE, POOLER, Deployment, Json, Workload, at, matches
+from harness.audit.deployment import (
+    AIRFLOW,
+    BROKER,
+    DATABASE,
+    POOLER,
+    WORKLOADS,
+    Deployment,
+    Json,
+    Workload,
+    at,
+    matches,
+)
 from harness.audit.rule import Book, Said, broken, either
 
 book = Book()
 READS = ("PodDisruptionBudget",)
+MAKE_PODS = (*WORKLOADS, "DaemonSet", "ReplicaSet")
 EVERY = (*AIRFLOW, POOLER, BROKER, DATABASE)
 
 
@@ -88,7 +100,8 @@ def _allows_all(deployment: Deployment) -> Iterator[Said]:
     reads=READS,
 )
 def _selects_nothing(deployment: Deployment) -> Iterator[Said]:
-    labels = [one.labels for one in deployment.workloads]
+    """Whoever's pods: of what a file renders, that which is not Airflow's may have budgets, too."""
+    labels = [at(one, "spec.template.metadata.labels", {}) for kind in MAKE_PODS for one in deployment.every(kind)]
     for budget in deployment.every("PodDisruptionBudget"):
         found = any(matches(at(budget, "spec.selector"), some) for some in labels)
         pods = any(matches(at(budget, "spec.selector"), at(p, "metadata.labels", {})) for p in deployment.every("Pod"))

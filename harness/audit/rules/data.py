@@ -1,11 +1,10 @@
-"""What everybody stands on: the database, its connections, the broker, and clocks."""
+"""What everything depends on: the database, its connections, the broker, and clocks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
 
 from harness.audit.deployment import (
     API_SERVER,
@@ -19,7 +18,7 @@ from harness.audit.deployment import (
     Workload,
     at,
 )
-from harness.audit.rule import Book, Said, either, unknown
+from harness.audit.rule import Book, Said, broken, either, holds, unknown
 from harness.audit.settings import setting
 
 book = Book()
@@ -29,11 +28,9 @@ LEASE_S = 40.0  # a kubelet renews its Lease every 10 s and is given up after 40
 AHEAD_S = 2.0
 UNREAD = "the size of its pool cannot be read"
 MOST = re.compile(r"max_connections\s*[= ]\s*(\d+)")
-
-
-def _kept(deployment: Deployment, role: str) -> Iterator[Said]:
-    for one in deployment.of(role):
-        yield either(_volume(one), one.where, "on a volume", "not on a volume")
+CLIENTS = re.compile(r"max_client_conn\s*=\s*(\d+)")
+APPENDS = re.compile(r"\bappendonly[\"',\s]+yes\b")
+CHART_CLIENTS = 100  # what the chart's PgBouncer takes, unless it is set
 
 
 def _volume(one: Workload) -> bool:
@@ -42,26 +39,42 @@ def _volume(one: Workload) -> bool:
     return any(str(mount.get("name")) in claimed for mount in at(one.main, "volumeMounts", []))
 
 
-book.rule(
+@book.rule(
     "broker-forgets",
     "The broker keeps what it was told",
-    outage="A restart of the broker loses every task that waits in it, until each has timed out in the queue.",
-    change="redis: {persistence: {enabled: true}}",
+    outage="A killed broker loses every task that waits in it, until each has timed out in the queue. Redis without "
+    "appendonly writes its volume when it is asked to end, else only every few minutes.",
+    change="redis: {persistence: {enabled: true}}  # the chart has no value for appendonly: a broker of your own has, "
+    "with redis: {enabled: false} and data.brokerUrl",
     experiment="broker-restart",
-)(partial(_kept, role=BROKER))
+)
+def _broker(deployment: Deployment) -> Iterator[Said]:
+    for one in deployment.of(BROKER):
+        text, _ = deployment.mounted(one)
+        if not _volume(one):
+            yield broken(one.where, "not on a volume")
+        elif "rabbitmq" in str(one.main.get("image", "")) or APPENDS.search(f"{one.words}\n{text}"):
+            yield holds(one.where, "on a volume, each message as it comes")
+        elif "redis-server" in one.words and ".conf" not in one.words:
+            yield broken(one.where, "on a volume, but without appendonly")
+        else:
+            yield unknown(one.where, "on a volume; whether with appendonly cannot be read")
 
 
-book.rule(
+@book.rule(
     "database-forgets",
     "The database keeps what it was told",
-    outage="The death of its pod is the loss of every DAG run ever made.",
+    outage="When its pod dies, every DAG run ever made is lost.",
     change="postgresql: {primary: {persistence: {enabled: true}}}",
     experiment="metadata-db-restart",
-)(partial(_kept, role=DATABASE))
+)
+def _database(deployment: Deployment) -> Iterator[Said]:
+    for one in deployment.of(DATABASE):
+        yield either(_volume(one), one.where, "on a volume", "not on a volume")
 
 
 def _pool_size(deployment: Deployment, one: Workload) -> tuple[float, float] | None:
-    """The connections that its pool keeps, and those beyond; None where they cannot be read."""
+    """The connections that its pool keeps, and those beyond; None if they cannot be read."""
     size, over = (
         setting(deployment, one, "database", f"sql_alchemy_{name}").number for name in ("pool_size", "max_overflow")
     )
@@ -70,27 +83,45 @@ def _pool_size(deployment: Deployment, one: Workload) -> tuple[float, float] | N
 
 @book.rule(
     "connections",
-    "The database has a connection for everybody",
+    "The database, or the pooler before it, has a connection for everybody",
     outage="Under load, or when everything starts at once after a fault, some are refused: schedulers and "
     "api-servers fail together.",
-    change="pgbouncer: {enabled: true}",
+    change="pgbouncer: {enabled: true, maxClientConn: 1000, metadataPoolSize: 40}",
     experiment="metadata-db-restart",
 )
 def _connections(deployment: Deployment) -> Iterator[Said]:
-    if any(deployment.of(POOLER)):
+    front = list(deployment.of(POOLER)) or list(deployment.of(DATABASE))
+    if not front:
         return
-    for database in deployment.of(DATABASE):
-        found = MOST.search(database.words)
-        most = float(found.group(1)) if found else POSTGRES
-        wanted = 0.0
-        for one in deployment.of(API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER):
-            pool = _pool_size(deployment, one)
-            if pool is None:
-                yield unknown(one.where, UNREAD)
-                return
-            wanted += one.replicas * (pool[0] + max(0.0, pool[1]))
-        told = f"{wanted:g} may be wanted, {most:g} there are"
-        yield either(wanted <= most, database.where, told, told)
+    wanted = 0.0
+    for one in deployment.of(API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER):
+        pool = _pool_size(deployment, one)
+        if pool is None:
+            yield unknown(one.where, UNREAD)
+            return
+        wanted += one.replicas * (pool[0] + max(0.0, pool[1]))
+    for one in front:
+        yield (_clients if one.role == POOLER else _servers)(deployment, one, wanted)
+
+
+def _servers(_: Deployment, one: Workload, wanted: float) -> Said:
+    found = MOST.search(one.words)
+    most = float(found.group(1)) if found else POSTGRES
+    told = f"{wanted:g} may be wanted, {most:g} there are"
+    return either(wanted <= most, one.where, told, told)
+
+
+def _clients(deployment: Deployment, one: Workload, wanted: float) -> Said:
+    """One pooler must take all clients while another is away."""
+    text, secrets = deployment.mounted(one)
+    found = CLIENTS.search(text)
+    if found is None:
+        source = f"Secret {', '.join(secrets)}" if secrets else "what cannot be seen"
+        told = f"{wanted:g} clients may come; max_client_conn is in {source} (the chart's own is {CHART_CLIENTS})"
+        return unknown(one.where, told)
+    most = float(found.group(1)) * max(1, one.replicas - 1)
+    told = f"{wanted:g} clients may come, {most:g} are taken with one pooler away"
+    return either(wanted <= most, one.where, told, told)
 
 
 @book.rule(
@@ -98,7 +129,8 @@ def _connections(deployment: Deployment) -> Iterator[Said]:
     "An api-server has a connection for each of its threads",
     outage="Under load threads wait for connections that only threads can give back: the server hangs, and its "
     "probe ends it.",
-    change="config: {database: {sql_alchemy_pool_size: 40, sql_alchemy_max_overflow: 20}}",
+    change="config: {database: {sql_alchemy_pool_size: 40, sql_alchemy_max_overflow: 20}}  # and with PgBouncer "
+    "pgbouncer: {maxClientConn: 1000, metadataPoolSize: 40}",
     experiment="webserver-kill",
 )
 def _pool(deployment: Deployment) -> Iterator[Said]:

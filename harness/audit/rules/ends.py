@@ -1,11 +1,12 @@
-"""How pods go: with their node, in a rollout, or because they are asked to."""
+"""How pods end: with their node, in a rollout, or because they are asked to."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
-from harness.audit.deployment import AIRFLOW, API_SERVER, SCHEDULER, WORKER, Deployment, Workload, at
+from harness.audit.deployment import AIRFLOW, API_SERVER, SCHEDULER, WORKER, Deployment, Json, Workload, at
 from harness.audit.rule import Book, Said, broken, either, holds, unknown
 from harness.audit.rules.budgets import count
 from harness.audit.settings import setting, variable
@@ -15,6 +16,8 @@ KUBERNETES_S = 300.0  # tolerationSeconds that Kubernetes itself gives for a nod
 SOON_S = 60.0
 AWAY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 LOCAL = "LocalExecutor"
+SCHEDULER_S = 15.0  # it takes 1 to 3 s on a quiet machine; five times that on a busy one
+SLEEP = re.compile(r"\bsleep (\d+)\b")
 
 
 @book.rule(
@@ -22,7 +25,7 @@ LOCAL = "LocalExecutor"
     "Workers have time for their longest task",
     outage="A drain, a rollout or a scale-in kills tasks that are at work: they are retried, or lost where "
     "there are no retries.",
-    change="workers: {terminationGracePeriodSeconds: 600}  # your longest task",
+    change="workers: {celery: {terminationGracePeriodSeconds: 600}}  # your longest task",
     experiment="worker-term",
 )
 def _worker(deployment: Deployment) -> Iterator[Said]:
@@ -35,15 +38,16 @@ def _worker(deployment: Deployment) -> Iterator[Said]:
 @book.rule(
     "scheduler-grace",
     "A scheduler has time to hand over its work",
-    outage="With LocalExecutor a scheduler that is asked to end waits for its tasks. Short grace turns that "
-    "into SIGKILL, and its job stays RUNNING until its peers notice.",
+    outage="A scheduler that is asked to end asks for the states of all that it sent, and ends its job; with "
+    "LocalExecutor it waits for its tasks. Short grace turns that into SIGKILL, and its job stays RUNNING until its "
+    "peers notice.",
     change="scheduler: {terminationGracePeriodSeconds: 30}",
     experiment="scheduler-evict",
 )
 def _scheduler(deployment: Deployment) -> Iterator[Said]:
     for one in deployment.of(SCHEDULER):
         executor = setting(deployment, one, "core", "executor").value or ""
-        needed = deployment.longest_task_s if LOCAL in executor else 15.0
+        needed = deployment.longest_task_s if LOCAL in executor else SCHEDULER_S
         told = f"{one.grace_s:g} s of grace, {needed:g} s needed with {executor or 'its executor'}"
         yield either(one.grace_s >= needed, one.where, told, told)
 
@@ -51,7 +55,7 @@ def _scheduler(deployment: Deployment) -> Iterator[Said]:
 @book.rule(
     "api-server-no-prestop",
     "api-servers go on serving while they are taken out of the Service",
-    outage="In every rollout and drain some requests go to a server that has already closed its door.",
+    outage="In every rollout and drain some requests go to a server that no longer accepts any.",
     change="apiServer: {containerLifecycleHooks: {preStop: {sleep: {seconds: 5}}}}",
     experiment="webserver-rollout",
 )
@@ -64,7 +68,7 @@ def _prestop(deployment: Deployment) -> Iterator[Said]:
     "api-server-grace",
     "api-servers have time to finish what they answer",
     outage="Requests that are under way are cut in every rollout.",
-    change="apiServer: {terminationGracePeriodSeconds: 40}",
+    change="# terminationGracePeriodSeconds: 40 in the Deployment (the chart has no value: 30 s, Kubernetes' own)",
     experiment="webserver-rollout",
 )
 def _api_grace(deployment: Deployment) -> Iterator[Said]:
@@ -74,10 +78,35 @@ def _api_grace(deployment: Deployment) -> Iterator[Said]:
 
 
 @book.rule(
+    "hook-outlasts-grace",
+    "A preStop hook ends within the grace period",
+    outage="The grace period runs while the hook does: what it waits for is cut off, and a program that the hook did "
+    "not ask to end is killed unasked.",
+    change="pgbouncer: {containerLifecycleHooks: {preStop: {exec: {command: [sh, -c, "
+    "'killall -INT pgbouncer; sleep 20']}}}}",
+)
+def _hook(deployment: Deployment) -> Iterator[Said]:
+    for one in deployment.workloads:
+        for container in at(one.pod, "containers", []):
+            if (takes := _hook_s(container)) is not None:
+                told = f"its preStop hook takes {takes:g} s, of {one.grace_s:g} s of grace"
+                yield either(takes < one.grace_s, one.where, told, told)
+
+
+def _hook_s(container: Json) -> float | None:
+    """Where it says how long it waits."""
+    hook = at(container, "lifecycle.preStop", {})
+    if (slept := at(hook, "sleep.seconds")) is not None:
+        return float(slept)
+    found = SLEEP.findall(" ".join(map(str, at(hook, "exec.command", []))))
+    return float(sum(map(int, found))) if found else None
+
+
+@book.rule(
     "dumb-init-forwards",
     "SIGTERM reaches the worker alone",
     outage="dumb-init passes the signal on to the tasks too: a warm shutdown kills what it should wait for.",
-    change="workers: {env: [{name: DUMB_INIT_SETSID, value: '0'}]}",
+    change="workers: {celery: {env: [{name: DUMB_INIT_SETSID, value: '0'}]}}",
     experiment="worker-term",
 )
 def _dumb_init(deployment: Deployment) -> Iterator[Said]:
@@ -145,7 +174,8 @@ def _waits(one: Workload, key: str) -> float:
     "Workers of a dead node are replaced",
     outage="A StatefulSet does not replace a pod while its dead node is still listed: that worker is away until "
     "somebody removes the node.",
-    change="workers: {persistence: {enabled: false}}  # makes it a Deployment; log remotely",
+    change="{workers: {celery: {persistence: {enabled: false}}}, triggerer: {persistence: {enabled: false}}}  # makes "
+    "Deployments of them; log remotely",
     experiment="worker-node-kill",
 )
 def _stateful(deployment: Deployment) -> Iterator[Said]:
@@ -156,7 +186,7 @@ def _stateful(deployment: Deployment) -> Iterator[Said]:
 @book.rule(
     "first-to-be-evicted",
     "Pods ask for the memory that they need",
-    outage="Whoever asks for nothing is ended first when a node runs short of memory: all of Airflow at once.",
+    outage="Pods that request nothing are ended first when a node runs short of memory: all of Airflow at once.",
     change="scheduler: {resources: {requests: {cpu: 200m, memory: 512Mi}}}",
 )
 def _requests(deployment: Deployment) -> Iterator[Said]:

@@ -9,6 +9,7 @@ from functools import partial
 from harness.audit.deployment import (
     AIRFLOW,
     API_SERVER,
+    BROKER,
     DAG_PROCESSOR,
     SCHEDULER,
     TRIGGERER,
@@ -56,7 +57,7 @@ def _alive(deployment: Deployment, role: str) -> Iterator[Said]:
 
 
 def _rule(role: str, title: str, outage: str, value: str, experiment: str = "") -> None:
-    change = f"{value}: {{livenessProbe: {{periodSeconds: 20, timeoutSeconds: 20, failureThreshold: 3}}}}"
+    change = value.replace("%s", "{livenessProbe: {periodSeconds: 20, timeoutSeconds: 20, failureThreshold: 3}}")
     book.rule(f"{role}-no-liveness", title, outage=outage, change=change, experiment=experiment)(
         partial(_alive, role=role)
     )
@@ -66,32 +67,42 @@ _rule(
     SCHEDULER,
     "Schedulers with a liveness probe",
     "A scheduler whose loop hangs is Running for ever, and what it had queued waits with it.",
-    "scheduler",
+    "scheduler: %s",
     "scheduler-hang",
 )
 _rule(
-    API_SERVER, "api-servers with a liveness probe", "One that hangs is never replaced.", "apiServer", "webserver-hang"
+    API_SERVER,
+    "api-servers with a liveness probe",
+    "One that hangs is never replaced.",
+    "apiServer: %s",
+    "webserver-hang",
 )
 _rule(
     WORKER,
     "Celery workers with a liveness probe",
     "A worker that hangs, or lost its broker, takes tasks or slots with it and is never replaced.",
-    "workers",
+    "workers: {celery: %s}",
     "worker-hang",
 )
 _rule(
     TRIGGERER,
     "Triggerers with a liveness probe",
     "One that hangs is never replaced, and half of the redundancy is gone unseen.",
-    "triggerer",
+    "triggerer: %s",
     "triggerer-kill",
 )
 _rule(
     DAG_PROCESSOR,
     "DAG processors with a liveness probe",
     "One that hangs sees no new DAG, and nobody starts it again.",
-    "dagProcessor",
+    "dagProcessor: %s",
     "dag-processor-hang",
+)
+_rule(
+    BROKER,
+    "A broker with a liveness probe",
+    "One that hangs is never started again, and no task is handed to a worker until somebody does it by hand.",
+    "# a livenessProbe that asks `redis-cli ping` in the StatefulSet (the chart has no value: patch what it renders)",
 )
 
 
@@ -186,7 +197,7 @@ def _ready(deployment: Deployment) -> Iterator[Said]:
     "api-servers' probes do not ask the database",
     outage="A slow database makes every api-server unready, or restarts them all, at once. (/monitor/health "
     "also answers 200 when it says unhealthy.)",
-    change="apiServer: {livenessProbe: {path: /api/v2/version}, readinessProbe: {path: /api/v2/version}}",
+    change="# path: /api/v2/version in the probes of the Deployment (the chart has no value: patch what it renders)",
     experiment="metadata-db-restart",
 )
 def _asks_database(deployment: Deployment) -> Iterator[Said]:

@@ -88,8 +88,14 @@ def workload(kind: str, role: str, container: Json) -> Json:
 
 def stored(role: str, image: str, args: list[str]) -> Json:
     """A StatefulSet with a volume."""
-    mount = [{"name": "data", "mountPath": "/data"}]
-    made = workload("StatefulSet", role, {"name": role, "image": image, "args": args, "volumeMounts": mount})
+    container = {
+        "name": role,
+        "image": image,
+        "args": args,
+        "livenessProbe": {"tcpSocket": {"port": 1}, "periodSeconds": 20},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    made = workload("StatefulSet", role, container)
     made["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}}]
     return made
 

@@ -111,6 +111,7 @@ DEFECTS: dict[str, Defect] = {
         f"{role}-no-liveness": without(f"Deployment {role}", "livenessProbe")
         for role in ("scheduler", "api-server", "worker", "triggerer", "dag-processor")
     },
+    "broker-no-liveness": without("StatefulSet redis", "livenessProbe"),
     "liveness-never-fails": probe("Deployment triggerer", "livenessProbe", exec={"command": ["sh", "-c", "exit 0"]}),
     "liveness-too-patient": probe("Deployment triggerer", "livenessProbe", periodSeconds=300),
     "scheduler-outlives-its-job": probe("Deployment scheduler", "livenessProbe", periodSeconds=60),
@@ -124,6 +125,9 @@ DEFECTS: dict[str, Defect] = {
     "scheduler-grace": lambda every: pod_of(every, "Deployment scheduler").update(terminationGracePeriodSeconds=10),
     "api-server-no-prestop": without("Deployment api-server", "lifecycle"),
     "api-server-grace": lambda every: pod_of(every, "Deployment api-server").update(terminationGracePeriodSeconds=0),
+    "hook-outlasts-grace": lambda every: container(every, "Deployment api-server").update(
+        lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "nginx -s quit; sleep 600; sleep 60"]}}}
+    ),
     "dumb-init-forwards": not_given("DUMB_INIT_SETSID"),
     "rollout-takes-all": lambda every: every["Deployment api-server"]["spec"].update(strategy={"type": "Recreate"}),
     "node-loss-noticed-late": lambda every: pod_of(every, "Deployment worker").pop("tolerations"),
@@ -191,7 +195,7 @@ def test_what_cannot_be_listed_is_unknown_and_never_held() -> None:
 
 def test_a_setting_that_a_secret_may_hold_is_unknown() -> None:
     every = objects.deployment()
-    container(every, "Deployment scheduler")["envFrom"].append({"secretRef": {"name": "extra"}})
+    container(every, "Deployment dag-processor")["envFrom"].append({"secretRef": {"name": "extra"}})
     not_given("AIRFLOW__CORE__DEFAULT_TASK_RETRIES")(every)
     assert "no-retries" in red(every, Word.UNKNOWN)
     assert "no-retries" not in red(every)

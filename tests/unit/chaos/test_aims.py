@@ -21,7 +21,7 @@ from harness.errors import FaultError, UsageError
 from harness.experiment import Experiment, check
 from harness.kube import Kube
 from harness.settings import ROOT, Settings
-from tests.unit.kube.cluster import Json, listing, namespace, pod, settings_for
+from tests.unit.kube.cluster import Json, deployment, listing, namespace, pod, settings_for
 from tests.unit.loopback import Reply, Request, Server, serving
 from tests.unit.plans import BLAST, activity, experiment
 
@@ -29,7 +29,9 @@ ACTIONS = "harness.chaos.actions"
 SHIPPED = sorted((ROOT / "experiments").glob("*.json"))
 CONTROL = ("postgres", "redis", "kube-apiserver")
 ALONE = ("dag-processor", *CONTROL)
-EVERY = (*ALONE, "scheduler", "api-server", "worker", "triggerer", "ingress", "x")
+SEVERAL = {"patroni": 3, "broker": 3, "sentinel": 3, "pgbouncer": 2, "kube-dns": 2}  # on a node of their own
+EVERY = (*ALONE, *SEVERAL, "scheduler", "api-server", "worker", "triggerer", "ingress", "x")
+READERS = ("dag-processor", "scheduler", "api-server", "worker", "triggerer")
 NODES = {"control": True, "worker": False, "worker2": False}
 
 
@@ -39,10 +41,27 @@ def node(name: str, data: bool) -> Json:
 
 def standing(component: str) -> list[Json]:
     """Its pods: two on two nodes, one of what the stack has one of, nobody of `nobody`."""
-    count = 0 if component == "nobody" else 1 if component in ALONE else 2
+    count = SEVERAL.get(component, 0 if component == "nobody" else 1 if component in ALONE else 2)
     found = [pod(f"{component}-{n}", component=component) for n in range(1, count + 1)]
-    for one, name in zip(found, ("control",) if component in CONTROL else ("worker", "worker2"), strict=False):
+    where = (
+        ("worker3",) * 3 if component in SEVERAL else ("control",) if component in CONTROL else ("worker", "worker2")
+    )
+    for one in found:
+        owner = {"kind": "ReplicaSet", "name": f"{component}-h", "uid": "u", "apiVersion": "v1", "controller": True}
+        one["metadata"]["ownerReferences"] = [owner]
+        one["metadata"]["labels"]["pod-template-hash"] = "h"
+    for one, name in zip(found, where, strict=False):
         one["spec"]["nodeName"] = name
+    return found
+
+
+def workloads() -> list[Json]:
+    """Of two of each, those that read the secret."""
+    found = [deployment(one, one, ready=2, desired=2) for one in READERS]
+    for one in found:
+        ref = {"secretKeyRef": {"name": "airflow-secrets", "key": "jwt-secret"}}
+        env = [{"name": "AIRFLOW__API_AUTH__JWT_SECRET", "valueFrom": ref}]
+        one["spec"]["template"]["spec"]["containers"][0]["env"] = env
     return found
 
 
@@ -50,9 +69,11 @@ def cluster(request: Request) -> Reply:
     """What stands of the component that is asked for, or all that stands."""
     if request.path == "/api/v1/nodes":
         return Reply(200, listing("Node", [node(name, data) for name, data in NODES.items()]))
+    if request.path.startswith("/apis/apps/"):
+        return Reply(200, listing("Any", workloads() if request.path.endswith("/deployments") else []))
     if not request.path.endswith("/pods"):
         return Reply(200, namespace(request.path.split("/")[4]))
-    asked = re.findall(r"component=([a-z-]+)", request.query.get("labelSelector", [""])[0])
+    asked = re.findall(r"(?:component|k8s-app)=([a-z-]+)", request.query.get("labelSelector", [""])[0])
     return Reply(200, listing("Pod", [one for component in asked or EVERY for one in standing(component)]))
 
 
@@ -78,6 +99,7 @@ def aims(settings: Settings, one: Experiment) -> list[Aim]:
     ("func", "arguments", "said"),
     [
         ("kill_pods", {"pick": "all"}, "kill_pods: airflow/x-1, airflow/x-2"),
+        ("kill_pods", {"pick": "one", "name": "x-2"}, "kill_pods: airflow/x-2"),
         ("kill_pods", {"away_s": 9}, "kill_pods: airflow/x-1, airflow/x-2; node worker; node worker2"),
         ("renew_pods", {}, "renew_pods: airflow/x-1, airflow/x-2"),
         (
@@ -94,6 +116,16 @@ def aims(settings: Settings, one: Experiment) -> list[Aim]:
             {"peers": "component=redis", "pick": "all", "hold_s": 9},
             "cut_off: airflow/x-1, airflow/x-2, cut off from airflow/redis-1",
         ),
+        (
+            "cut_off",
+            {"peers": "component=x", "hold_s": 9, "also": "component=kube-apiserver", "also_in": "kube-system"},
+            "cut_off: airflow/x-2, cut off from airflow/x-1, airflow/kube-apiserver-1",
+        ),
+        (
+            "switch_over",
+            {"within_s": 9},
+            "switch_over: 1 of airflow/x-1, airflow/x-2, whichever is the primary then",
+        ),
     ],
 )
 def test_every_kind_of_fault_is_said_by_name(
@@ -103,6 +135,24 @@ def test_every_kind_of_fault_is_said_by_name(
     (aim,) = aims(settings, acting(func, selector="component=x", **arguments))
     assert str(aim) == said
     assert {r.method for r in server.asked} == {"GET"}
+
+
+def test_a_secret_hits_whatever_reads_it(here: tuple[Server, Settings]) -> None:
+    (aim,) = aims(here[1], acting("rotate_secret", secret="airflow-secrets", key="jwt-secret", within_s=9))
+    assert {pod.component for pod in aim.blow.pods} == set(READERS)
+    assert len(aim.blow.pods) == 9
+    with pytest.raises(UsageError, match="x: nothing in airflow reads the key fernet-key of the Secret airflow-secr"):
+        aims(here[1], acting("rotate_secret", secret="airflow-secrets", key="fernet-key", within_s=9))
+
+
+@pytest.mark.parametrize(("pick", "said"), [("primary", "is the primary"), ("standby", "is a standby")])
+def test_who_is_the_primary_is_decided_then(here: tuple[Server, Settings], pick: str, said: str) -> None:
+    (aim,) = aims(here[1], acting("kill_pods", selector="component=patroni", pick=pick))
+    names = ", ".join(f"airflow/patroni-{number}" for number in (1, 2, 3))
+    assert str(aim) == f"kill_pods: 1 of {names}, whichever {said} then"
+    (aim,) = aims(here[1], acting("kill_pods", selector="component=patroni", pick=pick, away_s=9))
+    assert len(aim.blow.nodes) == 1
+    assert str(aim).endswith(f"whichever {said} then, and the node that it is on")
 
 
 def test_the_pods_of_tasks_come_with_the_load(here: tuple[Server, Settings]) -> None:
@@ -136,6 +186,14 @@ def test_a_node_is_that_of_the_chosen_pod_with_all_that_is_on_it(here: tuple[Ser
     assert set(one.blow.pods) < set(node_off.blow.pods)
 
 
+def test_a_node_that_is_named_is_the_one(here: tuple[Server, Settings]) -> None:
+    for name in ("worker", "worker2"):
+        (aim,) = aims(here[1], acting("stop_node", selector="component=x", pick="one", hold_s=9, node=name))
+        assert aim.blow.nodes == [name]
+    with pytest.raises(UsageError, match="'component=x' and node control matches no running pod"):
+        aims(here[1], acting("stop_node", selector="component=x", hold_s=9, node="control"))
+
+
 def test_a_selector_that_finds_nothing_is_refused(here: tuple[Server, Settings]) -> None:
     for selector, more in (("component=nobody", {}), ("component=x", {"peers": "component=nobody", "hold_s": 9})):
         func = "cut_off" if more else "kill_pods"
@@ -149,6 +207,19 @@ def test_what_would_reach_too_far_is_refused_before_anything_is_done(here: tuple
         UsageError, match=r"x: kill_pods would hit 2 pods, and at most 1 may be hit \(`blast`\); nothing"
     ):
         aims(here[1], check("x", raw))
+
+
+def test_a_namespace_without_anybody_in_it_is_refused(here: tuple[Server, Settings]) -> None:
+    one = acting("cut_off", selector="component=x", peers="component=redis", hold_s=9, also_in="kube-system")
+    with pytest.raises(UsageError, match="`also_in` says where, and no `also` whom; nothing was done"):
+        aims(here[1], one)
+    assert "/api/v1/namespaces/kube-system" not in {request.path for request in here[0].asked}
+
+
+def test_who_is_alone_on_its_side_is_not_cut_off_from_itself(here: tuple[Server, Settings]) -> None:
+    (aim,) = aims(here[1], acting("cut_off", selector="component=redis", peers="component in (redis)", hold_s=9))
+    assert aim.blow.pods[0].name == "redis-1"
+    assert "redis-1" not in aim.when
 
 
 def test_two_faults_count_together(here: tuple[Server, Settings]) -> None:
@@ -177,7 +248,16 @@ def test_every_fault_of_every_shipped_experiment_is_within_what_it_declares(
 
 
 def test_every_action_has_an_aim(here: tuple[Server, Settings]) -> None:
-    values = {"selector": "component=x", "peers": "component=y", "by": -1, "service": "s", "variable": "V", "value": 1}
+    values = {
+        "secret": "airflow-secrets",
+        "key": "jwt-secret",
+        "selector": "component=x",
+        "peers": "component=y",
+        "by": -1,
+        "service": "s",
+        "variable": "V",
+        "value": 1,
+    }
     own = [f for f in vars(actions).values() if inspect.isfunction(f) and f.__module__ == ACTIONS]
     for func in (f for f in own if not f.__name__.startswith("_") and f.__name__ not in HARMLESS):
         needed = [p.name for p in inspect.signature(func).parameters.values() if p.default is p.empty]

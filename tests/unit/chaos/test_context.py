@@ -66,6 +66,12 @@ def test_what_is_hit_and_belongs_to_no_deployment_must_be_back_unless_it_was_a_t
     assert context.alone == {"server": "x"}
 
 
+def test_of_what_is_none_of_the_stack_as_many_must_be_back_as_there_were(context: Context) -> None:
+    context.beside["kube-dns"] = 2
+    context.expect(pod("coredns-1", "kube-dns"))
+    assert context.expected == {"scheduler": 2, "kube-dns": 2}
+
+
 def test_every_fault_gets_an_id_of_its_own(context: Context) -> None:
     ids = [context.begin("kill_pods", {"kind": "Selector", "name": str(n)}) for n in range(3)]
     assert len(set(ids)) == 3

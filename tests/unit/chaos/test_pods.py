@@ -50,7 +50,7 @@ def answer(request: Request) -> Reply:
 def test_all_that_it_is_aimed_at_is_recorded(act: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pods, "LEFT_WITHIN_S", 0.0)
     for look in ("find", "alive"):  # nobody looks into nodes that are not there
-        monkeypatch.setattr(nodes, look, lambda _: {})
+        monkeypatch.setattr(nodes, look, lambda *_: {})
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with serving(answer) as server:
         settings = settings_for(tmp_path, server.url)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.chaos import strike
-from harness.chaos.strike import choose, chosen
+from harness.chaos.strike import ANY, Only, choose, chosen
 from harness.errors import FaultError
 from harness.kube import Pod
 
@@ -78,7 +78,7 @@ class Cluster:
         return list(self._pods)
 
 
-def hit(pick: str, *busy: frozenset[str], spared: frozenset[str] = frozenset()) -> set[str]:
+def hit(pick: str, *busy: frozenset[str], spared: frozenset[str] = frozenset(), only: Only = ANY) -> set[str]:
     """The names of what is chosen of worker-a on node n and worker-b on node m, while `busy` hold tasks, in turn."""
     pods = [replace(BASE, name="worker-a", node="n"), replace(BASE, name="worker-b", node="m")]
     turns = iter(busy)
@@ -88,7 +88,7 @@ def hit(pick: str, *busy: frozenset[str], spared: frozenset[str] = frozenset()) 
         for context in [
             SimpleNamespace(kube=Cluster(*pods), seed=seed, at_work=lambda: dict.fromkeys(next(turns, busy[-1])))
         ]
-        for pod in chosen(context, "airflow", "component=worker", pick, spared=spared)  # type: ignore[arg-type]
+        for pod in chosen(context, "airflow", "component=worker", pick, spared=spared, only=only)  # type: ignore[arg-type]
     }
     assert found
     return found
@@ -107,6 +107,35 @@ def test_what_is_on_a_spared_node_is_left_out() -> None:
     assert hit("all", frozenset(), spared=frozenset({"n"})) == {"worker-b"}
     with pytest.raises(FaultError, match="with pick one leaves no running pod in airflow to hit"):
         hit("one", frozenset(), spared=frozenset({"n", "m"}))
+
+
+def test_the_one_that_is_named_or_those_on_a_node_alone_are_chosen() -> None:
+    assert hit("one", frozenset(), only=Only("worker-a")) == {"worker-a"}
+    assert hit("all", frozenset(), only=Only(node="m")) == {"worker-b"}
+    assert hit("one-at-work", frozenset({"worker-a"}), frozenset({"worker-b"}), only=Only("worker-b")) == {"worker-b"}
+    with pytest.raises(FaultError, match="with pick all and name worker-c leaves no running pod"):
+        hit("all", frozenset(), only=Only("worker-c"))
+
+
+def by_role(pick: str, *turns: dict[str, str]) -> tuple[set[str], dict[str, str]]:
+    """Who is chosen while these are the roles, in turn, and what is noted of them."""
+    pods = [replace(BASE, name=name, uid=f"uid-{name}") for name in ("worker-a", "worker-b", "worker-c")]
+    said = iter(turns)
+    context = SimpleNamespace(kube=Cluster(*pods), seed=1, picked={}, roles=lambda: next(said, turns[-1]))
+    found = chosen(context, "airflow", "component=worker", pick)  # type: ignore[arg-type]
+    return {pod.name for pod in found}, context.picked
+
+
+def test_a_role_is_waited_for_and_noted() -> None:
+    agreed = {"worker-a": "standby", "worker-b": "primary"}
+    assert by_role("primary", {}, agreed) == ({"worker-b"}, {"uid-worker-b": "primary"})
+    assert by_role("standby", agreed) == ({"worker-a"}, {"uid-worker-a": "standby"})
+
+
+def test_no_primary_in_time_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strike, "ARISES_WITHIN_S", 0.3)
+    with pytest.raises(FaultError, match="with pick primary leaves no running pod in airflow to hit"):
+        by_role("primary", {"worker-a": "standby"})
 
 
 def test_nobody_at_work_in_time_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,8 @@ def hit_by(action: str) -> list[Record]:
 
 
 @pytest.mark.parametrize(
-    ("action", "counted"), [("crash_pods", 0), ("hang_pods", 0), ("cut_off", 1), ("kill_child", 1)]
+    ("action", "counted"),
+    [("crash_pods", 0), ("hang_pods", 0), ("cut_off", 1), ("kill_child", 1), ("switch_over", 1)],
 )
 def test_who_is_hit_starts_again_once_where_that_is_the_fault_and_else_not(action: str, counted: int) -> None:
     stay = without(hit_by(action), Event, lambda e: e.uid in ("uid-a", "uid-b") and e.t > at(FAULT))
@@ -78,6 +79,15 @@ def test_who_is_made_fewer_again_by_the_undo_was_not_lost() -> None:
     assert judged(gone, scaled).measure == 0
     assert judged(pod(40, "api-a", "uid-x", restarts=1, **API), scaled).measure == 1
     assert judged(gone, scaled.model_copy(update={"action": "kill_pods"})).measure == 1
+
+
+def test_what_reads_a_secret_that_was_replaced_is_rolled_and_by_the_undo_once_more() -> None:
+    """Its selector names a Secret and no component, so those that were hit say which."""
+    target = {"kind": "Pod", "name": "airflow/api-0", "uid": "uid-0", "node": "n1", "component": "api-server"}
+    rolled = fault(20.2, "injected", target).model_copy(update={"id": "secret", "action": "rotate_secret"})
+    assert judged(pod(40, "api-a", "uid-x", deleting=True, **API), rolled).measure == 0
+    assert judged(pod(40, "worker-a", "uid-w", deleting=True, component="worker"), rolled).measure == 1
+    assert judged(pod(40, "api-a", "uid-x", restarts=1, **API), rolled).measure == 1
 
 
 def test_whatever_is_on_a_node_that_is_off_ends_with_it() -> None:

@@ -96,7 +96,7 @@ CONTRADICTIONS: dict[str, tuple[Callable[[], list[Record]], str]] = {
         lambda: changed(
             healthy(), Fault, lambda f: f.phase == "proved", lambda f: {"evidence": {"process_gone_t": f.t + at(3600)}}
         ),
-        "the proved of airflow/scheduler-a tells of process_gone_t 3600.0 s ahead of its own time",
+        "the proved of airflow/scheduler-a gives process_gone_t 3600.0 s ahead of its own time",
     ),
     "a task that started before its run was asked for": (
         lambda: changed(

@@ -187,7 +187,7 @@ def test_pods_that_die_after_the_undo_was_looked_at_are_a_failure() -> None:
     check = named(verdict(dead), "rollback.time")
     assert check.verdict is Verdict.FAIL
     assert check.because.startswith(
-        "After kill all was as before, but at the end of the run 0 of 2 scheduler pods were Ready;"
+        "After kill, all was as before, but at the end of the run 0 of 2 scheduler pods were Ready;"
     )
     value = {"of": "pods of airflow", "error": "503"}
     unseen = Event(t=at(52), source="probe", object="watcher", what="error", value=value)

@@ -39,6 +39,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "cut_off": {"dropped_packets": 3},
     "kill_child": {"process_gone": True, "uid_gone": False},
     "close_nodes": {"without_node_s": 1.0},
+    "rotate_secret": {"carried": True, "uid_gone": True, "process_gone": True},
     "a kind that is not known": {"uid_gone": True, "process_gone": True},
 }
 
@@ -245,6 +246,7 @@ def test_what_the_experiment_is_about_must_be_among_what_was_hit() -> None:
     )
     off = doubted("stop_node", WORKER, GOOD["stop_node"], about, node(12, "not-ready"))
     assert off == ()
+    assert doubted("drain_node", WORKER, GOOD["kill_pods"], meta(component="any")) == ()
     nameless = {**WORKER, "component": ""}
     assert doubted("drain_node", nameless, GOOD["kill_pods"], about) == ()
 
@@ -352,3 +354,41 @@ def test_each_pod_is_hit_within_the_fault_phase(t: float, inside: bool) -> None:
     edges = [Phase(t=at(10), name="fault", edge="begin"), Phase(t=at(20), name="fault", edge="end")]
     found = outside(whole(sorted([*edges, step(t, "kill_pods", "injected", WORKER)], key=lambda r: r.t)))
     assert (found == ()) is inside
+
+
+def by(how: str, action: str, target: dict[str, Any], said: dict[str, Any], *more: Record) -> tuple[str, ...]:
+    """As `doubted`, of a fault that was not injected from a node."""
+    steps = [step(10, action, "injected", target, by=how), step(11, action, "proved", target, **said)]
+    return doubts(whole(sorted([*steps, *more], key=lambda r: r.t)))
+
+
+def test_what_was_killed_by_its_deletion_was_asked_first_and_must_be_seen_to_end() -> None:
+    at_work = mark(9, "start", host="worker-1")
+    for code in (None, 0, 143, 137):
+        assert by("delete", "kill_pods", WORKER, {**GOOD["kill_pods"], "exit_code": code}, at_work) == ()
+    for said in ({"uid_gone": True}, {"uid_gone": True, "exit_code": 137}, {"uid_gone": True, "process_gone": "yes"}):
+        (why,) = by("delete", "kill_pods", WORKER, said, at_work)
+        assert why == "the process of airflow/worker-1 was not seen to end after it was deleted"
+    (why,) = by("delete", "kill_pods", WORKER, {"process_gone": True}, at_work)
+    assert why == "the old uid of airflow/worker-1 was not seen gone"
+    # Nothing else may be said to be a deletion.
+    assert by("delete", "crash_pods", WORKER, {"process_gone": True, "exit_code": 0}, at_work)
+    assert by("grace", "kill_pods", WORKER, {**GOOD["kill_pods"], "exit_code": 0}, at_work)
+
+
+def test_a_scheduler_that_is_deleted_may_say_goodbye() -> None:
+    over = job(10.5, 1, "scheduler-a", "state", "success")
+    assert by("delete", "kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, over) == ()
+    assert by("grace", "kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, over)
+
+
+def test_a_policy_cuts_off_only_what_was_seen_cut_off() -> None:
+    at_work = mark(9, "start", host="worker-1")
+    assert by("policy", "cut_off", WORKER, {"cut": True, "still_across": []}, at_work) == ()
+    for said in ({}, {"cut": False}, {"cut": 1}, {"dropped_packets": 3}):
+        assert by("policy", "cut_off", WORKER, said, at_work) == (
+            "airflow/worker-1 was not seen cut off by its policy",
+        )
+    (why,) = by("policy", "cut_off", WORKER, {"cut": False, "still_across": ["new yes held no"]}, at_work)
+    assert why == "airflow/worker-1 was not seen cut off by its policy (new yes held no)"
+    assert by("", "cut_off", WORKER, {"cut": True}, at_work)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import HistoryError
-from harness.history import Fault, Phase, Record
+from harness.history import Event, Fault, Op, Phase, Record
 from harness.judge.streams import FEWEST, NAME, check
 from harness.outcome import Check, Verdict
+from harness.pace import USUAL_MS
 from harness.slo import bound_of
 from tests.unit.builders import at, meta, op, whole
 
@@ -44,6 +45,23 @@ def test_one_that_broke_off_fails_and_is_named() -> None:
     assert (found.verdict, found.measure) == (Verdict.FAIL, 1)
     assert "(cut; the first 2.0 s after the fault (32.0 s into the run))" in found.because
     assert [(w.start, w.end) for w in found.windows] == [(at(FAULT - 3), at(FAULT + 2))]
+
+
+@pytest.mark.parametrize(
+    ("times", "error", "verdict"),
+    [
+        (2.0, "GET /wait: TimeoutError: timed out", Verdict.INVALID),
+        (1.0, "GET /wait: TimeoutError: timed out", Verdict.FAIL),
+        (2.0, "GET /wait: ConnectionResetError: reset by peer", Verdict.FAIL),
+    ],
+)
+def test_one_that_was_silent_on_slow_processors_is_in_doubt(times: float, error: str, verdict: Verdict) -> None:
+    cut = stream("cut", FAULT - 3, FAULT + 2, "fail")
+    silent = [r.model_copy(update={"value": {**r.value, "error": error}}) if isinstance(r, Op) else r for r in cut]
+    load = {"busy": 99.0, "work_ms": times * USUAL_MS}
+    found = look(*whole_ones(), *silent, Event(t=at(1), source="node", object="host", what="load", value=load))
+    assert (found.verdict, found.measure) == (verdict, 1)
+    assert ("1 were silent for too long, and the processors took" in found.because) is (verdict is Verdict.INVALID)
 
 
 def test_one_that_broke_before_the_fault_is_not_its_doing() -> None:

@@ -77,6 +77,11 @@ def wrote(*more: Record, writes: Sequence[Write] = MANY) -> list[Record]:
     return [meta(slo), *without(healthy(), Event, lambda e: e.object == "prober")[1:], *record(writes), *more]
 
 
+def peers() -> list[Record]:
+    owed = {"limit": 1, "unit": "count", "origin": "one may die"}
+    return [meta({**meta().slo, "redundancy.peers": owed}), *healthy()[1:]]
+
+
 LATE = ("r24", "r30", "r36", "r42")
 SCENARIOS: dict[str, Make] = {
     "healthy": healthy,
@@ -182,6 +187,10 @@ SCENARIOS: dict[str, Make] = {
     "machine: quiet": lambda: [*healthy(), *loads(0, 1.57, 3, 0, 0, 0, 0, 0, 0)],
     "machine: busy": lambda: [*healthy(), *loads(*[0] * 10, *[30.26] * 5, *[0] * 10)],
     "machine: malformed": lambda: [*healthy(), *loads(0, "much")],
+    "peers: alone": peers,
+    "peers: one": lambda: [*peers(), pod(0.02, "scheduler-x", "uid-x")],
+    "peers: not watched": lambda: without(peers(), Event, lambda e: e.uid == "uid-a"),
+    "peers: not hit": lambda: without(peers(), Fault),
     "kept: the newest": lambda: wrote(kept(number(269))),
     "kept: not the newest": lambda: wrote(kept(number(266))),
     "kept: of another run": lambda: wrote(kept("run-0.00000009")),

@@ -14,6 +14,13 @@ Json = dict[str, Any]
 
 def settings_for(directory: Path, url: str, *, context: str = "kind-airflow-chaos") -> Settings:
     """Settings whose kubeconfig has one context, to the server at `url`."""
+    settings = Settings(cache=directory)
+    lead(settings.kubeconfig, url, context)
+    return settings
+
+
+def lead(kubeconfig: Path, url: str, context: str) -> None:
+    """Write a kubeconfig with one context, to the server at `url`."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -22,9 +29,7 @@ def settings_for(directory: Path, url: str, *, context: str = "kind-airflow-chao
         "users": [{"name": "u", "user": {}}],
         "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
     }
-    settings = Settings(cache=directory)
-    settings.kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return settings
+    kubeconfig.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 def namespace(name: str = "airflow", *, uid: str = "uid-of-namespace", **labels: str) -> Json:

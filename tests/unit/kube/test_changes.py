@@ -67,20 +67,23 @@ def test_a_second_change_of_scale_keeps_the_way_back_to_the_first(tmp_path: Path
     assert body["spec"] == {"replicas": 2}
 
 
-def test_what_was_changed_is_found_and_put_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_what_was_changed_is_found_and_put_back(tmp_path: Path, kind: str) -> None:
+    path = f"/apis/apps/v1/namespaces/airflow/{kind.lower()}s"
     ours = deployment("api", "api-server", ready=3, desired=3)
     ours["metadata"]["annotations"] = {"airflow-chaos/back": '{"replicas": 2}'}
     other = deployment("worker", "worker", ready=1, desired=1)
 
     def answer(request: Request) -> Reply:
-        return Reply(200, ours if request.method == "PATCH" else listing("Deployment", [ours, other]))
+        there = [ours, other] if request.path == path else []
+        return Reply(200, ours if request.method == "PATCH" else listing(kind, there))
 
     with serving(answer) as server:
         change = Kube(settings_for(tmp_path, server.url)).change
         found = change.changed("airflow")
-        assert found == [Changed("airflow", "api", {"replicas": 2})]
+        assert found == [Changed("airflow", "api", {"replicas": 2}, kind)]
         change.put_back(found[0])
-    (asked,) = server.asked_for("PATCH", f"{DEPLOYMENTS}/api")
+    (asked,) = server.asked_for("PATCH", f"{path}/api")
     assert asked.body == {"metadata": {"annotations": {"airflow-chaos/back": None}}, "spec": {"replicas": 2}}
 
 

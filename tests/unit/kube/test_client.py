@@ -125,6 +125,7 @@ def test_a_pod_is_read_in_full(tmp_path: Path) -> None:
         deleting=False,
         container_ids=("ab" * 32,),
         ip="10.0.0.1",
+        containers=("main",),
     )
 
 

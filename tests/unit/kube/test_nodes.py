@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from harness.errors import FaultError
 from harness.kube import nodes
+from harness.kube.hands import Closed, Docker
 from harness.kube.nodes import Process, parse_processes
 from harness.process import run
 from harness.wait import until
@@ -42,6 +43,16 @@ def process(proc: Path, cgroup: str) -> Iterator[subprocess.Popen[bytes]]:
             child.kill()
 
 
+class Here(Docker):
+    """This machine as the node, with the tree in the place of /proc."""
+
+    def __init__(self, proc: Path) -> None:
+        self._proc = proc
+
+    def run(self, node: str, script: str, *words: str) -> str:
+        return run(["sh", "-c", script, "sh", str(self._proc), *words[1:]], timeout=20)
+
+
 def started(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
 
@@ -52,15 +63,16 @@ def kill_script(proc: Path, *ids: str, signal: str = "KILL") -> dict[str, tuple[
 
 def state_script(proc: Path, *some: Process) -> dict[str, tuple[Process, ...]]:
     words = [str(number) for p in some for number in (p.pid, p.started)]
-    return parse_processes(run(["sh", "-c", nodes._STATES, "sh", str(proc), *words], timeout=20))
+    return parse_processes(run(["sh", "-c", nodes.STATES, "sh", str(proc), *words], timeout=20))
 
 
 def alive_script(proc: Path, *some: Process) -> tuple[Process, ...]:
     return tuple(p for state, found in state_script(proc, *some).items() if state not in nodes.DEAD for p in found)
 
 
-def stopped_script(proc: Path, signal: str) -> tuple[Process, ...]:
-    return parse_processes(run(["sh", "-c", nodes._STOPPED, "sh", str(proc), signal], timeout=20)).get("T", ())
+def stopped_script(proc: Path, signal: str, *ids: str) -> tuple[Process, ...]:
+    words = [word for one in ids or nodes.IN_PODS for word in ("-e", one)]
+    return parse_processes(run(["sh", "-c", nodes._STOPPED, "sh", str(proc), signal, *words], timeout=20)).get("T", ())
 
 
 def entered(proc: Path, pid: int, cgroup: str) -> None:
@@ -70,7 +82,7 @@ def entered(proc: Path, pid: int, cgroup: str) -> None:
 
 
 def test_at_work_is_who_has_both_a_parent_and_a_child_in_the_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """A chain of three and a child without children: main → pool → task, main → idle."""
     pool_script = "sleep 60 & echo $!; echo $$; wait"
@@ -80,22 +92,20 @@ def test_at_work_is_who_has_both_a_parent_and_a_child_in_the_container(
         pids = [int(main.stdout.readline()) for _ in range(3)]
         for pid in {main.pid, *pids}:
             entered(tmp_path, pid, VERSION_2.format(id=A))
-        monkeypatch.setattr(
-            nodes, "_enter", lambda _, script, words: run(["sh", "-c", script, "sh", str(tmp_path), *words], timeout=20)
-        )
+        hands = Here(tmp_path)
         parents = {p: int(Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[1]) for p in pids}
         (pool,) = {parent for parent in parents.values() if parent != main.pid}
         try:
-            assert nodes.at_work("node", A) == (Process(pool, started(pool)),)
-            assert nodes.at_work("node", B) == ()
+            assert nodes.at_work(hands, "node", A) == (Process(pool, started(pool)),)
+            assert nodes.at_work(hands, "node", B) == ()
             with pytest.raises(FaultError, match="no container id"):
-                nodes.at_work("node", "; rm")
+                nodes.at_work(hands, "node", "; rm")
             (tmp_path / str(pool) / "cmdline").symlink_to(f"/proc/{pool}/cmdline")
-            assert nodes.title("node", Process(pool, started(pool))).startswith("sh -c sleep 60")
-            assert nodes.title("node", Process(2**30, 1)) == ""
-            assert not nodes.kill_one("node", Process(pool, 1))
-            assert nodes.kill_one("node", Process(pool, started(pool)))
-            until(lambda: nodes.at_work("node", A), lambda some: not some, what="the pool's end", timeout=10)
+            assert nodes.title(hands, "node", Process(pool, started(pool))).startswith("sh -c sleep 60")
+            assert nodes.title(hands, "node", Process(2**30, 1)) == ""
+            assert not nodes.kill_one(hands, "node", Process(pool, 1))
+            assert nodes.kill_one(hands, "node", Process(pool, started(pool)))
+            until(lambda: nodes.at_work(hands, "node", A), lambda some: not some, what="the pool's end", timeout=10)
         finally:
             for pid in (*pids, main.pid):
                 with suppress(ProcessLookupError):
@@ -173,21 +183,43 @@ def test_any_name_of_a_process_is_read_past(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("bad", ["", "x", "A1" * 32, "a1" * 40, "a1b2; reboot", "-e"])
 def test_what_is_no_container_id_reaches_no_node(bad: str) -> None:
     with pytest.raises(FaultError, match="no container id"):
-        nodes.kill({"no-such-node": [bad]})
+        nodes.kill(Docker(), {"no-such-node": [bad]})
 
 
 def test_a_node_that_cannot_be_entered_is_named() -> None:
     with pytest.raises(FaultError, match="no-such-node"):
-        nodes.kill({"no-such-node": [A]})
+        nodes.kill(Docker(), {"no-such-node": [A]})
     with pytest.raises(FaultError, match="no-such-node"):
-        nodes.alive({"no-such-node": [Process(1, 1)]})
+        nodes.alive(Docker(), {"no-such-node": [Process(1, 1)]})
+
+
+def test_what_others_have_stopped_elsewhere_is_not_ours_to_resume(tmp_path: Path) -> None:
+    """In a cluster of others, only what runs in the deployment's own containers is."""
+    with process(tmp_path, VERSION_1.format(id=A)) as ours, process(tmp_path, VERSION_1.format(id=B)) as theirs:
+        one, other = (Process(c.pid, started(c.pid)) for c in (ours, theirs))
+        for child in (ours, theirs):
+            child.send_signal(signal.SIGSTOP)
+        both = {"T": (one, other)}
+        until(lambda: state_script(tmp_path, one, other), lambda seen: seen == both, what="their stop", timeout=10)
+        hands = Here(tmp_path)
+        assert nodes.stopped(hands, {"node": [A]}) == nodes.resume(hands, {"node": [A]}) == {"node": (one,)}
+        assert nodes.stopped(hands, {"node": nodes.IN_PODS}) == {"node": (other,)}
+        assert nodes.stopped(hands, {"node": []}) == {}
+        with pytest.raises(FaultError, match="no container id"):
+            nodes.resume(hands, {"node": ["kubepods"]})
+
+
+def test_closed_nodes_are_not_entered() -> None:
+    with pytest.raises(FaultError, match="the node worker is closed to us"):
+        nodes.kill(Closed(), {"worker": [A]})
+    assert Closed().among(["worker"]) == Closed().left() == []
 
 
 def test_nothing_asked_needs_no_node() -> None:
-    assert nodes.kill({}) == {}
-    assert nodes.kill({"no-such-node": []}) == {}
-    assert nodes.alive({}) == {}
-    assert nodes.alive({"no-such-node": []}) == {"no-such-node": ()}
+    assert nodes.kill(Docker(), {}) == {}
+    assert nodes.kill(Docker(), {"no-such-node": []}) == {}
+    assert nodes.alive(Docker(), {}) == {}
+    assert nodes.alive(Docker(), {"no-such-node": []}) == {"no-such-node": ()}
 
 
 ids = st.text("0123456789abcdef", min_size=12, max_size=64)
@@ -203,5 +235,5 @@ def test_answers_are_read_back_each_process_once(found: dict[str, list[Process]]
 
 @given(st.text(min_size=1).filter(lambda t: any(len(line.split(" ")) != 3 for line in t.splitlines())))
 def test_what_is_no_answer_is_refused(answer: str) -> None:
-    with pytest.raises(FaultError, match="see `docker logs`"):
+    with pytest.raises(FaultError, match="where a process was expected"):
         parse_processes(answer)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kubernetes.client import V1ObjectMeta, V1Pod
+import pytest
+from kubernetes.client import V1Container, V1ContainerPort, V1ObjectMeta, V1OwnerReference, V1Pod, V1PodSpec
 
 from harness.kube.objects import TASK_PODS, Pod, pod_of
 
@@ -33,3 +34,37 @@ def test_a_pod_that_says_too_little_or_is_none_of_an_executor_has_no_attempt() -
         kept = {name: each for name, each in said.items() if name != gone}
         assert pod_of(V1Pod(metadata=V1ObjectMeta(labels={label: value}, annotations=kept))).attempt is None
     assert pod_of(V1Pod(metadata=V1ObjectMeta(annotations=said))).attempt is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "owner"),
+    [
+        ("ReplicaSet", "api-server-758b79dd8b", "Deployment/api-server"),
+        ("ReplicaSet", "by-hand", "ReplicaSet/by-hand"),
+        ("StatefulSet", "patroni", "StatefulSet/patroni"),
+        ("DaemonSet", "speaker", "DaemonSet/speaker"),
+        ("Node", "control-plane", "Node/control-plane"),
+    ],
+)
+def test_a_pod_says_who_replaces_it_and_what_it_is_among_its_peers(kind: str, name: str, owner: str) -> None:
+    by = V1OwnerReference(api_version="v1", kind=kind, name=name, uid="u", controller=True)
+    labels = {"pod-template-hash": "758b79dd8b", "role": "primary", "component": "c"}
+    found = pod_of(V1Pod(metadata=V1ObjectMeta(name="p", labels=labels, owner_references=[by])))
+    assert (found.owner, found.duty, found.component) == (owner, "primary", "c")
+
+
+def test_one_of_kubernetes_own_goes_by_its_label_and_one_of_nobody_has_no_owner() -> None:
+    found = pod_of(V1Pod(metadata=V1ObjectMeta(name="p", labels={"k8s-app": "kube-dns"})))
+    assert (found.component, found.owner, found.duty) == ("kube-dns", "", "")
+
+
+def test_a_pod_says_of_which_image_it_is_where_it_answers_and_what_we_have_marked_it_as() -> None:
+    ports = [V1ContainerPort(container_port=53, protocol="UDP"), V1ContainerPort(container_port=6379)]
+    some = [V1Container(name="a", image="first", ports=ports), V1Container(name="b", image="second")]
+    meta = V1ObjectMeta(
+        name="p", annotations={"airflow-chaos/stopped": "true"}, labels={"airflow-chaos/cut": "other", "component": "c"}
+    )
+    found = pod_of(V1Pod(metadata=meta, spec=V1PodSpec(containers=some)))
+    assert (found.image, found.ports, found.stopped, found.cut) == ("first", (6379,), True, "other")
+    plain = pod_of(V1Pod(metadata=V1ObjectMeta(name="p")))
+    assert (plain.image, plain.ports, plain.stopped, plain.cut) == ("", (), False, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.history import History, Recorder
+from harness.ledger import Ledger
 from harness.observe import ledger
 from harness.observe.ledger import LedgerReader, mark_of
 from harness.wait import until
@@ -88,7 +90,7 @@ def read(tmp_path: Path, before: list[dict[bytes, bytes]], during: list[dict[byt
     with streaming() as stream:
         for fields in before:
             stream.add(fields)
-        reader = LedgerReader(recorder, port=stream.port, prefix="p-")
+        reader = LedgerReader(recorder, Ledger(stream.port), prefix="p-")
         reader.start()
         stream.break_next = breaks
         until(lambda: stream.broken, lambda n: n == breaks, what="the breaks", timeout=20, every=0.02)
@@ -126,7 +128,7 @@ def test_those_are_at_work_on_whom_an_attempt_began_and_did_not_end(
 
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with streaming() as stream:
-        reader = LedgerReader(recorder, port=stream.port, prefix="p-")
+        reader = LedgerReader(recorder, Ledger(stream.port), prefix="p-")
         reader.start()
         assert reader.at_work() == {}
         stream.add(entry(b"a", b"start", b"0", dag_run=b"q-other"))
@@ -184,7 +186,7 @@ def test_a_blow_is_not_aimed_at_what_nobody_asked_for(tmp_path: Path, monkeypatc
     monkeypatch.setattr(ledger, "IN_THE_MIDST_S", (0.0, 60.0))
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with streaming() as stream:
-        reader = LedgerReader(recorder, port=stream.port, prefix="p-")
+        reader = LedgerReader(recorder, Ledger(stream.port), prefix="p-")
         reader.start()
         stream.add(GOOD | {b"dag": b"d", b"window": b"p-", b"ti": b"1"})
         until(lambda: b'"kind":"ledger"' in recorder.path.read_bytes(), bool, what="a mark", timeout=20)
@@ -202,7 +204,7 @@ def test_an_entry_that_is_no_mark_is_told_and_those_after_it_are_read(tmp_path: 
 def test_a_ledger_that_goes_away_for_good_is_not_called_complete(tmp_path: Path) -> None:
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with streaming() as stream:
-        reader = LedgerReader(recorder, port=stream.port, prefix="p-")
+        reader = LedgerReader(recorder, Ledger(stream.port), prefix="p-")
         reader.start()
         stream.break_next = 10**6
         reader.stop()
@@ -214,9 +216,22 @@ def test_a_ledger_that_is_not_there_is_known_at_the_start(tmp_path: Path) -> Non
     recorder = Recorder.create(tmp_path / "history.jsonl")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        reader = LedgerReader(recorder, port=taken.getsockname()[1], prefix="p")
+        reader = LedgerReader(recorder, Ledger(taken.getsockname()[1]), prefix="p")
         with pytest.raises(UsageError, match="run `harness up`"):
             reader.start()
         reader.stop()
     recorder.close()
     assert recorder.path.read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.parametrize(("said", "let_in"), [("right", True), ("wrong", False), ("", False)])
+def test_a_ledger_is_read_with_its_password_alone(tmp_path: Path, said: str, let_in: bool) -> None:
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with streaming() as stream:
+        stream.password = b"right"
+        reader = LedgerReader(recorder, Ledger(stream.port, said), prefix="p-")
+        with nullcontext() if let_in else pytest.raises(UsageError, match="no ledger at"):
+            reader.start()
+        reader.stop()
+    recorder.close()
+    assert ("stopped" in recorder.path.read_text(encoding="utf-8")) is let_in

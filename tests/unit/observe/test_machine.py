@@ -82,6 +82,7 @@ def test_what_a_stranger_takes_is_recorded(
     assert all((e.source, e.object) == ("node", "host") for e in events(recorder))
     assert max(value["others"] for value in told) > 0
     assert max(value["busy"] for value in told) > 0
+    assert all(value["work_ms"] > 0 for value in told)
     assert stranger.name() in {value["top"] for value in told}
 
 

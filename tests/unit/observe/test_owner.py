@@ -31,13 +31,13 @@ BAD: list[tuple[Reply, str]] = [
     (vector(), "it has no value now"),
     (vector("NaN"), "it has no value now"),
     (vector("1", "NaN"), "it has no value now"),
-    (scalar("many"), "what is no number"),
+    (scalar("many"), "something that is not a number"),
     (
         Reply(400, {"status": "error", "errorType": "bad_data", "error": "parse error"}),
-        "answered 400, and with no value",
+        "answered 400 without a value",
     ),
-    (Reply(200, {"status": "success", "data": {"resultType": "matrix", "result": []}}), "with no value"),
-    (Reply(200, raw=b"<html>"), "with no value"),
+    (Reply(200, {"status": "success", "data": {"resultType": "matrix", "result": []}}), "without a value"),
+    (Reply(200, raw=b"<html>"), "without a value"),
     (Reply(drop=True), "Prometheus does not answer"),
 ]
 
@@ -69,7 +69,7 @@ def test_a_run_does_not_begin_with_a_query_that_has_no_value(reply: Reply, said:
 def test_nor_where_it_is_beyond_its_limit_already() -> None:
     with (
         serving(lambda _: vector("3")) as server,
-        pytest.raises(UsageError, match=r"is at 3, .* already, with"),
+        pytest.raises(UsageError, match=r"is at 3, .* already, before"),
     ):
         Owner(server.url, QUERY, 0.5).agree()
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from harness.errors import HarnessError
 from harness.history import NS, History, Recorder
 from harness.observe.prober import Config, Prober, Summary, Target
 from harness.wait import until
+from tests.unit.loopback import Reply, Request, serving
 from tests.unit.observe.stub import Stub, stub
 
 RATE_HZ = 20.0
@@ -184,6 +186,52 @@ def test_a_token_is_not_in_the_list_of_processes(recorder: Recorder, server: Stu
     process = psutil.Process(prober.pid)
     assert not any("not-for-the-process-list" in part for part in process.cmdline())
     prober.stop()
+
+
+def test_who_is_logged_out_logs_in_again_and_was_out_until_then(recorder: Recorder) -> None:
+    """Its key is replaced once, under way; a series without a login is never touched."""
+    good, logins = "T1", 0
+
+    def answer(request: Request) -> Reply:
+        nonlocal good, logins
+        if request.path == "/auth/token":
+            logins += 1
+            known = request.body == {"username": "admin", "password": "not-for-the-process-list"}
+            return Reply(201, {"access_token": good}) if known else Reply(401)
+        if request.path == "/reused":
+            return Reply(200 if "Authorization" not in request.headers else 400)
+        return Reply(200 if request.headers.get("Authorization") == f"Bearer {good}" else 401)
+
+    def count(what: str) -> int:
+        return sum(s.outcome == what for s in History.read(recorder.path).samples if s.target == "new")
+
+    with serving(answer) as server:
+        mine = replace(new(), headers={"Authorization": "Bearer T1"})
+        login = ("admin", "not-for-the-process-list")
+        prober = Prober(recorder.path, recorder.t0, server.url, [mine, reused()], timeout_s=2, login=login)
+        prober.start()
+        until(lambda: count("ok"), lambda n: n > 3, what="answers", timeout=30, every=0.05)
+        process = psutil.Process(prober.pid)
+        assert not any("not-for-the-process-list" in part for part in process.cmdline())
+        good = "T2"
+        until(lambda: count("fail"), bool, what="a refusal", timeout=30, every=0.05)
+        before = count("ok")
+        until(lambda: count("ok"), lambda n: n > before + 5, what="answers again", timeout=30, every=0.05)
+        prober.stop()
+    samples = History.read(recorder.path).samples
+    refused = [s for s in samples if s.outcome != "ok"]
+    assert {(s.target, s.status) for s in refused} == {("new", 401)}
+    assert len(refused) < 10
+    assert logins == 1
+
+
+def test_who_has_no_login_stays_out(recorder: Recorder) -> None:
+    with serving(lambda _: Reply(401)) as server:
+        prober = Prober(recorder.path, recorder.t0, server.url, [new()], timeout_s=2)
+        prober.start()
+        until(lambda: len(server.asked), lambda n: n > 5, what="requests", timeout=30, every=0.05)
+        prober.stop()
+        assert {r.path for r in server.asked} == {"/new"}
 
 
 def test_closing_its_standard_input_ends_it(recorder: Recorder, server: Stub) -> None:

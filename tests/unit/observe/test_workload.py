@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -28,6 +29,7 @@ class LittleAirflow:
     def __init__(self, on_post: Callable[[str, int], Reply | None] = lambda _run, _n: None) -> None:
         self.states: dict[str, str] = {}
         self.tries: Counter[str] = Counter()
+        self.logins = 0
         self.end_state = "success"
         self.tasks_known = True
         self._on_post = on_post
@@ -38,6 +40,7 @@ class LittleAirflow:
 
     def __call__(self, request: Request) -> Reply:
         if request.path == "/auth/token":
+            self.logins += 1
             return Reply(201, {"access_token": "T"})
         if request.method == "POST":
             return self._post(request.body["dag_run_id"])
@@ -161,12 +164,31 @@ def test_409_after_a_refusal_that_kept_nothing_is_a_fail(tmp_path: Path) -> None
     assert (last.type, last.value["status"], last.value["tries"]) == ("fail", 409, 2)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 403, 404, 422])
 def test_a_definite_refusal_is_a_fail_and_is_not_repeated(tmp_path: Path, status: int) -> None:
     airflow = LittleAirflow(lambda _run, _number: Reply(status, {"detail": "no"}))
     history = play(tmp_path, airflow)
     assert [o.type for o in ops(history, "trigger")] == ["invoke", "fail"]
     assert airflow.tries["p-0000"] == 1
+
+
+@pytest.mark.parametrize("process", ["workload", "writer"])
+def test_who_is_logged_out_logs_in_again_and_the_first_try_says_so(
+    tmp_path: Path, process: Literal["workload", "writer"]
+) -> None:
+    airflow = LittleAirflow(lambda _run, number: Reply(401, {"detail": "who?"}) if number == 1 else None)
+    history = play(tmp_path, airflow, process=process)
+    last = ops(history, "trigger")[-1]
+    assert (last.type, last.value) == ("ok", {"dag_run": "p-0000", "status": 200, "tries": 2})
+    assert [(s.outcome, s.status) for s in history.samples] == ([("fail", 401)] if process == "writer" else [])
+    assert airflow.logins == 2
+
+
+def test_who_is_never_let_in_has_certainly_no_run(tmp_path: Path) -> None:
+    airflow = LittleAirflow(lambda _run, _number: Reply(401, {"detail": "who?"}))
+    history = play(tmp_path, airflow)
+    assert [(o.type, o.value.get("status")) for o in ops(history, "trigger")] == [("invoke", None), ("fail", 401)]
+    assert airflow.tries["p-0000"] > 1
 
 
 def test_a_refusal_after_a_try_that_may_have_come_through_is_info(tmp_path: Path) -> None:

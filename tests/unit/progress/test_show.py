@@ -49,7 +49,7 @@ def test_elsewhere_each_event_is_a_line(tmp_path: Path) -> None:
         watched(SafeConsole(file=log), tmp_path)
         log.seek(0)
         said = log.read().splitlines()
-    assert said[0] == "1/2 one on celery: about 15 s, all that is left about 30 s"
+    assert said[0] == "1/2 one on celery: about 15 s, about 30 s for all that remain"
     assert "1/2   20.0 s fault" in said
     assert "1/2   20.5 s kill_pods hit airflow/scheduler-a" in said
     assert "1/2   22.0 s kill_pods proved on airflow/scheduler-a" in said

@@ -49,7 +49,7 @@ def test_a_line_says_what_matters() -> None:
         "2/11 webserver-kill · recovery, 44 s left · 2 hit, 1 proved · 3 of 812 requests bad · about 11 min left · "
         "first heartbeat 9.2 s"
     )
-    assert opening(PLACE) == "2/11 webserver-kill on celery: about 2 min, all that is left about 12 min"
+    assert opening(PLACE) == "2/11 webserver-kill on celery: about 2 min, about 12 min for all that remain"
     assert told(PLACE, seen, News(34 * NS, "recovery")) == "2/11   34.0 s recovery, 60 s; 3 of 812 requests bad so far"
     assert told(PLACE, seen, News(34 * NS, "fault")) == "2/11   34.0 s fault"
     seen.t = 108 * NS

@@ -71,7 +71,7 @@ def test_a_page_of_another_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine", encoding="utf-8")
     kept(tmp_path, "first", "2026-01-01T00:00:00.000Z", healthy())
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == "mine"
-    with pytest.raises(UsageError, match="stays as it is"):
+    with pytest.raises(UsageError, match="is left alone"):
         recorded.overview(tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_it_can_be_written_anew_and_again_to_the_same(tmp_path: Path) -> None:
     before = (tmp_path / "index.html").read_bytes()
     assert recorded.overview(tmp_path).read_bytes() == before
     assert "No run is recorded here" in said(recorded.overview(tmp_path / "first").read_text(encoding="utf-8"))
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="not a folder"):
         recorded.overview(tmp_path / "none")
 
 

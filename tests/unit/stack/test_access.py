@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.kube import Kube
+from harness.ledger import Ledger
 from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE, SECRET, Access, open_access
 from tests.unit.kube.cluster import settings_for
 from tests.unit.loopback import Reply, Request, serving
@@ -29,7 +30,8 @@ def cluster(address: str | None, password: str | None) -> Any:
         assert request.path == f"/api/v1/namespaces/airflow/secrets/{SECRET}"
         if password is None:
             return Reply(404, {"kind": "Status", "code": 404})
-        return Reply(200, {"data": {"admin-password": base64.b64encode(password.encode()).decode()}})
+        kept = {"admin-password": password, "ledger-password": "of the ledger"}
+        return Reply(200, {"data": {name: base64.b64encode(text.encode()).decode() for name, text in kept.items()}})
 
     return answer
 
@@ -50,7 +52,7 @@ def test_requests_enter_by_loopback_only_where_our_address_is_not_on_a_network_o
         settings = settings_for(tmp_path, server.url, context=context)
         found = open_access(settings, Kube(settings))
         mapped = "http://127.0.0.1:18080" if context == "kind-airflow-chaos" else None
-        assert found == Access(entry, "secret", mapped)
+        assert found == Access(entry, "secret", Ledger(settings.ledger_port, "of the ledger"), mapped)
         assert (found.url("main"), found.url("loopback")) == (entry, mapped)
 
 
@@ -70,4 +72,4 @@ def test_a_token_is_that_of_our_login() -> None:
         return Reply(201, {"access_token": f"token of {request.body['username']}/{request.body['password']}"})
 
     with serving(answer) as server:
-        assert Access(server.url, "secret").token() == "token of admin/secret"
+        assert Access(server.url, "secret", Ledger(1)).token() == "token of admin/secret"

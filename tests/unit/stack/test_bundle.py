@@ -18,6 +18,7 @@ case "$*" in
 *" import "*) {imports} ;;
 *" pkill "*) ;;
 */mnt/snapshots*) {finishes} ;;
+*" images list "*) {lists} ;;
 save*) {saves} ;;
 esac
 """
@@ -31,9 +32,11 @@ class Engine:
         self._program = folder / "docker"
         self.does()
 
-    def does(self, *, imports: str = "cat >/dev/null", saves: str = "echo images", finishes: str = ":") -> None:
+    def does(
+        self, *, imports: str = "cat >/dev/null", saves: str = "echo images", finishes: str = ":", lists: str = ":"
+    ) -> None:
         self.said.touch()
-        text = DOCKER.format(said=self.said, imports=imports, saves=saves, finishes=finishes)
+        text = DOCKER.format(said=self.said, imports=imports, saves=saves, finishes=finishes, lists=lists)
         self._program.write_text(text, encoding="utf-8")
         self._program.chmod(0o755)
 
@@ -115,6 +118,23 @@ def test_its_name_tells_which_images_it_carries(table: Table) -> None:
     assert one.startswith("airflow-chaos/bundle:")
     others = [bundle.reference(table, ("redis",), "build"), bundle.reference(table, ("redis", "airflow"), "pull")]
     assert len({one, *others}) == 3
+
+
+def test_of_an_image_whose_tag_is_its_key_only_the_newest_stays(engine: Engine) -> None:
+    names = ("harness:old", "harness:new", "harness-of-others:1", "redis:1")
+    engine.does(lists="; ".join(f"echo docker.io/airflow-chaos/{name}" for name in names))
+    bundle.forget_others("node", "airflow-chaos/harness:new")
+    (removed,) = [line for line in engine.asked("exec") if " remove " in line]
+    assert removed.split(" remove ")[1] == "docker.io/airflow-chaos/harness:old"
+    engine.does(lists="echo docker.io/airflow-chaos/harness:new")
+    bundle.forget_others("node", "airflow-chaos/harness:new")
+    assert len([line for line in engine.asked("exec") if " remove " in line]) == 1
+
+
+def test_one_that_keeps_its_name_is_not_tagged_onto_itself(engine: Engine) -> None:
+    bundle.load("node", {"airflow-chaos/harness:new": "airflow-chaos/harness:new"})
+    assert [line for line in engine.asked("exec") if " import " in line]
+    assert not [line for line in engine.asked("exec") if " tag " in line]
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_a_cluster_of_others_is_never_touched(machine: Machine, how: str) -> Non
     assert machine.look().state == "foreign"
     with pytest.raises(UsageError, match="is not ours"):
         cluster.ensure(machine.settings, machine.kind, IMAGE)
-    with pytest.raises(UsageError, match="is left as it is"):
+    with pytest.raises(UsageError, match="is left alone"):
         cluster.delete(machine.settings, machine.kind)
     assert machine.asked_kind() == []
 

@@ -60,13 +60,15 @@ def test_secrets_fit_together() -> None:
     assert made["pooled-sql-alchemy-conn-async"].startswith(f"postgresql+psycopg://{pooled}")
     assert made["pooled-celery-result-backend"].startswith(f"db+postgresql+psycopg2://{pooled}")
     assert made["pgbouncer-users.txt"] == f'"airflow" "{made["postgres-password"]}"\n'
+    assert made["ledger-url"] == f"redis://:{made['ledger-password']}@ledger.airflow-chaos-ledger:6379/0"
     assert all(len(value) >= 32 for name, value in made.items())
 
 
 def test_a_standing_stack_keeps_its_secrets_and_gets_those_that_it_lacks() -> None:
     made = make_secrets()
     assert make_secrets(made) == made
-    older = {name: value for name, value in made.items() if not name.startswith(("pooled-", "postgres-s", "pgbouncer"))}
+    newer = ("pooled-", "postgres-s", "pgbouncer", "ledger")
+    older = {name: value for name, value in made.items() if not name.startswith(newer)}
     completed = make_secrets(older)
     assert completed.keys() == made.keys()
     assert older.items() <= completed.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import CommandFailed
+from harness.process import run
 from harness.settings import Settings
 from harness.stack import gobuild
 from harness.stack.gobuild import _new_enough, _packages
@@ -140,3 +142,18 @@ def test_what_the_compiler_kept_can_be_dropped_though_it_is_read_only(tmp_path: 
     gobuild.drop_caches(settings)
     assert not (settings.cache / "go").exists()
     gobuild.drop_caches(settings)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a mount takes root")
+def test_what_another_command_still_uses_is_left(tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path / "cache")
+    used = settings.cache / "go" / "mod"
+    used.mkdir(parents=True)
+    run(["mount", "-t", "tmpfs", "none", str(used)], timeout=10)
+    try:
+        gobuild.drop_caches(settings)
+        assert used.is_dir()
+    finally:
+        run(["umount", str(used)], timeout=10)
+    gobuild.drop_caches(settings)
+    assert not (settings.cache / "go").exists()

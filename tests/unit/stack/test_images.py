@@ -12,7 +12,7 @@ from harness.stack.recipes import Image, Table, load
 
 DOCKER = """#!/bin/sh
 case "$1 $2" in
-"image inspect") grep -qxF -e "$5" "{there}" ;;
+"image inspect") grep -qxF -e "${{5:-$3}}" "{there}" ;;
 "manifest inspect") grep -qxF -e "$3" "{online}" ;;
 "images {all}") cat "{there}" ;;
 "buildx build") echo "$@" >>"{built}"; while [ "$1" != --tag ]; do shift; done; echo "$2" >>"{there}" ;;
@@ -158,3 +158,21 @@ def test_what_newer_recipes_replaced_is_removed_and_nothing_else(engine: Engine,
     engine.has(*keep, "airflow-chaos/redis:0000000000000000", "airflow-chaos/bundle:0000000000000000")
     images._prune(table, node_of(table, "build"))
     assert engine.there == keep
+
+
+def test_a_recipe_takes_in_the_sources_that_its_row_names_and_nothing_else(table: Table, tmp_path: Path) -> None:
+    harness = table.images["harness"]
+    with images._staged(Settings(cache=tmp_path), harness) as suite:
+        taken = {str(path.relative_to(suite)) for path in suite.rglob("*") if path.is_file()}
+    assert {"harness/cli.py", "experiments/null.json", "hatch_build.py", "slo.yaml", "uv.lock"} <= taken
+    assert {name.split("/")[0] for name in taken} == {name.split("/")[0] for name in harness.sources}
+    assert not [name for name in taken if "__pycache__" in name or name.startswith("tests")]
+    assert not suite.exists()
+
+
+def test_our_own_image_is_built_of_our_sources_and_bears_its_key(engine: Engine, table: Table, tmp_path: Path) -> None:
+    engine.has(f"airflow-chaos/base:{table.base_key()}")
+    settings = Settings.model_validate({"images": "build", "cache": tmp_path})
+    assert images.ensure_own(settings, table, "harness", [], lambda said: None) == built(table, "harness")
+    (call,) = engine.built
+    assert "--build-context suite=" in call

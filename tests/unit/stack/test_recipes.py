@@ -166,6 +166,26 @@ def test_an_image_is_another_when_that_below_it_is(folder: Path) -> None:
     assert before.image_key("blue") == after.image_key("blue")
 
 
+def test_an_image_is_another_when_what_it_takes_in_is(tmp_path: Path) -> None:
+    """Sources lie beside the folder of recipes; what Python left among them does not count."""
+    folder, src = tmp_path / "images", tmp_path / "src"
+    for path in (folder / "own", src / "__pycache__"):
+        path.mkdir(parents=True)
+    (folder / "own" / "Dockerfile").write_text("FROM base", encoding="utf-8")
+    (src / "a.py").write_text("a", encoding="utf-8")
+    head = TABLE.split("[programs", maxsplit=1)[0]
+    row = '[images.own]\npublished = "airflow-chaos/own:1"\nrecipe = "own"\nsources = ["src", "one.txt"]\n'
+    (folder / "images.toml").write_text(f"{head}\n[programs]\n{row}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"one\.txt is to be taken into an image, and is not there"):
+        load(folder)
+    (tmp_path / "one.txt").write_text("1", encoding="utf-8")
+    before = load(folder).image_key("own")
+    (src / "__pycache__" / "a.pyc").write_text("x", encoding="utf-8")
+    assert load(folder).image_key("own") == before
+    (src / "a.py").write_text("b", encoding="utf-8")
+    assert load(folder).image_key("own") != before
+
+
 parts = st.lists(st.binary(max_size=6) | st.text("ab0", max_size=6), max_size=4)
 
 
@@ -195,11 +215,15 @@ def test_no_two_shipped_images_have_one_name_or_one_key(shipped: Table) -> None:
 
 
 def test_the_manifests_use_images_of_the_table_only(shipped: Table) -> None:
-    """They name images by a short word, which one component replaces by the published reference."""
+    """They name images by a short word, which one component replaces by the published reference.
+
+    What is not ours (`foreign`) names its own, and `here` beside it replaces them by ours.
+    """
     deploy = ROOT / "deploy"
     replaced = yaml.safe_load((deploy / "components" / "images" / "kustomization.yaml").read_text(encoding="utf-8"))
     references = {row["name"]: f"{row['newName']}:{row['newTag']}" for row in replaced["images"]}
     assert set(references.values()) <= {image.published for image in shipped.images.values()}
-    lines = [line for path in deploy.rglob("*.yaml") for line in path.read_text(encoding="utf-8").splitlines()]
+    ours = [path for path in deploy.rglob("*.yaml") if "foreign" not in path.parts]
+    lines = [line for path in ours for line in path.read_text(encoding="utf-8").splitlines()]
     named = {line.split("image: ")[1].strip() for line in lines if line.strip().startswith("image: ")}
     assert named == references.keys()

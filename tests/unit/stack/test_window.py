@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from hypothesis import strategies as st
 
 from harness.airflow import Airflow
 from harness.errors import UsageError
+from harness.ledger import Ledger
 from harness.records import Schedule
-from harness.settings import Settings
 from harness.stack import window
 from harness.stack.window import CLOCK_DAG, GRID_S, KEY, SOON_S, close, next_start, open_for, put
 from harness.timetables import table
@@ -88,11 +87,11 @@ class Little:
 
 
 @contextmanager
-def standing(tmp_path: Path, **about: Any) -> Iterator[tuple[Little, Airflow, Settings]]:
+def standing(**about: Any) -> Iterator[tuple[Little, Airflow, Ledger]]:
     with streaming() as ledger:
         airflow = Little(ledger, **about)
         with serving(airflow) as server:
-            yield airflow, Airflow(server.url, "admin", "pw"), Settings(cache=tmp_path, ledger_port=ledger.port)
+            yield airflow, Airflow(server.url, "admin", "pw"), Ledger(ledger.port)
 
 
 @pytest.fixture(autouse=True)
@@ -101,13 +100,13 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "READ_WITHIN_S", 20)
 
 
-def opened(tmp_path: Path, **about: Any) -> tuple[Little, dict[str, Schedule]]:
-    with standing(tmp_path, **about) as (airflow, door, settings):
-        return airflow, open_for(settings, door, NAMES, "run-1")
+def opened(**about: Any) -> tuple[Little, dict[str, Schedule]]:
+    with standing(**about) as (airflow, door, ledger):
+        return airflow, open_for(ledger, door, NAMES, "run-1")
 
 
-def test_nothing_goes_before_the_window_was_read(tmp_path: Path) -> None:
-    airflow, owed = opened(tmp_path, paused=False)
+def test_nothing_goes_before_the_window_was_read() -> None:
+    airflow, owed = opened(paused=False)
     paused, going = ([f"{do} {name}" for name in NAMES] for do in ("pause", "unpause"))
     assert airflow.told == [*paused, *["update 1", "delete 1"] * len(NAMES), *going]
     assert airflow.asked_to_read == 2
@@ -118,60 +117,60 @@ def test_nothing_goes_before_the_window_was_read(tmp_path: Path) -> None:
         assert abs(datetime.fromisoformat(one.unpaused) - datetime.now(UTC)) < timedelta(seconds=10)
 
 
-def test_pools_are_made_as_wide_as_the_table_says(tmp_path: Path) -> None:
+def test_pools_are_made_as_wide_as_the_table_says() -> None:
     (name,) = (name for name, one in table().dags.items() if one.pools)
     with streaming() as ledger:
         airflow = Little(ledger, known=[name])
         with serving(airflow) as server:
             door = Airflow(server.url, "admin", "pw")
-            open_for(Settings(cache=tmp_path, ledger_port=ledger.port), door, [name], "run-1")
+            open_for(Ledger(ledger.port), door, [name], "run-1")
             made = [request.body for request in server.asked_for("POST", "/api/v2/pools")]
     assert made == [{"name": pool, "slots": slots} for pool, slots in table().pools_of([name]).items()]
 
 
-def test_a_backfill_that_an_earlier_run_left_is_ended_before_its_runs_are_gone(tmp_path: Path) -> None:
+def test_a_backfill_that_an_earlier_run_left_is_ended_before_its_runs_are_gone() -> None:
     (name,) = (name for name, one in table().dags.items() if one.backfill_s)
     with streaming() as ledger:
         airflow = Little(ledger, known=[name])
         with serving(airflow) as server:
             door = Airflow(server.url, "admin", "pw")
-            open_for(Settings(cache=tmp_path, ledger_port=ledger.port), door, [name], "run-1")
+            open_for(Ledger(ledger.port), door, [name], "run-1")
             assert [r.query["dag_id"] for r in server.asked_for("GET", "/api/v2/backfills")] == [[name]]
     assert airflow.told == ["cancel 2", "update 1", "delete 1", f"unpause {name}"]
 
 
-def test_a_window_that_nobody_reads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_that_nobody_reads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "READ_WITHIN_S", 0.1)
-    with standing(tmp_path) as (airflow, door, settings):
+    with standing() as (airflow, door, ledger):
         airflow.reads = False
         with pytest.raises(UsageError, match="cannot be set going: the DAG processor reading the window"):
-            open_for(settings, door, NAMES, "run-1")
+            open_for(ledger, door, NAMES, "run-1")
     assert not [told for told in airflow.told if told.startswith("unpause")]
 
 
-def test_a_dag_that_was_not_deployed_is_named(tmp_path: Path) -> None:
+def test_a_dag_that_was_not_deployed_is_named() -> None:
     with pytest.raises(UsageError, match=f"Airflow knows no DAG {NAMES[1]}"):
-        opened(tmp_path, known=NAMES[:1])
+        opened(known=NAMES[:1])
 
 
-def test_one_dag_more_is_put_beside_the_window_and_taken_away(tmp_path: Path) -> None:
+def test_one_dag_more_is_put_beside_the_window_and_taken_away() -> None:
     with streaming() as ledger:
-        settings = Settings(cache=tmp_path, ledger_port=ledger.port)
-        put(settings, "late_run-1")
+        at = Ledger(ledger.port)
+        put(at, "late_run-1")
         assert json.loads(ledger.keys[KEY.encode()]) == {"late": "late_run-1"}
         ledger.keys[KEY.encode()] = json.dumps({"run": "run-1", "late": ""}).encode()
-        put(settings, "late_run-2")
+        put(at, "late_run-2")
         assert json.loads(ledger.keys[KEY.encode()]) == {"run": "run-1", "late": "late_run-2"}
-        put(settings, "")
+        put(at, "")
         assert json.loads(ledger.keys[KEY.encode()]) == {"run": "run-1", "late": ""}
         ledger.keys[KEY.encode()] = b"{}"
         ledger.break_next = 100  # the client tries more than once
         with pytest.raises(UsageError, match="no ledger"):
-            put(settings, "late_run-3")
+            put(at, "late_run-3")
 
 
-def test_only_what_goes_is_stopped(tmp_path: Path) -> None:
-    with standing(tmp_path, paused=False) as (airflow, door, _):
+def test_only_what_goes_is_stopped() -> None:
+    with standing(paused=False) as (airflow, door, _):
         airflow.paused |= {"chaos_workload": False, NAMES[0]: True}
         assert close(door) == [NAMES[1]]
         assert close(door) == []

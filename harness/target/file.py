@@ -1,0 +1,39 @@
+"""A target's file: YAML that `harness target discover` writes, and that its owner completes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from harness import tables
+from harness.errors import UsageError
+from harness.target.model import Target
+
+WIDTH = 120
+
+
+def read(path: Path) -> Target:
+    """Raises `UsageError` with the file and the place of what is wrong."""
+    try:
+        said = tables.read(path)
+    except OSError as cause:
+        raise UsageError(f"{path}: {cause.strerror}; make it with `harness target discover`") from cause
+    if not isinstance(said, dict):
+        raise UsageError(f"{path.name}:1: a target is a table; make it with `harness target discover`")
+    try:
+        return Target.model_validate(said)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        why = first["msg"].removeprefix("Value error, ")
+        raise UsageError(": ".join(part for part in (path.name, where, why) if part)) from cause
+
+
+def written(target: Target, missing: Sequence[str]) -> str:
+    """As it stands in its file; what could not be found stands above it, to be completed."""
+    said = target.model_dump(mode="json", exclude_defaults=True)
+    head = "".join(f"# not found: {one}\n" for one in missing)
+    return head + yaml.safe_dump(said, sort_keys=False, width=WIDTH, allow_unicode=True)

@@ -1,0 +1,127 @@
+"""What is known of a target. Nothing secret stands in it: a login is named by where it is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Dns = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kept(_Strict):
+    """A password, named by where it is: in a Secret (`secret` and `key`) or in an environment variable (`env`)."""
+
+    secret: Dns | None = None
+    key: str = ""
+    env: str = ""
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> Self:
+        if bool(self.secret and self.env) or bool(self.secret) != bool(self.key) or not (self.named or self.optional):
+            raise ValueError("a password is kept in a secret, under a key, or in an environment variable: name one")
+        return self
+
+    @property
+    def named(self) -> bool:
+        return bool(self.secret or self.env)
+
+    @property
+    def optional(self) -> bool:
+        return False
+
+
+class Login(Kept):
+    """Who asks Airflow."""
+
+    user: str = Field(default="admin", min_length=1)
+
+
+class Part(_Strict):
+    """One controller that runs a component."""
+
+    kind: Literal["Deployment", "StatefulSet"]
+    name: Dns
+    selector: str
+    replicas: int = Field(ge=0)
+
+
+class LedgerAt(Kept):
+    """Where the Redis answers that tasks write to, as this machine reaches it. One that names no password has none."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=1, le=65535)
+
+    @property
+    def optional(self) -> bool:
+        return True
+
+
+class Agent(_Strict):
+    """Where the pods of ours are made that enter nodes; of which image, where not of that of Airflow's own pods."""
+
+    namespace: Dns = "airflow-chaos-agent"
+    image: str = ""
+
+
+class Target(_Strict):
+    """`context` of `kubeconfig`, or of kubectl's own where none is named, and the `namespace` of Airflow there;
+    `beside` are others that requests pass through.
+
+    `url` is where users reach it. `nodes` says how processes and packets are reached: `docker`, since nodes are
+    containers of this machine, which can be switched off, too; `agent`, by pods of ours, which their owner allows so;
+    `closed`, by what the cluster's API can do. `machine` says whether the load of their machine can be seen. What a
+    chart or an image says of itself is for people.
+    """
+
+    name: str = Field(min_length=1)
+    context: str = Field(min_length=1)
+    kubeconfig: str = ""
+    namespace: Dns
+    beside: tuple[Dns, ...] = ()
+    release: str = ""
+    chart: str = ""
+    airflow: str = ""
+    executor: str = ""
+    url: str = Field(default="", pattern=r"^(http://[^/?#\s]+)?$")
+    login: Login | None = None
+    ledger: LedgerAt | None = None
+    nodes: Literal["docker", "agent", "closed"] = "closed"
+    agent: Agent = Agent()
+    machine: Literal["here", "unseen"] = "unseen"
+    components: dict[str, tuple[Part, ...]] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _agents_are_allowed(self) -> Self:
+        if self.agent != Agent() and self.nodes != "agent":
+            raise ValueError(f"agent is for nodes: agent, and nodes are {self.nodes}")
+        return self
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All that is watched, Airflow's own first."""
+        return (self.namespace, *self.beside)
+
+    @property
+    def path(self) -> Path:
+        """The kubeconfig; kubectl's own is the first that KUBECONFIG names."""
+        if self.kubeconfig:
+            return Path(self.kubeconfig).expanduser()
+        named = [one for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
+        return Path(named[0]) if named else Path("~/.kube/config").expanduser()
+
+    def lacks(self) -> list[str]:
+        """What a run needs and the file does not say, each with what it is for."""
+        needed = {
+            "url": (self.url, "where users reach Airflow, which the prober asks"),
+            "login": (self.login, "by which DAG runs are triggered"),
+            "ledger": (self.ledger, "by which tasks are counted that were lost or run twice"),
+        }
+        return [f"{name}: {what}" for name, (said, what) in needed.items() if not said]

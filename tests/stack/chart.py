@@ -1,0 +1,127 @@
+"""The look-alike of the official chart (deploy/foreign), put beside the standing stack and taken away again.
+
+`python -m tests.stack.chart up` (or `down`) does the same by hand; `up chart-like-ha` has two of each.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import string
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from harness import rights
+from harness.kube import Kube
+from harness.settings import ROOT, Settings
+from harness.stack import cluster, images, recipes
+from harness.stack.kubectl import apply, kubectl, kustomize
+from harness.wait import until
+
+DEPLOY = ROOT / "deploy"
+NAMESPACE, RELEASE = "data-platform", "etl"
+AUDITOR = f"{NAMESPACE}/auditor"
+READY_SECONDS = 480
+LETTERS = string.ascii_letters + string.digits
+
+
+def rendered(settings: Settings, variant: str = "chart-like") -> str:
+    """As `helm template` would print it, with the chart's own images."""
+    return kustomize(settings, DEPLOY / "foreign" / variant)
+
+
+def runnable(settings: Settings, variant: str) -> str:
+    """The same on images that we have, with what Helm draws at random drawn."""
+    parts = {"resources": ["foreign/" + variant], "components": ["foreign/here", "components/images"]}
+    with TemporaryDirectory(dir=settings.cache) as name:
+        folder = Path(name).resolve()
+        named = {kind: [os.path.relpath(DEPLOY / path, folder) for path in paths] for kind, paths in parts.items()}
+        head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(head | named), encoding="utf-8")
+        made = list(yaml.safe_load_all(kustomize(settings, folder)))
+    values = drawn()
+    for one in made:
+        if one["kind"] == "Secret" and (data := values.get(one["metadata"]["name"].removeprefix(f"{RELEASE}-"))):
+            one["stringData"] = data
+    return yaml.safe_dump_all(made, sort_keys=False)
+
+
+def drawn() -> dict[str, dict[str, str]]:
+    """As Helm draws them: letters and digits; a Fernet key is 32 of them in base64."""
+    password = draw(10)
+    return {
+        "fernet-key": {"fernet-key": base64.b64encode(draw(32).encode()).decode()},
+        "redis-password": {"password": password},
+        "broker-url": {"connection": f"redis://:{password}@{RELEASE}-redis:6379/0"},
+        "api-secret-key": {"api-secret-key": draw(32)},
+        "jwt-secret": {"jwt-secret": draw(128)},
+    }
+
+
+def draw(length: int) -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
+
+
+def up(settings: Settings, variant: str = "chart-like") -> None:
+    """Everything of it Ready. A Job cannot be applied twice: what stands is taken away first."""
+    manifests = runnable(settings, variant)
+    table = recipes.load()
+    if names := images.addons_in(table, manifests):
+        nodes = [name for name, _, _ in cluster.containers(settings)]
+        images.ensure_addon(settings, table, names, nodes, print)
+    down(settings)
+    apply(settings, manifests)
+    apply(settings, rights.manifests(rights.auditing(NAMESPACE), AUDITOR))
+    kube = Kube(settings)
+    until(
+        lambda: kube.rolling(NAMESPACE),
+        lambda short: not short,
+        what="everything of the look-alike Ready",
+        timeout=READY_SECONDS,
+        every=5,
+    )
+
+
+def down(settings: Settings) -> None:
+    """Nothing of it left: the namespace, its volumes, and what the auditor has outside of it."""
+    there = (f"--namespace={NAMESPACE}", "--all")
+    kubectl(settings, "delete", "deployments,statefulsets,jobs", *there, "--wait=false")
+    kubectl(settings, "delete", "pods", *there, "--grace-period=5", timeout=120)  # a worker has 600 s, and no broker
+    name = AUDITOR.partition("/")[2]
+    kubectl(settings, "delete", f"clusterrole/{name}", f"clusterrolebinding/{name}", "--ignore-not-found")
+    kubectl(
+        settings, "delete", f"role/{name}", f"rolebinding/{name}", f"--namespace={rights.CLOCKS}", "--ignore-not-found"
+    )
+    kubectl(settings, "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", timeout=150)
+
+
+@contextmanager
+def standing(settings: Settings, variant: str = "chart-like") -> Iterator[None]:
+    try:
+        up(settings, variant)
+        yield
+    finally:
+        down(settings)
+
+
+def kubeconfig(settings: Settings, path: Path) -> Path:
+    """Of the auditor, who may list what an audit looks at and nothing else."""
+    namespace, _, name = AUDITOR.partition("/")
+    token = kubectl(settings, "create", "token", name, f"--namespace={namespace}", "--duration=1h").strip()
+    config: dict[str, Any] = yaml.safe_load(settings.kubeconfig.read_text(encoding="utf-8"))
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    {"up": up, "down": down}[sys.argv[1]](Settings.of(), *sys.argv[2:])
