@@ -302,5 +302,6 @@ def _unforeseen(cause: Exception) -> int:
         err.print(f"[red]error:[/red] {escaped(shown())}", highlight=False, soft_wrap=True)
         return EXIT_USAGE
     err.print(traceback.format_exc(), highlight=False, markup=False)
-    err.print("[red]internal error:[/red] this is a defect of the harness; please report it with the lines above")
+    asked = "this is a defect of the harness; please report it with the lines above"
+    err.print(f"[red]internal error:[/red] {asked}", soft_wrap=True)
     return EXIT_INTERNAL
