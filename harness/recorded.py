@@ -8,6 +8,7 @@ from pathlib import Path
 from harness import trend
 from harness.errors import UsageError
 from harness.history import NAMES, History
+from harness.judge import machine
 from harness.judge.verdict import judge
 from harness.outcome import Outcome
 from harness.report import html, index, junit, metrics, trace
@@ -47,6 +48,11 @@ def check(named: Path, save: bool = False) -> Outcome:
             if index.ours(runs):
                 index.write(runs)
     return outcome
+
+
+def slow(named: Path) -> str | None:
+    """That a run was recorded on processors much slower than usual, if it was."""
+    return machine.slow(read(named))
 
 
 def _since_changed(history: History) -> dict[str, str]:
