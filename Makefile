@@ -4,7 +4,7 @@ UV := sh bin/uv
 RUN := $(UV) run --frozen --all-groups --no-group docs --no-group go --no-group mutation
 
 .DEFAULT_GOAL := help
-.PHONY: help chaos crash docs doctor down format lint mutants mutants-worlds nightly test unit up
+.PHONY: help chaos crash docs doctor down format images lint mutants mutants-worlds nightly test unit up
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ format: ## put the code into its form
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
+images: ## every image, pulled or built, and nothing started
+	$(RUN) harness images --yes
+
 lint: ## style, types, import contracts
 	$(RUN) ruff check
 	$(RUN) ruff format --check
@@ -48,7 +51,9 @@ nightly: up ## every experiment on every stack, or on STACKS="..."; PART=1/2 tak
 	$(RUN) harness up --yes && $(RUN) pytest -m "roles or foreign or paired or long"
 	$(if $(MUTANTS),$(RUN) harness mutants --part=$(MUTANTS))
 
-test: lint docs unit up ## all tests: lint, documents, unit and property tests, those on the real stack, and three planted defects
+test: lint docs ## all tests: lint, documents, unit and property tests, those on the real stack, and three planted defects
+	$(MAKE) -j2 unit images
+	$(MAKE) up
 	AIRFLOW_CHAOS_SKIP_SLOW=1 $(RUN) pytest -m "(stack or smoke) and not roles and not crash and not foreign and not paired and not long"
 	rm -f reports/quick/kill-matrix.json
 	AIRFLOW_CHAOS_SKIP_SLOW=1 AIRFLOW_CHAOS_REPORTS=reports/quick $(RUN) harness mutants --quick --no-controls
