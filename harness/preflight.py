@@ -77,9 +77,9 @@ def look(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
         owner.agree()
     _right_stack(kube, settings)
     namespaces = watched(settings, kube)
-    replicas = _whole(kube, settings)
-    if left := leftovers.find(kube, settings, namespaces):
+    if left := leftovers.find(kube, settings, namespaces):  # it may be why the stack is not whole
         raise UsageError(f"an earlier fault is not undone: {left[0]}; run harness heal")
+    replicas = _whole(kube, settings)
     aims = Aims(experiment, kube, settings, namespaces).now()
     _stoppable(kube, settings, aims)
     for aim in aims:

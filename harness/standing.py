@@ -109,8 +109,15 @@ def left_open(folder: Path) -> bool:
 
 
 def _wait_until_whole(settings: Settings) -> str:
+    """Until no pod of before is left, either: what was rolled to undo a fault is Ready long before that."""
     kube = Kube(settings)
-    until(lambda: short(kube, settings), lambda s: not s, what="every component Ready", timeout=UNDO_SECONDS, every=2)
+    until(
+        lambda: short(kube, settings) or kube.rolling(settings.namespace),
+        lambda found: not found,
+        what="every component Ready, and none being rolled",
+        timeout=UNDO_SECONDS,
+        every=2,
+    )
     return "every component is Ready"
 
 
