@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness import ending, recorded
+from harness import ending, recorded, series
 from harness.console import err, out, plainly, show
 from harness.errors import EXIT_INVALID, EXIT_PASS, UsageError
 from harness.foreign import one_line
@@ -49,7 +49,7 @@ def start(  # noqa: PLR0913, PLR0917 - an argument is an option
     if wait and schedule:
         raise UsageError("what runs again and again has no end to wait for; leave out --wait, or --schedule")
     order = objects.Order(tuple(files), image, node, schedule, volume)
-    working.planned(files, settings)
+    series.planned(files, settings)
     for line in install.install(order, settings, plainly):
         plainly(f"will be skipped: {line}")
     plainly(f"{order.kind} {settings.job_namespace}/{objects.NAME}: see `harness job status`, then `harness collect`")
@@ -119,7 +119,7 @@ def build() -> None:
 def work(files: Files) -> None:
     """What the pod of a Job does."""
     settings = working.here(Settings.of())
-    showing = Showing(err, working.planned(files, settings), settings.reports)
+    showing = Showing(err, series.planned(files, settings), settings.reports)
     raise typer.Exit(working.work(files, settings, showing, plainly))
 
 

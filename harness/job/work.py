@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import allowed, bounds, calibrate, ground, recorded, standing
-from harness import experiment as experiments
+from harness import calibrate, ground, recorded, standing
 from harness.errors import HarnessError, OutOfReach, UsageError
 from harness.files import write
 from harness.history import NAMES, wall_now
 from harness.job import turns as kept
 from harness.job.turns import Turn, Turns
 from harness.outcome import Verdict
-from harness.progress.show import Planned, Showing
+from harness.progress.show import Showing
 from harness.run import Result, conduct
 from harness.settings import Settings
 from harness.stack.steps import Look, Say, Step
@@ -37,18 +36,6 @@ def here(settings: Settings) -> Settings:
         raise UsageError("this is what the pod of a Job does; start one with `harness job run`")
     write(settings.aim.path, inside.kubeconfig(os.environ))
     return settings.model_copy(update={"target": inside.by_address(settings.target)})
-
-
-def planned(paths: Sequence[Path], settings: Settings) -> list[Planned]:
-    """The runs asked for. Raises `UsageError` where one of them has no valid file, or lacks bounds."""
-    found = []
-    for path in paths:
-        experiment = experiments.load(path)
-        allowed.check(experiment, settings.allow_providers)
-        one = experiment.at(settings.stack, settings.profile)
-        bounds.owed(one, settings)
-        found.append(Planned(one, settings.deployment))
-    return found
 
 
 def work(paths: Sequence[Path], settings: Settings, showing: Showing, say: Callable[[str], None]) -> int:
