@@ -25,7 +25,11 @@ def ensure(settings: Settings, display: Display) -> str:
     if settings.target:  # nothing is made there, and nothing taken down
         kube = Kube(settings)
         until(
-            lambda: _short(kube, settings), lambda s: not s, what="every component Ready", timeout=UNDO_SECONDS, every=2
+            lambda: kube.rolling(settings.namespace),
+            lambda found: not found,
+            what="every component Ready, and none being rolled",
+            timeout=UNDO_SECONDS,
+            every=2,
         )
         return ""
     try:
@@ -37,9 +41,3 @@ def ensure(settings: Settings, display: Display) -> str:
         steps.climb(settings, display)
         return str(cause)
     return ""
-
-
-def _short(kube: Kube, settings: Settings) -> list[str]:
-    """The components that have fewer pods Ready than they should."""
-    found = kube.ready_replicas(settings.namespace)
-    return [name for name, replicas in found.items() if replicas.ready < replicas.desired]

@@ -209,15 +209,15 @@ def _right_stack(kube: Kube, settings: Settings) -> None:
 
 
 def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
+    """Pods wanted, by component. Raises `UsageError` where some are not Ready, or a roll is under way."""
     found = kube.ready_replicas(settings.namespace)
-    short = [f"{name} {r.ready} of {r.desired}" for name, r in sorted(found.items()) if r.ready != r.desired]
-    if not found or short:
-        what = ", ".join(short) or f"nothing is deployed in {settings.namespace}"
-        raise UsageError(f"the stack is not up: {what} Ready; run harness up")
+    if not found:
+        raise UsageError(f"the stack is not up: nothing is deployed in {settings.namespace}; run harness up")
     beside = watched(settings, kube)[1:]
+    for namespace in (settings.namespace, *beside):
+        if short := kube.rolling(namespace):
+            raise UsageError(f"the stack is not up: {', '.join(short)} Ready, or still being rolled; run harness up")
     entry = {name: r for namespace in beside for name, r in kube.ready_replicas(namespace).items()}
-    if any(r.ready != r.desired for r in entry.values()):
-        raise UsageError("the stack is not up: its ingress controllers are not all Ready; run harness up")
     return {name: r.desired for name, r in (*entry.items(), *found.items())}
 
 

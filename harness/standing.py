@@ -112,19 +112,13 @@ def _wait_until_whole(settings: Settings) -> str:
     """Until no pod of before is left, either: what was rolled to undo a fault is Ready long before that."""
     kube = Kube(settings)
     until(
-        lambda: short(kube, settings) or kube.rolling(settings.namespace),
+        lambda: kube.rolling(settings.namespace),
         lambda found: not found,
         what="every component Ready, and none being rolled",
         timeout=UNDO_SECONDS,
         every=2,
     )
     return "every component is Ready"
-
-
-def short(kube: Kube, settings: Settings) -> list[str]:
-    """The components that have fewer pods Ready than they should."""
-    found = kube.ready_replicas(settings.namespace)
-    return [f"{name} {r.ready} of {r.desired}" for name, r in sorted(found.items()) if r.ready < r.desired]
 
 
 def close(folder: Path, *, healed: bool = True) -> str:

@@ -51,26 +51,31 @@ def _repaired(context: Context) -> bool:
 
 
 def _whole_since(context: Context) -> int:
-    """From when on, in nanoseconds of the run, no component was short of a pod for `LASTS_SECONDS`.
+    """From when on, in nanoseconds of the run, no component was short of a pod or being rolled for `LASTS_SECONDS`.
 
     Raises `WaitTimeout` where that does not come.
     """
     since: int | None = None
 
-    def look() -> dict[str, int]:
+    def look() -> list[str]:
         nonlocal since
-        began, short = context.recorder.now(), {"kubernetes": 1}
+        began, short = context.recorder.now(), ["kubernetes"]
         with suppress(KubeError, UsageError):
-            short = missing(context)
+            short = [*missing(context), *rolling(context)]
         since = None if short else began if since is None else since
         return short
 
-    def lasts(short: dict[str, int]) -> bool:
+    def lasts(short: list[str]) -> bool:
         return since is not None and context.recorder.now() - since >= LASTS_SECONDS * NS
 
-    until(look, lasts, what="every component Ready, and staying so", timeout=UNDO_SECONDS)
+    until(look, lasts, what="every component Ready and none being rolled, and staying so", timeout=UNDO_SECONDS)
     assert since is not None
     return since
+
+
+def rolling(context: Context) -> list[str]:
+    """What is being rolled: to undo a fault may take a roll, whose old pods are Ready all the while."""
+    return [what for name in context.namespaces for what in context.kube.rolling(name)]
 
 
 def ready_pods(context: Context) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod
+from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1ObjectMeta, V1Pod, V1StatefulSet
 
 CLOSED_ANNOTATION = "airflow-chaos/closed"
 STOPPED_ANNOTATION = "airflow-chaos/stopped"
@@ -218,14 +218,23 @@ def replicas_of(workloads: Iterable[Any]) -> dict[str, Replicas]:
 
 
 def rolling(workloads: Iterable[Any]) -> list[str]:
-    """Deployments and StatefulSets whose pods are not yet all of the present template, and Ready."""
+    """Deployments and StatefulSets whose pods are not yet all of the present template, and Ready.
+
+    Pods of an older template do not count as a roll where only their owner replaces them (`OnDelete`).
+    """
     found = []
     for workload in workloads:
         status, wanted = workload.status, workload.spec.replicas or 0
-        counts = (status.replicas or 0, status.updated_replicas or 0, status.ready_replicas or 0)
+        updated = wanted if _by_hand(workload) else status.updated_replicas or 0
+        counts = (status.replicas or 0, updated, status.ready_replicas or 0)
         if (status.observed_generation or 0) < workload.metadata.generation or counts != (wanted,) * 3:
             found.append(f"{workload.metadata.name} {counts[2]}/{wanted}")
     return sorted(found)
+
+
+def _by_hand(workload: Any) -> bool:
+    strategy = workload.spec.update_strategy if isinstance(workload, V1StatefulSet) else None
+    return strategy is not None and strategy.type == "OnDelete"
 
 
 def containers_by_node(pods: Iterable[Pod]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.locking import only_one
 from harness.settings import Settings
 from harness.stack import cluster, deploy, engine, gobuild, images, machine, recipes, steady
 
@@ -43,16 +44,18 @@ class Display(Protocol):
 def climb(settings: Settings, display: Display, only: str | None = None) -> float:
     """Do every step in turn, or one alone, and return the seconds that it took.
 
-    Raises `UsageError`, before the first, if there is no stack of the name in the settings.
+    Raises `UsageError`, before the first, if there is no stack of the name in the settings, or if another harness is
+    at work on the stack.
     """
     deploy.overlay_of(settings)
     began = time.monotonic()
-    for step in STEPS:
-        if only is None or step.name == only:
-            start = time.monotonic()
-            say = display.begin(step, step.look(settings))
-            step.act(settings, say)
-            display.end(step, time.monotonic() - start)
+    with only_one(settings, "stack"):
+        for step in STEPS:
+            if only is None or step.name == only:
+                start = time.monotonic()
+                say = display.begin(step, step.look(settings))
+                step.act(settings, say)
+                display.end(step, time.monotonic() - start)
     return time.monotonic() - began
 
 

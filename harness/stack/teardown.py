@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from harness.locking import only_one
 from harness.settings import Settings
 from harness.stack import cluster, engine
 from harness.stack.steps import kind_program
 
 
 def down(settings: Settings) -> bool:
-    """True where there was something to remove. Raises `UsageError` for a cluster that is not ours."""
+    """True where there was something to remove. Raises `UsageError` for a cluster that is not ours, or if another
+    harness is at the stack."""
     if not engine.look(settings).running:
         return False
-    return cluster.delete(settings, kind_program(settings))
+    with only_one(settings, "stack"):
+        return cluster.delete(settings, kind_program(settings))

@@ -22,7 +22,6 @@ from harness.kube import Kube
 from harness.outcome import Verdict
 from harness.settings import ROOT, Settings
 from harness.stack.access import INGRESS_NAMESPACE
-from harness.standing import short
 from harness.wait import until
 from tests.stack.test_commands import SHORT, call, children_of, start
 
@@ -151,7 +150,13 @@ def test_what_a_shot_harness_leaves_is_named_and_healed(
         code, said = call("harness", "heal", AIRFLOW_CHAOS_REPORTS=str(reports), timeout=400)
         assert code == 0, said
     assert "put right" not in said  # the second time
-    until(lambda: short(kube, settings), lambda s: not s, what="every component Ready", timeout=WHOLE_WITHIN_S, every=2)
+    until(
+        lambda: kube.rolling(settings.namespace),
+        lambda found: not found,
+        what="every component Ready",
+        timeout=WHOLE_WITHIN_S,
+        every=2,
+    )
     took = time.monotonic() - began
     assert not still_there(kube, settings)
     verdict = judged(history_below(reports), moment)

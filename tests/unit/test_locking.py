@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from harness.console import Progress
 from harness.errors import UsageError
 from harness.locking import only_one
 from harness.settings import Settings
+from harness.stack import steps
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from harness.locking import only_one
+from harness.stack import steps
 from harness.settings import Settings
 lock = only_one(Settings(cache=Path(sys.argv[1])))
 print("held", flush=True)
@@ -31,6 +34,15 @@ def test_a_second_experiment_is_refused_until_the_first_ends(tmp_path: Path) -> 
             only_one(settings)
     first.close()
     only_one(settings).close()
+
+
+def test_the_stack_is_brought_up_by_one_alone_whatever_runs(tmp_path: Path) -> None:
+    settings = Settings(cache=tmp_path)
+    with only_one(settings), only_one(settings, "stack"):
+        with pytest.raises(UsageError, match="another harness is bringing the stack up or down"):
+            only_one(settings, "stack")
+        with pytest.raises(UsageError, match="another harness is bringing the stack up or down"):
+            steps.climb(settings, Progress(), "steady")
 
 
 def test_another_cache_is_another_machine(tmp_path: Path) -> None:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from kubernetes.client import V1Container, V1ContainerPort, V1ObjectMeta, V1OwnerReference, V1Pod, V1PodSpec
+from kubernetes.client import (
+    V1Container,
+    V1ContainerPort,
+    V1LabelSelector,
+    V1ObjectMeta,
+    V1OwnerReference,
+    V1Pod,
+    V1PodSpec,
+    V1PodTemplateSpec,
+    V1StatefulSet,
+    V1StatefulSetSpec,
+    V1StatefulSetStatus,
+    V1StatefulSetUpdateStrategy,
+)
 
-from harness.kube.objects import TASK_PODS, Pod, pod_of
+from harness.kube.objects import TASK_PODS, Pod, pod_of, rolling
 
 
 def of_task(**annotations: str) -> Pod:
@@ -68,3 +81,37 @@ def test_a_pod_says_of_which_image_it_is_where_it_answers_and_what_we_have_marke
     assert (found.image, found.ports, found.stopped, found.cut) == ("first", (6379,), True, "other")
     plain = pod_of(V1Pod(metadata=V1ObjectMeta(name="p")))
     assert (plain.image, plain.ports, plain.stopped, plain.cut) == ("", (), False, "")
+
+
+def database(strategy: str, *, seen: int, there: int, updated: int, ready: int) -> V1StatefulSet:
+    spec = V1StatefulSetSpec(
+        replicas=3,
+        selector=V1LabelSelector(),
+        service_name="postgres",
+        template=V1PodTemplateSpec(),
+        update_strategy=V1StatefulSetUpdateStrategy(type=strategy),
+    )
+    status = V1StatefulSetStatus(
+        observed_generation=seen, replicas=there, updated_replicas=updated, ready_replicas=ready
+    )
+    return V1StatefulSet(metadata=V1ObjectMeta(name="postgres", generation=2), spec=spec, status=status)
+
+
+@pytest.mark.parametrize(
+    ("counts", "short"),
+    [
+        ({"seen": 2, "there": 3, "updated": 3, "ready": 3}, []),
+        ({"seen": 2, "there": 3, "updated": 3, "ready": 2}, ["postgres 2/3"]),
+        ({"seen": 2, "there": 3, "updated": 2, "ready": 3}, ["postgres 3/3"]),
+        ({"seen": 1, "there": 3, "updated": 3, "ready": 3}, ["postgres 3/3"]),
+        ({"seen": 2, "there": 4, "updated": 3, "ready": 3}, ["postgres 3/3"]),
+    ],
+    ids=["whole", "one not Ready", "one of before", "a change not seen yet", "one too many"],
+)
+def test_what_is_not_yet_as_its_manifest_says_is_being_rolled(counts: dict[str, int], short: list[str]) -> None:
+    assert rolling([database("RollingUpdate", **counts)]) == short
+
+
+def test_pods_of_before_are_no_roll_where_only_their_owner_replaces_them() -> None:
+    assert rolling([database("OnDelete", seen=2, there=3, updated=0, ready=3)]) == []
+    assert rolling([database("OnDelete", seen=2, there=3, updated=0, ready=2)]) == ["postgres 2/3"]
