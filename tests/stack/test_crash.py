@@ -10,6 +10,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness.chaos import leftovers
+from harness.errors import HarnessError
 from harness.history import History
 from harness.kube import Kube
 from harness.outcome import Verdict
@@ -117,7 +119,18 @@ def history_below(reports: Path) -> Path | None:
 
 
 def still_there(kube: Kube, settings: Settings) -> list[str]:
-    return leftovers.find(kube, settings, (settings.namespace, INGRESS_NAMESPACE))
+    """What is left, as soon as the cluster's own server answers: it may be what was just broken."""
+    found: list[str] = []
+
+    def answered() -> bool:
+        nonlocal found
+        with suppress(HarnessError):
+            found = leftovers.find(kube, settings, (settings.namespace, INGRESS_NAMESPACE))
+            return True
+        return False
+
+    until(answered, bool, what="an answer of the cluster", timeout=WHOLE_WITHIN_S, every=1, successes=2)
+    return found
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
