@@ -30,6 +30,7 @@ PAGES = {
 SOURCES = {there: here for here, there in PAGES.items()}
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 LOADED = re.compile(r"<(?:script|img|iframe|link[^>]*stylesheet)[^>]*?(?:src|href)=\"?((?:https?:)?//[^\"\s>]+)")
+HEADING = re.compile(r"^##+ ", re.MULTILINE)
 LOG = logging.getLogger("mkdocs.hooks")
 LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[#)])")
 
@@ -49,7 +50,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Turn the links of a page to where their targets are in the site."""
+    """Turn the links of a page to where their targets are in the site. A page without headings has no list of them, and
+    gives its room to tables."""
+    if not HEADING.search(CODE.sub("", markdown)):
+        page.meta.setdefault("hide", ["toc"])
     return turned(markdown, source(page.file.src_uri))
 
 

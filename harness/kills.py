@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +13,8 @@ from harness.outcome import Outcome, Verdict
 
 EVIDENCE = "evidence."
 SUITE = "suite"  # the class of what is wrong with the suite itself
+COLUMNS = "| mutant | experiment | named check | fate | also FAIL, or else INVALID |"
+MOST_CHECKS = 4  # in a cell; the JSON has all
 
 
 class Fate(StrEnum):
@@ -131,24 +134,41 @@ def headline(matrix: Matrix) -> str:
 
 
 def table(matrix: Matrix, untried: Sequence[str] = (), left_out: Sequence[tuple[str, str, str]] = ()) -> str:
-    """The matrix in Markdown; below it the names not tried yet, and (name, title, why) of those that do not count."""
-    columns = (
-        "| class | mutant | experiment | named check | fate | checks that were FAIL, or else INVALID | at rest | why |"
-    )
-    lines = [headline(matrix), "", columns, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    lines += [_row(trial, matrix.at_rest(trial.mutant), matrix.before(trial)) for trial in matrix.mutants]
+    """The matrix in Markdown, a table for each class; below it the names not tried yet, and (name, title, why) of those
+    that do not count."""
+    lines = [headline(matrix)]
+    for kind, trials in groupby(matrix.mutants, key=lambda trial: trial.kind):
+        lines += ["", f"## {kind.capitalize()}", "", COLUMNS, "| --- | --- | --- | --- | --- |"]
+        lines += [_row(trial, matrix.at_rest(trial.mutant), matrix.before(trial)) for trial in trials]
     if untried:
-        lines += ["", f"Not tried yet, {len(untried)}: {', '.join(f'`{name}`' for name in untried)}."]
+        lines += ["", "## Not tried yet", "", f"{len(untried)}: {', '.join(f'`{name}`' for name in untried)}."]
     if left_out:
-        lines += ["", "Not counted, since they cannot matter here:", ""]
+        lines += ["", "## Not counted", "", "They cannot matter here:", ""]
         lines += [f"- `{name}`: {title}. {because}" for name, title, because in left_out]
     return "\n".join([*lines, ""])
 
 
 def _row(trial: Trial, rest: Trial | None, before: Sequence[Fate]) -> str:
-    bad = ", ".join(f"`{name}`" for name in trial.failed or trial.doubted)
-    named = " or ".join(f"`{name}`" for name in (trial.check, *trial.also))
-    seen = "" if rest is None else f"{rest.verdict} {', '.join(rest.failed or rest.doubted)}".strip()
-    fate = f"{trial.fate} (before: {', '.join(before)})" if set(before) - {trial.fate} else trial.fate
-    cells = (trial.kind, f"`{trial.mutant}`: {trial.title}", trial.experiment, named, fate, bad, seen)
-    return f"| {' | '.join(cells)} | {markdown(trial.because)} |"
+    named = (trial.check, *trial.also)
+    cells = (
+        f"`{trial.mutant}`: {trial.title}",
+        trial.experiment,
+        " or ".join(f"`{name}`" for name in named),
+        _fate(trial, rest, before),
+        _few([name for name in trial.failed or trial.doubted if name not in named]),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _fate(trial: Trial, rest: Trial | None, before: Sequence[Fate]) -> str:
+    """With what it was before, what was seen at rest, and why, if the named check did not catch it."""
+    said = f"{trial.fate} (before: {', '.join(before)})" if set(before) - {trial.fate} else str(trial.fate)
+    if rest is not None:
+        said += f"; at rest {rest.verdict} {', '.join(rest.failed or rest.doubted)}".rstrip()
+    return said if trial.fate is Fate.NAMED or not trial.because else f"{said}: {markdown(trial.because)}"
+
+
+def _few(checks: Sequence[str]) -> str:
+    more = len(checks) - MOST_CHECKS
+    said = ", ".join(f"`{name}`" for name in checks[:MOST_CHECKS])
+    return f"{said} and {more} more" if more > 0 else said

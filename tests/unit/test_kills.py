@@ -89,7 +89,15 @@ def test_what_does_not_count_stands_below_the_table() -> None:
     said = table(Matrix().with_(trial()), ["late"], [("other", "A thing", "It cannot matter.")])
     assert said.endswith("- `other`: A thing. It cannot matter.\n")
     assert said.startswith("1 mutants: 0 killed")
-    assert "Not tried yet, 1: `late`." in said
+    assert "## Not tried yet\n\n1: `late`.\n" in said
+
+
+def test_a_row_says_the_fate_what_else_was_red_and_why_where_the_named_check_missed() -> None:
+    many = tuple(f"tasks.{number}" for number in range(6))
+    rows = table(Matrix(trials=(trial(failed=("named", *many)),))).splitlines()[-1]
+    assert "| killed by the named check | `tasks.0`, `tasks.1`, `tasks.2`, `tasks.3` and 2 more |" in rows
+    rows = table(Matrix(trials=(trial(failed=("tasks.lost",), because="none | was"),))).splitlines()[-1]
+    assert rows.endswith("| killed by another: none \\| was | `tasks.lost` |")
 
 
 @given(st.lists(st.builds(trial, st.sampled_from(["a", "b", ""]), st.sampled_from(list(Verdict)))))
