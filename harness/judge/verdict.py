@@ -82,6 +82,7 @@ WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.w
 CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun", "recovery.dag_seen"})
 # Only where one of several servers is the primary.
 WRITABLE = frozenset({writable.DATABASE, writable.BROKER})
+SEVERAL = "celery-ha"  # stacks of this name have several servers of each
 PRIMARIES = frozenset(name for name in CATALOGUE if name.startswith(("database.", "broker.")))
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING - WRITABLE
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
@@ -131,7 +132,7 @@ def required(
     more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
     more |= KEPT if keeps else frozenset()
     more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
-    more |= redundant(component, stack) | scheduled(component, schedules) | primaries(component)
+    more |= redundant(component, stack) | scheduled(component, schedules) | primaries(component, stack, reads_back=reads_back)
     if component == NULL:
         return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
@@ -160,10 +161,16 @@ def redundant(component: str, stack: str) -> frozenset[str]:
     return frozenset(owed)
 
 
-def primaries(component: str) -> frozenset[str]:
-    """What is owed where something of a database, or of a broker, of several servers is broken."""
+def primaries(component: str, stack: str, *, reads_back: bool) -> frozenset[str]:
+    """What is owed where something of a database, or of a broker, of several servers is broken, or may be.
+
+    Accepted triggers that are gone are looked for where a writer asks for enough of them; without one, a run that is
+    gone is a lost one (`tasks.lost`).
+    """
     parts = {"patroni": "database.", "pgbouncer": "database.", "broker": "broker.", "sentinel": "broker."}
-    return frozenset(name for name in PRIMARIES if name.startswith(parts.get(component, "nothing")))
+    of = tuple(parts.values()) if component == ANY and stack.startswith(SEVERAL) else parts.get(component, "nothing")
+    owed = {name for name in PRIMARIES if name.startswith(of)}
+    return frozenset(owed if reads_back else owed - {database.LOST})
 
 
 def scheduled(component: str, schedules: Collection[Schedule]) -> frozenset[str]:
@@ -221,7 +228,8 @@ def _owed(history: History) -> frozenset[str]:
     phases = meta.recovery if meta.recovery is not None else None if killed else ()
     writes = any(series.write for series in history.samples.columns)
     component = meta.component or (SCHEDULER if killed else "")
-    return required(component, writes, phases, meta.stack, schedules=meta.schedules.values())
+    reads_back = any(op.process == "writer" for op in history.ops)
+    return required(component, writes, phases, meta.stack, reads_back=reads_back, schedules=meta.schedules.values())
 
 
 @contextmanager

@@ -33,10 +33,19 @@ OF = {
     "speaker": "metallb-system/DaemonSet/speaker",
     "kube-dns": "kube-system/Deployment/coredns",
 }
+ALONE = {"redis"}  # and not there on celery-ha
+TOGETHER = {
+    "patroni": "airflow/StatefulSet/patroni",
+    "pgbouncer": "airflow/Deployment/pgbouncer",
+    "broker": "airflow/StatefulSet/broker",
+    "sentinel": "airflow/StatefulSet/sentinel",
+    "dag-processor": "airflow/Deployment/dag-processor",
+}
+ON_HA = sorted({*OF, *TOGETHER} - ALONE)
 
 
 def pod(component: str, number: int = 0) -> Place:
-    owner = OF[component]
+    owner = (OF | TOGETHER)[component]
     namespace, name = owner.partition("/")[0], f"{component}-{number}"
     part = name if "StatefulSet" in owner else ""
     return Place(
@@ -68,6 +77,24 @@ def test_every_victim_has_one_experiment_that_may_be_run_and_has_all_its_bounds(
     assert one.plan.watch == (() if namespace in ("airflow", "ingress") else (namespace,))
 
 
+@pytest.mark.parametrize("component", ON_HA)
+def test_every_victim_of_a_stack_in_which_nothing_is_alone_has_its_bounds(here: Settings, component: str) -> None:
+    """Whose death may make another server the primary owes that there is one, and one change at most."""
+    there = here.model_copy(update={"stack": "celery-ha"})
+    bounds = owed(sweep.experiment_of("pods", pod(component), there), there)
+    changes = {name for name in bounds if name.endswith(("_primaries", ".primary_changes", ".lost_writes"))}
+    database = {"database.two_primaries", "database.primary_changes"}
+    broker = {"broker.primary_changes"}
+    of_each = {"patroni": database, "pgbouncer": database, "broker": broker, "sentinel": broker}
+    assert changes == of_each.get(component, set())
+
+
+def test_a_node_may_take_both_primaries_with_it(here: Settings) -> None:
+    there = here.model_copy(update={"stack": "celery-ha"})
+    bounds = owed(sweep.experiment_of("nodes", Place(name="w", uid="u", owner="Node", part="w"), there), there)
+    assert {"database.two_primaries", "database.primary_changes", "broker.primary_changes"} <= bounds.keys()
+
+
 def test_the_namespaces_of_a_target_are_watched_anyhow(here: Settings) -> None:
     target = Target(name="mine", context="c", namespace="airflow", beside=("edge",))
     aimed = Settings(reports=here.reports, slo_file=here.slo_file, target=target)
@@ -77,7 +104,13 @@ def test_the_namespaces_of_a_target_are_watched_anyhow(here: Settings) -> None:
 
 
 def test_the_limits_are_the_same_for_every_victim(here: Settings) -> None:
-    of_each = [owed(sweep.experiment_of("pods", pod(component), here), here) for component in OF]
+    there = here.model_copy(update={"stack": "celery-ha"})
+    _same(here, sorted(OF))
+    _same(there, ON_HA)
+
+
+def _same(here: Settings, components: list[str]) -> None:
+    of_each = [owed(sweep.experiment_of("pods", pod(component), here), here) for component in components]
     common = set.intersection(*(set(bounds) for bounds in of_each))
     assert {"redundancy.peers", "tasks.lost", "availability.read.outage", "rollback.time"} <= common
     assert all(bounds[name] == of_each[0][name] for bounds in of_each for name in common)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.history import End, Event, Fault, History, Mark, Op, Record, Recorder, Sample
 from harness.judge import verdict as judging
 from harness.judge.checks import plain
-from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, redundant, required, scheduled
+from harness.judge.verdict import LATER, OPTIONAL, REQUIRED_ALWAYS, judge, primaries, redundant, required, scheduled
 from harness.outcome import Check, Verdict
 from harness.records import Schedule
 from harness.slo import CATALOGUE, Bound
@@ -30,6 +30,7 @@ from tests.unit.builders import (
     mark,
     meta,
     named,
+    op,
     verdict,
     whole,
     without,
@@ -384,6 +385,25 @@ def test_where_each_task_has_a_pod_its_pods_are_owed_a_bound(name: str) -> None:
 def test_a_run_that_was_written_to_owes_the_bounds_of_writes() -> None:
     slo = {n: b for n, b in SLO.items() if ".write." not in n}
     assert named(verdict([meta(slo), *healthy()[1:]]), "availability.write.outage").verdict is Verdict.INVALID
+
+
+@pytest.mark.parametrize("component", ["patroni", "pgbouncer"])
+def test_triggers_that_are_gone_are_looked_for_where_a_writer_asks_for_runs(component: str) -> None:
+    said = [meta(component=component), *healthy()[1:]]
+    trigger = op(1.0, "trigger", "invoke", "t-0", dag="chaos_noop", tasks=[]).model_copy(update={"process": "writer"})
+    for records, owed in ((said, False), ([*said, trigger], True)):
+        checks = {check.name for check in verdict(records).checks}
+        assert "database.two_primaries" in checks
+        assert ("database.lost_writes" in checks) is owed
+
+
+def test_what_may_change_its_primary_is_owed_by_what_is_broken() -> None:
+    database, broker = {"database.two_primaries", "database.primary_changes"}, {"broker.primary_changes"}
+    assert primaries("patroni", "celery-ha", reads_back=True) == database | {"database.lost_writes"}
+    assert primaries("pgbouncer", "celery-ha", reads_back=False) == database
+    assert primaries("sentinel", "celery-ha", reads_back=True) == broker
+    assert primaries("any", "celery-ha-defaults", reads_back=False) == database | broker
+    assert primaries("any", "celery", reads_back=True) == primaries("worker", "celery-ha", reads_back=True) == set()
 
 
 def test_a_history_without_a_first_line_is_one_invalid_check() -> None:
