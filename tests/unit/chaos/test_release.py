@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from harness.chaos import leftovers, release
+from harness.chaos.aims import Aims
 from harness.chaos.context import Context
 from harness.errors import FaultError, FaultRefused, UsageError
+from harness.experiment import check as check_experiment
 from harness.history import History, Recorder
 from harness.judge.faults import targets
 from harness.judge.proofs import doubt
@@ -26,6 +28,7 @@ from harness.slo import Bound
 from tests.unit.kube.cluster import Json, container, deployment, listing, namespace, pod, settings_for
 from tests.unit.kube.execing import execed
 from tests.unit.loopback import Reply, Request, serving
+from tests.unit.plans import activity, experiment
 
 NAME = "registry.example/apache/airflow"
 OLD, NEW = f"{NAME}:3.2.2-python3.11", f"{NAME}:3.3.2-python3.11"
@@ -276,6 +279,16 @@ def test_what_would_reach_too_far_changes_nothing(tmp_path: Path, monkeypatch: p
             "worker-0",
         ]
     assert (cluster.done, cluster.jobs) == ([], {"migrate": OLD})
+
+
+def test_a_dry_run_says_by_name_what_would_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, step = Cluster(), activity("action", "harness.chaos.actions", "upgrade", tag=TAG, within_s=9.0)
+    with standing(cluster, tmp_path, monkeypatch) as context:
+        one = check_experiment("x", experiment() | {"method": [step]})
+        (aim,) = Aims(one, context.kube, context.settings, ("airflow",)).now()
+    names = ("api-server-0", "api-server-1", "dag-processor-0", "worker-0")
+    assert str(aim) == f"upgrade: {', '.join(f'airflow/{name}' for name in names)}"
+    assert cluster.done == []
 
 
 def test_what_is_there_already_is_no_aim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
