@@ -98,6 +98,7 @@ class Needs:
     closed: tuple[str, ...] | None = CANARIES
     given: tuple[tuple[str, str], ...] = ()
     also: tuple[str, ...] = ()
+    own: bool = False  # what it does is written down where others made the deployment, and would not be there
 
     def of_cluster(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """What it needs of the whole cluster, called so."""
@@ -105,6 +106,8 @@ class Needs:
 
     def lacks(self, nodes: str, arguments: Mapping[str, Any], *, ours: bool) -> str:
         """What is out of its reach where nodes are reached in this way; nothing where it can be done."""
+        if self.own and not ours:
+            return "a deployment that we made: that of others is upgraded by what keeps a record of its releases"
         if self.beyond == "powers" and nodes != "docker":
             return "the power of nodes"
         if self.beyond and nodes == "closed" and self.closed is None:
@@ -136,6 +139,7 @@ ACTIONS = {
     "renew_pods": Needs(DEPLOYMENT),
     "rotate_secret": Needs((*WORKLOADS, *ROLLS, *CANARIES, "patch secrets {secret}")),
     "scale_pods": Needs(DEPLOYMENT),
+    "upgrade": Needs((*WORKLOADS, *ROLLS, *CANARIES, "list jobs.batch", "create jobs.batch"), own=True),
     "stop_node": Needs(everywhere=("list pods",), cluster=("list nodes",), beyond="powers", closed=None),
     "stop_announcing_node": Needs(
         ("get services {service}",),

@@ -101,6 +101,8 @@ CATALOGUE: dict[str, Kind] = {
     "scaling.out": Kind("s", "at most", "load → a pod more than before is Ready"),
     "scaling.backlog": Kind("s", "at most", "load → the first task of the last of its runs has begun"),
     "scaling.in": Kind("s", "at most", "end of the load → as many pods as before"),
+    "upgrade.migrated": Kind("s", "at most", "new image → the database has the revision of the new release"),
+    "upgrade.complete": Kind("s", "at most", "new image → every pod runs the new release, and each api-server says so"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

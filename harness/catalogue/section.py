@@ -29,6 +29,7 @@ PROOFS = {
     "drain_node": f"the API's answer to each eviction; {GONE}",
     "renew_pods": GONE,
     "rotate_secret": f"{GONE}; every new pod has the new value, by its hash",
+    "upgrade": f"{GONE}; the database's revision, what is installed in each pod and what each api-server answers",
     "load_at": GONE,
     "pile_up": "none, for it is no fault",
     "overload": "by the ledger, a run waited so long for its first task",

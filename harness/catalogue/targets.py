@@ -118,6 +118,7 @@ KINDS = {
     "node drained, or closed to new pods": ("drain_node", "close_nodes"),
     "rolled or scaled": ("renew_pods", "scale_pods"),
     "given another secret": ("rotate_secret",),
+    "given another release": ("upgrade",),
     "overloaded": ("load_at", "overload"),
 }
 

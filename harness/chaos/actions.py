@@ -20,6 +20,7 @@ from harness.chaos import (
     machines,
     network,
     pods,
+    release,
     room,
     rotation,
     scale,
@@ -36,6 +37,7 @@ from harness.chaos.arguments import (
     Seconds,
     Selector,
     Setting,
+    Tag,
     ThisOne,
     Variable,
 )
@@ -62,6 +64,7 @@ __all__ = [
     "stop_node",
     "switch_over",
     "undo",
+    "upgrade",
 ]
 
 Pick = Literal["all", "one", "all-but-one", "one-at-work", "primary", "standby"]
@@ -115,6 +118,12 @@ def rotate_secret(secret: Name, key: Key, within_s: Seconds, namespace: Namespac
     """Put another value into a Secret that signs tokens, roll all that read it, and wait `within_s` until every old pod
     is gone. The undo rolls what is not rolled yet; the old value does not come back."""
     return act(namespace, lambda context, where: rotation.rotate(context, where, secret, key, within_s))
+
+
+def upgrade(tag: Tag, within_s: Seconds, namespace: Namespace = "") -> Hits:
+    """Have all that runs Airflow run its image with this tag, as `helm upgrade` does it: all pods are replaced, and a
+    Job migrates the database, which the new ones wait for. The undo ends what was begun; there is no way back."""
+    return act(namespace, lambda context, where: release.upgrade(context, where, tag, within_s))
 
 
 def scale_pods(selector: Selector, by: Change, namespace: Namespace = "") -> Hits:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.chaos import actions, borrowed, machines, network, pods, room, rotation
+from harness.chaos import actions, borrowed, machines, network, pods, release, room, rotation
 from harness.chaos.blast import Blow, Reach, beyond
 from harness.chaos.borrowed.base import Scene
 from harness.chaos.strike import ANY, AT_WORK, MOMENT, Only, choose, on_node
@@ -19,8 +19,8 @@ from harness.settings import Settings
 HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__, borrowed.UNDOING})
 NODE_OFF, DRAIN = actions.stop_node.__name__, actions.drain_node.__name__
 ANNOUNCER, CLOSED = actions.stop_announcing_node.__name__, actions.close_nodes.__name__
-ROTATION = actions.rotate_secret.__name__
-BY_NAME = frozenset({ANNOUNCER, CLOSED, ROTATION})
+ROTATION, UPGRADE = actions.rotate_secret.__name__, actions.upgrade.__name__
+BY_NAME = frozenset({ANNOUNCER, CLOSED, ROTATION, UPGRADE})
 ON_NODES = frozenset({NODE_OFF, DRAIN, ANNOUNCER, CLOSED})
 # What those pick that let nobody choose.
 ALONE = {DRAIN: "one", actions.kill_child.__name__: AT_WORK, actions.switch_over.__name__: "primary"}
@@ -107,7 +107,10 @@ class Aims:
         if func == ANNOUNCER:
             return self._announcer(namespace, arguments["service"])
         if func == ROTATION:
-            return self._rotation(namespace, arguments["secret"], arguments["key"])
+            secret, key = arguments["secret"], arguments["key"]
+            return self._rolled(func, lambda: rotation.aimed(self._kube, namespace, secret, key))
+        if func == UPGRADE:
+            return self._rolled(func, lambda: release.aimed(self._kube, namespace, arguments["tag"]))
         return Aim(func, Blow(nodes=room.open_nodes(self._kube)), when="and each new pod that finds no node")
 
     def _announcer(self, namespace: str, service: str) -> Aim:
@@ -129,9 +132,9 @@ class Aims:
         self._kube.confirm(where)
         return [*found, *self._running(where, said["also"], func)]
 
-    def _rotation(self, namespace: str, secret: str, key: str) -> Aim:
+    def _rolled(self, func: str, aimed: Callable[[], list[Pod]]) -> Aim:
         try:
-            return Aim(ROTATION, Blow(rotation.aimed(self._kube, namespace, secret, key)))
+            return Aim(func, Blow(aimed()))
         except FaultError as cause:
             raise UsageError(f"{self._experiment.name}: {cause}") from cause
 

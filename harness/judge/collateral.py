@@ -18,8 +18,8 @@ NAME = "collateral.restarts"
 LIVES_ON = frozenset({"cut_off", "kill_child", "overload", "switch_over"})  # whoever is hit by these owes to stay
 SEEN_LATE = 2 * NS  # pods are seen by a watch, and by the undo itself
 # Its Deployment is changed, and by the undo once more.
-RESIZES = frozenset({"scale_pods", "load_at", "renew_pods", "rotate_secret"})
-ROTATION = "rotate_secret"  # aims at a Secret; whatever reads it is rolled
+RESIZES = frozenset({"scale_pods", "load_at", "renew_pods", "rotate_secret", "upgrade"})
+ROLLS = frozenset({"rotate_secret", "upgrade"})  # aim at a Secret, or an image; whatever has it is rolled
 COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
 
 
@@ -65,7 +65,7 @@ class _Doing:
         """Components whose pods are made more or fewer on purpose."""
         steps = [str(f.target.get("name")) for f in self.history.faults if f.action in RESIZES and f.phase == "begin"]
         named = frozenset(match[1] for step in steps if (match := COMPONENT.search(step)))
-        rolled = {target.component for target in targets(self.history) if target.action == ROTATION}
+        rolled = {target.component for target in targets(self.history) if target.action in ROLLS}
         return named | rolled | by_keda(self.history)
 
     def explains_end(self, event: Event) -> bool:

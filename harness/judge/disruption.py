@@ -15,7 +15,7 @@ READY = "disruption.ready"
 ABRUPT = "disruption.abrupt"
 BLOCKED = "disruption.blocked"
 DRAIN = "drain_node"
-ASKED = frozenset({"delete_pods", "evict_pods", "drain_node", "renew_pods", "rotate_secret", "scale_pods"})
+ASKED = frozenset({"delete_pods", "evict_pods", "drain_node", "renew_pods", "rotate_secret", "scale_pods", "upgrade"})
 TOOK_ITS_LEAVE = "success"  # a job that is ended for another one failed
 TOO_MANY_REQUESTS = 429
 # What the part of a history that is missing cannot change: more refusals, fewer Ready, those that took their leave.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from harness.history import NS, History
+from harness.judge import upgrade
 from harness.judge.backlog import backlog
 from harness.judge.checks import some, when
 from harness.judge.disruption import TOO_MANY_REQUESTS
@@ -264,6 +265,11 @@ def _rotation_doubt(target: Target, seen: Sightings) -> str | None:
     return f"not all that was rolled after {target.name} is known to have the new secret{named}"
 
 
+def _upgrade_doubt(target: Target, seen: Sightings) -> str | None:
+    """The old pod is gone, and another release runs in the place of all."""
+    return upgrade.doubt(target, seen) or _gone_doubt(target, seen)
+
+
 _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "crash_pods": _crash_doubt,
     "hang_pods": _hang_doubt,
@@ -274,6 +280,7 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "overload": _overload_doubt,
     "switch_over": _handover_doubt,
     "rotate_secret": _rotation_doubt,
+    "upgrade": _upgrade_doubt,
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
 # end says so itself, some time after it was asked.

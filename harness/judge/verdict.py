@@ -34,6 +34,7 @@ from harness.judge import (
     survival,
     task_pods,
     tasks,
+    upgrade,
     vantage,
     writable,
 )
@@ -70,6 +71,7 @@ CHECKERS: dict[str, Checker] = {
     "disruption": disruption.check,
     "scaling": scaling.check,
     "backlog": backlog.check,
+    "upgrade": upgrade.check,
     "rollback": rollback.check,
 }
 # Only where somebody writes, and then asks for what was written and waits for it.
@@ -95,6 +97,8 @@ SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
 CALLBACKS = frozenset(name for name in CATALOGUE if name.startswith("callbacks."))
 # Only where DAGs run by themselves.
 SCHEDULED = frozenset(name for name in CATALOGUE if name.startswith(("schedule.", "pools.", "assets.", "deferred.")))
+# Only where another release takes the place of one.
+UPGRADE = frozenset({upgrade.MIGRATED, upgrade.COMPLETE})
 # Only where nobody is left to hear of running tasks.
 SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
@@ -103,7 +107,7 @@ REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy
 COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
-SOME = CONSUMING | WRITABLE | PRIMARIES | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS
+SOME = CONSUMING | WRITABLE | PRIMARIES | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS | UPGRADE
 OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL | KEPT
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.

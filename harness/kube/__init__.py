@@ -2,13 +2,14 @@
 packets on the way."""
 
 from harness.kube.changes import EVICTED, REFUSED, Changed
-from harness.kube.client import STACK_LABEL, Kube
+from harness.kube.client import Kube
 from harness.kube.console import Console
 from harness.kube.leases import LEASE, Lease
 from harness.kube.neighbours import Neighbours, of_cluster
 from harness.kube.objects import (
     CLUSTERS_OWN,
     DATA_LABEL,
+    STACK_LABEL,
     TASK_PODS,
     EndpointSlice,
     Node,
@@ -18,6 +19,7 @@ from harness.kube.objects import (
     containers_by_node,
 )
 from harness.kube.permit import ALLOW_LABEL, Place
+from harness.kube.releases import UPGRADED, Release
 from harness.kube.rights import Right
 from harness.kube.secrets import Reader
 from harness.kube.source import UNREADABLE, Change, KubeError, Listing, Source
@@ -32,6 +34,7 @@ __all__ = [
     "STACK_LABEL",
     "TASK_PODS",
     "UNREADABLE",
+    "UPGRADED",
     "Change",
     "Changed",
     "Console",
@@ -45,6 +48,7 @@ __all__ = [
     "Place",
     "Pod",
     "Reader",
+    "Release",
     "Replicas",
     "Right",
     "Source",

@@ -15,6 +15,7 @@ from kubernetes import client
 
 from harness.errors import FaultError
 from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATION, Pod, Workload
+from harness.kube.releases import UPGRADE, Releases, due
 from harness.kube.secrets import Secrets
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
 
@@ -28,12 +29,14 @@ _SOON: dict[str, Any] = {"_request_timeout": CALL_TIMEOUT_S}
 
 @dataclass(frozen=True)
 class Changed:
-    """A Deployment or StatefulSet that was changed; `back` is the patch of its spec that makes it what it was."""
+    """A Deployment or StatefulSet that was changed; `back` is the patch of its spec that makes it what it was. Where
+    there is an `image`, the way leads forward: all of its namespace that run another release of it are to have that."""
 
     namespace: str
     name: str
     back: dict[str, Any]
     kind: str = "Deployment"
+    image: str = ""
 
 
 class Changes:
@@ -45,6 +48,7 @@ class Changes:
         self._guard = guard
         self._require_ours = ours
         self.secrets = Secrets(api, guard)
+        self.releases = Releases(api, guard)
 
     def evict(self, pod: Pod) -> int:
         """Ask to evict this very pod, as `kubectl drain` does: 201, 429 where its budget forbids it, 404 if gone."""
@@ -152,12 +156,15 @@ class Changes:
                 *(("Deployment", one) for one in self._apps.list_namespaced_deployment(namespace, **_SOON).items),
                 *(("StatefulSet", one) for one in self._apps.list_namespaced_stateful_set(namespace, **_SOON).items),
             ]
-        found = [(one.metadata.name, _back(one), kind) for kind, one in listed]
-        return [Changed(namespace, name, back, kind) for name, back, kind in found if back]
+        found = [Changed(namespace, one.metadata.name, _back(one), kind, due(one)) for kind, one in listed]
+        return [changed for changed in found if changed.back or changed.image]
 
     def put_back(self, changed: Changed) -> None:
-        """Make a Deployment or StatefulSet what it was."""
-        body = {"metadata": {"annotations": {BACK: None}}, "spec": changed.back}
+        """Make a Deployment or StatefulSet what it was, or bring to its end what was begun with it."""
+        if changed.image:
+            self.releases.bring(changed.namespace, changed.image)
+        marks = {BACK: None, **({UPGRADE: None} if changed.image else {})}
+        body = {"metadata": {"annotations": marks}, "spec": changed.back}
         self._patch_as(changed.kind, changed.namespace, changed.name, body)
 
     def _change(self, found: Any, spec: dict[str, Any], back: dict[str, Any]) -> None:

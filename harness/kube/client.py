@@ -25,6 +25,7 @@ from harness.kube.hands import Closed, Docker, Hands
 from harness.kube.leases import Leases
 from harness.kube.manifests import Manifests
 from harness.kube.objects import (
+    STACK_LABEL,
     EndpointSlice,
     Node,
     Pod,
@@ -43,7 +44,6 @@ from harness.kube.rights import Right, denied
 from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, configured, reaching
 from harness.settings import Settings
 
-STACK_LABEL = "airflow-chaos/stack"
 LOG_TIMEOUT_S = 3.0  # a node that is off must not hold up the reading of those that are not
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -11,6 +11,7 @@ from kubernetes.client import V1ContainerStatus, V1EndpointSlice, V1Node, V1Obje
 CLOSED_ANNOTATION = "airflow-chaos/closed"
 STOPPED_ANNOTATION = "airflow-chaos/stopped"
 CUT_LABEL = "airflow-chaos/cut"
+STACK_LABEL = "airflow-chaos/stack"
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 DATA_LABEL = "airflow-chaos/data"
 SERVICE_LABEL = "kubernetes.io/service-name"

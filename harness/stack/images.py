@@ -164,7 +164,8 @@ def _build_one(settings: Settings, table: Table, name: str, below: str) -> None:
         command += ["--secret", f"id=ca,src={bundle_of_cas}"]
     with _staged(settings, image) as suite:
         command += ["--build-context", f"suite={suite}"] if image.sources else []
-        command += ["--tag", _local(table, name, "build"), str(FOLDER / image.recipe)]
+        command += ["--file", str(FOLDER / image.recipe / "Dockerfile")] if image.context else []
+        command += ["--tag", _local(table, name, "build"), str(FOLDER / (image.context or image.recipe))]
         run(command, timeout=BUILD_SECONDS)
 
 

@@ -54,6 +54,7 @@ class Image(Strict):
     addon: bool = Field(default=False, exclude_if=lambda addon: not addon)
     on: str = Field(default="", exclude_if=lambda on: not on)
     sources: tuple[str, ...] = Field(default=(), exclude_if=lambda sources: not sources)
+    context: str = Field(default="", exclude_if=lambda context: not context)
 
     @property
     def ours(self) -> bool:
@@ -122,8 +123,15 @@ def load(folder: Path = FOLDER) -> Table:
         below = keys[f"images/{image.on}"] if image.on else keys["base"]
         inputs = [below, *(keys[f"programs/{p}"] for p in image.programs)]
         inputs += [_hash(name, path.read_bytes()) for name, path in taken_in(image, folder.parent)]
-        keys[f"images/{name}"] = _hash(image.model_dump_json(), _files(folder / image.recipe, ("*",)), *inputs)
+        keys[f"images/{name}"] = _hash(image.model_dump_json(), *_recipe(image, folder), *inputs)
     return Table(rows.base, rows.programs, rows.images, keys)
+
+
+def _recipe(image: Image, folder: Path) -> list[str]:
+    """The recipe's files; where another folder's stand in for them, those, and of its own what it does."""
+    if not image.context:
+        return [_files(folder / image.recipe, ("*",))]
+    return [_files(folder / image.recipe, ("Dockerfile",)), _files(folder / image.context, ("*",))]
 
 
 def taken_in(image: Image, root: Path = ROOT) -> list[tuple[str, Path]]:

@@ -33,12 +33,14 @@ APIS = {
     "_version": client.VersionApi,
     "_api": client.CoordinationV1Api,
     "_networking": client.NetworkingV1Api,
+    "_batch": client.BatchV1Api,
 }
 DOOR = (
     "kube.client",
     "kube.changes",
     "kube.leases",
     "kube.policies",
+    "kube.releases",
     "kube.secrets",
     "kube.source",
     "kube.nodes",
@@ -66,6 +68,7 @@ OWNERS = {
     "change": "Changes",
     "policies": "Policies",
     "secrets": "Secrets",
+    "releases": "Releases",
     "leases": "Leases",
     "_leases": "Leases",
     "aims": "Aims",
@@ -386,6 +389,14 @@ def test_to_ask_for_a_handover_no_node_is_entered() -> None:
     asked = {str(right) for right in rights.needed([one], Settings())}
     assert {"create pods/exec in airflow", "get pods/exec in airflow"} <= asked
     assert "create pods/exec in airflow" not in {str(r) for r in rights.needed([doing("evict_pods")], Settings())}
+
+
+def test_the_release_of_others_is_theirs_to_upgrade() -> None:
+    one = doing("upgrade", tag="1", within_s=9.0)
+    assert rights.out_of_reach(one, Settings(), ours=True) == {}
+    for nodes in ("docker", "agent", "closed"):
+        (why,) = rights.out_of_reach(one, at(nodes), ours=False).values()
+        assert why.startswith("a deployment that we made")
 
 
 POWER, SHUT, SHARED = "the power of nodes", "nodes, which are closed", "nodes, which belong to all in a cluster"

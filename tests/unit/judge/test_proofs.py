@@ -28,6 +28,12 @@ def doubted(action: str, target: dict[str, Any], evidence: dict[str, Any], *more
     return doubts(whole(sorted([*steps, *more], key=lambda r: r.t)))
 
 
+def release(version: str, revision: str, image: str) -> dict[str, Any]:
+    pods = ["airflow/api-server-1", "airflow/worker-1"]
+    said = {"installed": dict.fromkeys(pods, version), "answers": {pods[0]: version}}
+    return {"revision": revision, "images": dict.fromkeys(pods, image), **said}
+
+
 # What each owes stands first.
 GOOD: dict[str, dict[str, Any]] = {
     "kill_pods": {"uid_gone": True, "process_gone": True},
@@ -40,6 +46,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "kill_child": {"process_gone": True, "uid_gone": False},
     "close_nodes": {"without_node_s": 1.0},
     "rotate_secret": {"carried": True, "uid_gone": True, "process_gone": True},
+    "upgrade": {
+        "complete_t": at(10.8),
+        "migrated_t": at(10.4),
+        "image": "airflow:2",
+        "before": release("1", "aa", "airflow:1"),
+        "after": release("2", "bb", "airflow:2"),
+        "uid_gone": True,
+        "process_gone": True,
+    },
     "a kind that is not known": {"uid_gone": True, "process_gone": True},
 }
 

@@ -12,6 +12,7 @@ from harness.outcome import Check, Outcome, Verdict, worst
 from harness.report.tiles import CAUGHT_UP, tiles
 from harness.settings import ROOT
 from harness.slo import CATALOGUE, own
+from harness.testing.selection import STACKS
 from tests.unit.builders import LIMITS, bad, healthy, verdict
 
 RUN = verdict(healthy())
@@ -68,7 +69,7 @@ def test_catching_up_is_shown_where_it_is_judged() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.json")), ids=lambda path: path.stem)
 def test_every_experiment_has_a_bound_of_its_own_to_show(path: Path) -> None:
-    found = (own(SLO, stack, path.stem) for stack in ("celery", "celery-keda", "celery-ha", "kubernetes", "local"))
+    found = (own(SLO, stack, path.stem) for stack in STACKS)
     assert any(not bound.startswith("evidence.") for bounds in found for bound in bounds)
 
 

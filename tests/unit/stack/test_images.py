@@ -8,7 +8,7 @@ import pytest
 
 from harness.settings import Settings
 from harness.stack import bundle, images
-from harness.stack.recipes import Image, Table, load
+from harness.stack.recipes import FOLDER, Image, Table, load
 
 DOCKER = """#!/bin/sh
 case "$1 $2" in
@@ -151,6 +151,22 @@ def test_what_no_registry_has_is_built_on_what_this_machine_has(
     assert all(f"airflow-chaos/postgres=docker-image://{below}" in call for call in engine.built)
     images.ensure_addon(settings, table, ("patroni", "pgbouncer"), [], lambda said: None)
     assert len(engine.built) == 2
+
+
+def test_the_release_before_is_built_by_the_same_steps_with_a_lock_of_its_own(
+    engine: Engine, table: Table, tmp_path: Path
+) -> None:
+    engine.has(f"airflow-chaos/base:{table.base_key()}")
+    settings = Settings.model_validate({"images": "build", "cache": tmp_path})
+    images.ensure_addon(settings, table, ("airflow-previous",), [], lambda said: None)
+    (call,) = engine.built
+    assert f"--file {FOLDER / 'airflow' / 'Dockerfile'}" in call
+    assert call.endswith(str(FOLDER / "airflow-previous"))
+    assert sorted(path.name for path in (FOLDER / "airflow-previous").iterdir()) == [
+        "lock",
+        "requirements.in",
+        "requirements.txt",
+    ]
 
 
 def test_what_newer_recipes_replaced_is_removed_and_nothing_else(engine: Engine, table: Table) -> None:

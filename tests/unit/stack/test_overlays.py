@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from harness.kube import STACK_LABEL
 from harness.settings import ROOT
+from harness.stack.recipes import FOLDER, load
 
 DEPLOY = ROOT / "deploy"
 OVERLAYS = sorted(p.name for p in (DEPLOY / "overlays").iterdir())
@@ -75,3 +77,43 @@ def test_what_task_pods_are_told_is_what_all_others_are_told() -> None:
     everywhere = environment(DEPLOY / "base" / "airflow" / "airflow.env")
     for name, value in environment(TASKS / "task.env").items():
         assert everywhere[name] == value
+
+
+def test_the_experiment_upgrades_from_the_release_before_to_that_of_all_other_stacks() -> None:
+    table = load().images
+    kinds = {
+        name: read(DEPLOY / "components" / name / "kustomization.yaml")["images"] for name in ("previous", "images")
+    }
+    old, new = (next(one for one in some if one["name"] == "airflow") for some in kinds.values())
+    assert f"{old['newName']}:{old['newTag']}" == table["airflow-previous"].published
+    assert f"{new['newName']}:{new['newTag']}" == table["airflow"].published
+    (step,) = json.loads((ROOT / "experiments" / "upgrade.json").read_text(encoding="utf-8"))["method"]
+    assert step["provider"]["arguments"]["tag"] == new["newTag"]
+    releases = [
+        line.split("==")[1]
+        for folder in ("airflow-previous", "airflow")
+        for line in (FOLDER / folder / "requirements.in").read_text(encoding="utf-8").splitlines()
+        if line.startswith("apache-airflow-core==")
+    ]
+    assert [one["newTag"].partition("-")[0] for one in (old, new)] == releases
+
+
+def test_the_release_before_comes_before_the_newest_would_be_everywhere() -> None:
+    parts = read(DEPLOY / "overlays" / "celery-previous-defaults" / "kustomization.yaml")["components"]
+    names = [Path(part).name for part in parts]
+    celery = read(DEPLOY / "overlays" / "celery-defaults" / "kustomization.yaml")["components"]
+    assert [name for name in names if name != "previous"] == [Path(part).name for part in celery]
+    assert names[-2:] == ["previous", "images"]
+
+
+def test_an_older_release_never_meets_the_tables_of_a_newer_one() -> None:
+    """Its volume has a name of its own, and goes with the stack; the patch finds what it is for by its place."""
+    steps = {step["path"]: step["value"] for step in read(DEPLOY / "components" / "previous" / "database.yaml")}
+    every = list(yaml.safe_load_all((DEPLOY / "base" / "airflow" / "postgres.yaml").read_text(encoding="utf-8")))
+    (postgres,) = (one for one in every if one["kind"] == "StatefulSet")
+    (claim,) = postgres["spec"]["volumeClaimTemplates"]
+    (container,) = postgres["spec"]["template"]["spec"]["containers"]
+    assert container["volumeMounts"][0]["name"] == claim["metadata"]["name"] == "data"
+    assert steps["/spec/volumeClaimTemplates/0/metadata/name"] == "previous"
+    assert steps["/spec/template/spec/containers/0/volumeMounts/0/name"] == "previous"
+    assert steps["/spec/persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Delete"}

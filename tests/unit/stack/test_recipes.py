@@ -186,6 +186,25 @@ def test_an_image_is_another_when_what_it_takes_in_is(tmp_path: Path) -> None:
     assert load(folder).image_key("own") != before
 
 
+def test_another_folder_stands_in_for_a_recipes_files(folder: Path) -> None:
+    """The same steps with another lock: of the recipe, only what it does counts."""
+    before = load(folder).keys
+    (folder / "lilac").mkdir()
+    (folder / "lilac" / "a.conf").write_text("b", encoding="utf-8")
+    with (folder / "images.toml").open("a", encoding="utf-8") as table:
+        table.write('[images.lilac]\npublished = "r.example/red:0"\nrecipe = "red"\ncontext = "lilac"\n')
+    there = load(folder)
+    assert {name: there.keys[name] for name in before} == before
+    for edit, moves in (
+        (write("red/files/a.conf", "c"), False),
+        (write("lilac/a.conf", "c"), True),
+        (write("red/Dockerfile", "FROM other"), True),
+    ):
+        known = load(folder).image_key("lilac")
+        edit(folder)
+        assert (load(folder).image_key("lilac") != known) is moves
+
+
 parts = st.lists(st.binary(max_size=6) | st.text("ab0", max_size=6), max_size=4)
 
 
