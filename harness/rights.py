@@ -125,7 +125,9 @@ CUT = (
     "delete networkpolicies.networking.k8s.io",
     POLICIES,
 )
+INSIDE = ("list pods", *CANARIES)  # asked from within its pod
 ACTIONS = {
+    "back_up": Needs(INSIDE, beyond=""),
     "kill_pods": Needs(("list pods", "delete pods"), beyond="enters", given=(("away_s", PATCH),)),
     "crash_pods": Needs(beyond="enters", closed=None),
     "kill_child": Needs(beyond="enters", closed=None),
@@ -146,7 +148,10 @@ ACTIONS = {
     ),
     "close_nodes": Needs(cluster=("list nodes", PATCH), beyond=""),
     "cut_off": Needs(beyond="enters", closed=CUT, also=("list pods",)),
-    "switch_over": Needs(("list pods", *CANARIES), beyond=""),  # asked from within its pod
+    "switch_over": Needs(INSIDE, beyond=""),
+    "lose_and_restore": Needs(
+        (*INSIDE, "list statefulsets.apps", "patch statefulsets.apps"), beyond="enters", closed=None
+    ),
     "load_at": Needs(DEPLOYMENT),
     "overload": Needs(beyond=""),
     "pile_up": Needs((), beyond=""),

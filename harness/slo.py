@@ -101,6 +101,10 @@ CATALOGUE: dict[str, Kind] = {
     "scaling.out": Kind("s", "at most", "load → a pod more than before is Ready"),
     "scaling.backlog": Kind("s", "at most", "load → the first task of the last of its runs has begun"),
     "scaling.in": Kind("s", "at most", "end of the load → as many pods as before"),
+    "restore.rpo_tasks": Kind(
+        "count", "at most", "accepted runs that are gone after a restore, and finished tasks that it runs again"
+    ),
+    "restore.rto": Kind("s", "at most", "database lost → first write accepted by the restored one"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

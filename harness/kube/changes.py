@@ -14,12 +14,13 @@ from typing import Any
 from kubernetes import client
 
 from harness.errors import FaultError
-from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATION, Pod, Workload
+from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATION, Pod, Workload, workload_of
 from harness.kube.secrets import Secrets
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
 
 BACK = "airflow-chaos/back"
 RESTARTED = "airflow-chaos/restarted"
+LOST = "airflow-chaos/lost"
 EVICTED = 201
 REFUSED = 429
 MANY_TIMEOUT_S = 60.0  # a thousand and more at once
@@ -34,6 +35,14 @@ class Changed:
     name: str
     back: dict[str, Any]
     kind: str = "Deployment"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A StatefulSet whose data are lost, or about to be; they are to be restored from this `backup`."""
+
+    workload: Workload
+    backup: str
 
 
 class Changes:
@@ -154,6 +163,19 @@ class Changes:
             ]
         found = [(one.metadata.name, _back(one), kind) for kind, one in listed]
         return [Changed(namespace, name, back, kind) for name, back, kind in found if back]
+
+    def owe_restore(self, workload: Workload, backup: str | None) -> None:
+        """Mark that its data are to be restored from this backup, before they are lost; None: they are there again."""
+        body = {"metadata": {"annotations": {LOST: backup}}}
+        self._patch_as(workload.kind, workload.namespace, workload.name, body)
+
+    def lost(self, namespace: str) -> list[Lost]:
+        """The StatefulSets that are so marked."""
+        self._guard(namespace)
+        with reaching():
+            listed = self._apps.list_namespaced_stateful_set(namespace, **_SOON).items
+        marks = [(one, (one.metadata.annotations or {}).get(LOST)) for one in listed]
+        return [Lost(workload_of("StatefulSet", one), str(backup)) for one, backup in marks if backup]
 
     def put_back(self, changed: Changed) -> None:
         """Make a Deployment or StatefulSet what it was."""
