@@ -88,6 +88,7 @@ class Needs:
     `beyond` the API it `looks` at the processes of nodes, `enters` nodes to break something, or switches their power.
     `closed` is what it needs there besides where nodes are closed; None: it cannot be done then. `given` is what it
     needs of the whole cluster where it is called with an argument of this name, `also` in the namespace `also_in`.
+    `ours`: it is done in a cluster that we made alone.
     Words in braces are arguments, too.
     """
 
@@ -98,6 +99,7 @@ class Needs:
     closed: tuple[str, ...] | None = CANARIES
     given: tuple[tuple[str, str], ...] = ()
     also: tuple[str, ...] = ()
+    ours: bool = False
 
     def of_cluster(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """What it needs of the whole cluster, called so."""
@@ -105,6 +107,8 @@ class Needs:
 
     def lacks(self, nodes: str, arguments: Mapping[str, Any], *, ours: bool) -> str:
         """What is out of its reach where nodes are reached in this way; nothing where it can be done."""
+        if self.ours and not ours:
+            return "data that are not ours"
         if self.beyond == "powers" and nodes != "docker":
             return "the power of nodes"
         if self.beyond and nodes == "closed" and self.closed is None:
@@ -150,7 +154,7 @@ ACTIONS = {
     "cut_off": Needs(beyond="enters", closed=CUT, also=("list pods",)),
     "switch_over": Needs(INSIDE, beyond=""),
     "lose_and_restore": Needs(
-        (*INSIDE, "list statefulsets.apps", "patch statefulsets.apps"), beyond="enters", closed=None
+        (*INSIDE, "list statefulsets.apps", "patch statefulsets.apps"), beyond="enters", closed=None, ours=True
     ),
     "load_at": Needs(DEPLOYMENT),
     "overload": Needs(beyond=""),

@@ -56,6 +56,7 @@ def back_up(context: Context, namespace: str, selector: str, within_s: float) ->
 def lose_and_restore(context: Context, namespace: str, selector: str, course: Course) -> list[dict[str, Any]]:
     """Remove all files of the database, and restore this run's backup and all of the log that the archive has. Raises
     `FaultError` where there are several databases, and as `Archive`; then the undo restores it."""
+    context.kube.require_ours()
     pod = _database(context, namespace, selector)
     workload = _workload(context, pod)
     archive, backup, sign = Archive(context.kube, pod), _name(context), token_hex(8)

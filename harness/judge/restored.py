@@ -24,7 +24,7 @@ _MOST_SEGMENT = 1 << 30
 @dataclass(frozen=True)
 class Restored:
     """One restore. Times are `t` of the history: it was `hit`, gone, `released` to start again, seen to be `opened`;
-    `backed_up` is when its backup was whole.
+    `backup_asked` is when its backup was asked for, and `backed_up` when that was whole.
 
     Up to `archived` the archive had its log when it was lost, in files of `segment` bytes, and up to `ended` it was
     restored. What was committed is handed to the archive within `timeout_ns`.
@@ -32,6 +32,7 @@ class Restored:
 
     target: Target
     backup: str
+    backup_asked: int
     backed_up: int
     hit: int
     gone: int
@@ -75,6 +76,7 @@ def proved(target: Target, history: History) -> Restored:
     return Restored(
         target=target,
         backup=str(backup.value["backup"]),
+        backup_asked=asked(backup),
         backed_up=backup.t,
         hit=target.injected,
         gone=gone,
@@ -114,6 +116,14 @@ def _segment(target: Target) -> int:
     found = _whole(target.how.get("segment"), f"the size of the log's files of {target.name}")
     if found <= 0 or found > _MOST_SEGMENT or found & (found - 1):
         raise UnknowableError(f"the log's files of {target.name} cannot be {found} bytes large")
+    return found
+
+
+def asked(op: Op) -> int:
+    """When the database was asked for what this says. Raises `UnknowableError` where it does not say so."""
+    found = _time(op.value.get("asked"), f"when the database was asked for its {op.f}")
+    if found > op.t:
+        raise UnknowableError(f"the database is said to have been asked for its {op.f} after it had answered")
     return found
 
 

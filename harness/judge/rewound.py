@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.history import NS, History, Mark, Op, grouped
 from harness.judge.proofs import doubts
 from harness.judge.replaced import UnknowableError
-from harness.judge.restored import PROCESS, Restored, position, restored
+from harness.judge.restored import PROCESS, Restored, asked, position, restored
 from harness.judge.runs import Attempt, Run, Task, Work, runs, signs_of_life, work
 from harness.judge.there import There, there
 from harness.slo import Bound
@@ -84,11 +84,13 @@ def rewind(history: History) -> Rewind | None:
 
 
 def _point(history: History, found: Restored) -> int:
-    """When the database was last asked where its log is, of what was archived in the end."""
-    asked = [_asked(op) for op in _positions(history, found) if position(op.value.get("lsn")) <= found.archived]
-    if not asked:
-        raise UnknowableError(f"up to when what {found.target.name} had accepted was archived, it was never asked")
-    return max(asked)
+    """When the database was last asked where its log is, of what was archived in the end; and what it had accepted
+    before its backup is in that."""
+    said = list(_positions(history, found))
+    if not said:
+        raise UnknowableError(f"{found.target.name} was never asked where its log is before it was lost")
+    archived = [asked(op) for op in said if position(op.value.get("lsn")) <= found.archived]
+    return max([found.backup_asked, *archived])
 
 
 def _positions(history: History, found: Restored) -> Iterator[Op]:
@@ -98,13 +100,6 @@ def _positions(history: History, found: Restored) -> Iterator[Op]:
             same = op.value.get("system") == found.target.how.get("system")
             if same and op.value.get("timeline") == found.timelines[0]:
                 yield op
-
-
-def _asked(op: Op) -> int:
-    asked = op.value.get("asked")
-    if isinstance(asked, bool) or not isinstance(asked, int) or not 0 <= asked <= op.t:
-        raise UnknowableError(f"an answer of the database says that it was asked at {asked!r}")
-    return asked
 
 
 def _undone(attempt: Attempt, found: Restored, since: int) -> bool:
