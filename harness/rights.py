@@ -153,9 +153,7 @@ ACTIONS = {
     "close_nodes": Needs(cluster=("list nodes", PATCH), beyond=""),
     "cut_off": Needs(beyond="enters", closed=CUT, also=("list pods",)),
     "switch_over": Needs(INSIDE, beyond=""),
-    "lose_and_restore": Needs(
-        (*INSIDE, "list statefulsets.apps", "patch statefulsets.apps"), beyond="enters", closed=None, ours=True
-    ),
+    "lose_and_restore": Needs((*INSIDE, "patch statefulsets.apps"), beyond="enters", closed=None, ours=True),
     "load_at": Needs(DEPLOYMENT),
     "overload": Needs(beyond=""),
     "pile_up": Needs((), beyond=""),

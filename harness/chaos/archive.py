@@ -149,4 +149,4 @@ def restore(kube: Kube, lost: Lost, within_s: float = RESTORED_WITHIN_S) -> None
         every=EVERY_S,
     )
     Archive(kube, pods[0]).restore(deadline - time.monotonic())
-    kube.change.owe_restore(workload, None)
+    kube.change.owe_restore(workload.namespace, workload.name, None)

@@ -19,7 +19,7 @@ from harness.chaos.context import Context
 from harness.chaos.strike import Strike, Victim, chosen, of_pod
 from harness.errors import FaultError, HarnessError
 from harness.history import Op
-from harness.kube import Pod, Workload, containers_by_node, nodes
+from harness.kube import Pod, containers_by_node, nodes
 
 ACTION = "lose_and_restore"
 PROCESS = "archive"
@@ -58,13 +58,13 @@ def lose_and_restore(context: Context, namespace: str, selector: str, course: Co
     `FaultError` where there are several databases, and as `Archive`; then the undo restores it."""
     context.kube.require_ours()
     pod = _database(context, namespace, selector)
-    workload = _workload(context, pod)
+    owner = _owner(pod)
     archive, backup, sign = Archive(context.kube, pod), _name(context), token_hex(8)
     _watch(context, archive, course.watch_s)
     blow = Blow([pod], seconds=course.within_s)
     strike = Strike.begin(context, ACTION, namespace, selector, blow, settled=True)
     deadline = time.monotonic() + course.within_s
-    context.kube.change.owe_restore(workload, backup)
+    context.kube.change.owe_restore(namespace, owner, backup)
     archive.hold(backup, sign)
     victim = _kill(strike, pod, archive.state(), backup)
     again = time.monotonic() + course.hold_s
@@ -76,7 +76,7 @@ def lose_and_restore(context: Context, namespace: str, selector: str, course: Co
     archive.restore(deadline - time.monotonic())
     after = archive.opened(deadline - time.monotonic())
     opened_t = context.recorder.now()
-    context.kube.change.owe_restore(workload, None)
+    context.kube.change.owe_restore(namespace, owner, None)
     times = {"lost_t": lost_t, "released_t": released_t, "opened_t": opened_t}
     strike.prove(victim, backup=backup, files_left=gone.files, archived=gone.last, **times, **_after(after))
     return strike.end(unproved=[] if victim.process_gone_t is not None else [pod.key])
@@ -89,14 +89,12 @@ def _database(context: Context, namespace: str, selector: str) -> Pod:
     return found[0]
 
 
-def _workload(context: Context, pod: Pod) -> Workload:
+def _owner(pod: Pod) -> str:
+    """The StatefulSet that bears the mark: nobody else could find what is to be restored."""
     kind, _, name = pod.owner.partition("/")
-    workload = context.kube.workload(kind, pod.namespace, name) if kind == "StatefulSet" else None
-    if workload is None:
-        raise FaultError(
-            f"{pod.key} is no StatefulSet's, so nobody could find what is to be restored; nothing was done"
-        )
-    return workload
+    if kind != "StatefulSet":
+        raise FaultError(f"{pod.key} is of no StatefulSet that could be marked as one to restore; nothing was done")
+    return name
 
 
 def _name(context: Context) -> str:

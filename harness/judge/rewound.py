@@ -8,7 +8,7 @@ proved, is no loss to other checks: `restore.rpo_tasks` counts it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.history import NS, History, Mark, Op, grouped
@@ -30,8 +30,9 @@ class Rewind:
     must be there, since by its settings it was archived, too. Both are `t` of the history.
 
     `gone` are accepted runs that are not there, `excused` the ids of those among them that may be gone. Of tasks that
-    the restored database ran again, `undone` has the attempts that had finished, `forgotten` those that had begun; all
-    of them were begun before the loss, and nothing of their end, or of their begin, was archived.
+    the restored database ran again, `undone` has the attempt that had finished, `forgotten` one that had begun; both
+    were begun before the loss, and of the one's end, or of the other's begin, nothing was archived. One of each: what
+    was done twice before the loss was done once too often.
     """
 
     of: Restored
@@ -40,8 +41,8 @@ class Rewind:
     there: There
     gone: tuple[Run, ...]
     excused: frozenset[str]
-    undone: Mapping[Task, frozenset[Attempt]]
-    forgotten: Mapping[Task, frozenset[Attempt]]
+    undone: Mapping[Task, Attempt]
+    forgotten: Mapping[Task, Attempt]
     work: Mapping[Task, Work]
 
 
@@ -68,8 +69,8 @@ def rewind(history: History) -> Rewind | None:
     gone = tuple(run for run in history.once(runs).values() if run.accepted and listed.lacks(run))
     done = dict(_work(history, found.released))
     again = {task: own for task, own in done.items() if any(a.start > found.released for a in own.attempts)}
-    undone = {task: frozenset(a for a in own.attempts if _undone(a, found, since)) for task, own in again.items()}
-    forgotten = {task: frozenset(a for a in own.attempts if _forgotten(a, found, since)) for task, own in again.items()}
+    undone = {task: _last(a for a in own.attempts if _undone(a, found, since)) for task, own in again.items()}
+    forgotten = {task: _last(a for a in own.attempts if _forgotten(a, found, since)) for task, own in again.items()}
     return Rewind(
         of=found,
         point=point,
@@ -77,8 +78,8 @@ def rewind(history: History) -> Rewind | None:
         there=listed,
         gone=gone,
         excused=frozenset(run.dag_run for run in gone if run.answered and since < run.answered <= found.released),
-        undone={task: some for task, some in undone.items() if some},
-        forgotten={task: some for task, some in forgotten.items() if some},
+        undone={task: one for task, one in undone.items() if one},
+        forgotten={task: one for task, one in forgotten.items() if one},
         work=done,
     )
 
@@ -100,6 +101,10 @@ def _positions(history: History, found: Restored) -> Iterator[Op]:
             same = op.value.get("system") == found.target.how.get("system")
             if same and op.value.get("timeline") == found.timelines[0]:
                 yield op
+
+
+def _last(attempts: Iterable[Attempt]) -> Attempt | None:
+    return max(attempts, key=lambda attempt: attempt.start, default=None)
 
 
 def _undone(attempt: Attempt, found: Restored, since: int) -> bool:

@@ -41,14 +41,14 @@ class _Book:
         excused = self.rewind.excused if self.rewind else frozenset()
         return [r for r in self.runs.values() if r.accepted and r.dag_run not in excused]
 
-    def undone(self, task: Task) -> frozenset[Attempt]:
-        """Its attempts that had finished, and that a restore undid."""
-        return self.rewind.undone.get(task, frozenset()) if self.rewind else frozenset()
+    def undone(self, task: Task) -> int:
+        """How many of its attempts had finished, and were undone by a restore: one at most."""
+        return int(self.rewind is not None and task in self.rewind.undone)
 
-    def forgotten(self, task: Task) -> frozenset[Attempt]:
-        """Its attempts that a restored database knows nothing of, or not that they ended."""
-        more = self.rewind.forgotten.get(task, frozenset()) if self.rewind else frozenset()
-        return self.undone(task) | more
+    def known_of(self, task: Task) -> list[Attempt]:
+        """Its attempts, but for those of which a restored database knows nothing, or not that they ended."""
+        lost = {self.rewind.undone.get(task), self.rewind.forgotten.get(task)} if self.rewind else set()
+        return [attempt for attempt in self.work[task].attempts if attempt not in lost]
 
     @property
     def aside(self) -> str:
@@ -135,14 +135,14 @@ def _first(undone: list[Run], fault: int | None) -> str:
 
 
 def _duplicated(book: _Book, bound: Bound) -> Check:
-    twice = {task: done for task, done in book.work.items() if done.ends - len(book.undone(task)) > 1}
+    twice = {task: done for task, done in book.work.items() if done.ends - book.undone(task) > 1}
     return _over_tasks(book, bound, len(twice), "Tasks finished more than once:", twice)
 
 
 def _extra_attempts(book: _Book, bound: Bound) -> Check:
     """By the ledger, and by Airflow's own record: what died before it could sign, no ledger can show."""
     unsigned = {task: len(tries) for task in book.tried if (tries := _unsigned(book, task))}
-    begun = {task: len(done.attempts) - len(book.undone(task)) for task, done in book.work.items()}
+    begun = {task: len(done.attempts) - book.undone(task) for task, done in book.work.items()}
     tasks = sorted(unsigned.keys() | {task for task, count in begun.items() if count > 1})
     again = {task: book.work.get(task, Work((), 0, 0)) for task in tasks}
     alone = sum(unsigned.values())
@@ -172,8 +172,7 @@ def _unknown_attempts(book: _Book, bound: Bound) -> Check:
     count = 0
     for task, done in book.work.items():
         if task.dag_run in book.known:
-            known = [attempt for attempt in done.attempts if attempt not in book.forgotten(task)]
-            extra = _beyond(known, book.known[task.dag_run].get(task, 0))
+            extra = _beyond(book.known_of(task), book.known[task.dag_run].get(task, 0))
             count += extra
             if extra:
                 behind[task] = done

@@ -164,10 +164,13 @@ class Changes:
         found = [(one.metadata.name, _back(one), kind) for kind, one in listed]
         return [Changed(namespace, name, back, kind) for name, back, kind in found if back]
 
-    def owe_restore(self, workload: Workload, backup: str | None) -> None:
-        """Mark that its data are to be restored from this backup, before they are lost; None: they are there again."""
-        body = {"metadata": {"annotations": {LOST: backup}}}
-        self._patch_as(workload.kind, workload.namespace, workload.name, body)
+    def owe_restore(self, namespace: str, name: str, backup: str | None) -> None:
+        """Mark that the data of a StatefulSet are to be restored from this backup, before they are lost; None: they are
+        there again."""
+        self._guard(namespace)
+        with reaching():
+            body = {"metadata": {"annotations": {LOST: backup}}}
+            self._apps.patch_namespaced_stateful_set(name, namespace, body, **_SOON)
 
     def lost(self, namespace: str) -> list[Lost]:
         """The StatefulSets that are so marked."""

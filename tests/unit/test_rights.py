@@ -388,6 +388,7 @@ def test_to_ask_for_a_handover_no_node_is_entered() -> None:
     assert "create pods/exec in airflow" not in {str(r) for r in rights.needed([doing("evict_pods")], Settings())}
 
 
+DATA = "data that are not ours"
 POWER, SHUT, SHARED = "the power of nodes", "nodes, which are closed", "nodes, which belong to all in a cluster"
 REACH: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "kill_pods": ({}, ("", "", "")),
@@ -397,6 +398,7 @@ REACH: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "hang_pods": ({"hold_s": 1.0}, ("", "", "")),
     "cut_off": ({"hold_s": 1.0, "peers": "component=y"}, ("", "", "")),
     "stop_node": ({"hold_s": 1.0}, ("", POWER, POWER)),
+    "lose_and_restore": ({"hold_s": 1.0, "watch_s": 1.0, "within_s": 9.0}, (DATA, DATA, DATA)),
     "drain_node": ({"within_s": 1.0}, (SHARED, SHARED, SHARED)),
 }
 

@@ -241,6 +241,13 @@ def test_three_times_is_once_too_often() -> None:
     assert checked(restored(work=[one]))["tasks.duplicated"].verdict is Verdict.FAIL
 
 
+def test_what_was_done_twice_before_the_loss_is_found_after_it() -> None:
+    one = Work(f"{LOAD}-0001", ((1, 51.0, 53.0), (2, 54.0, 56.0), (1, 90.0, 95.0)))
+    found = checked(restored(work=[one]))
+    assert found["tasks.duplicated"].verdict is found["tasks.extra_attempts"].verdict is Verdict.FAIL
+    assert found["restore.rpo_tasks"].measure == 1
+
+
 def test_a_run_that_was_done_must_be_done_again() -> None:
     one = Work(f"{LOAD}-0001", ((1, 52.0, 55.0),))
     found = checked(restored(work=[one], undone={one.run: "running"}))["tasks.lost"]
