@@ -36,8 +36,9 @@ ENTRYPOINT = ROOT / "images" / "postgres" / "docker-entrypoint.sh"
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 SOCKETS = "/var/run/postgresql"
 ID = "ab" * 32
-WIDE = Blast(pods=1, share=1.0, seconds=120)
+WIDE = Blast(pods=1, share=1.0, seconds=400)
 NOBODY = 65534  # PostgreSQL is not started by root
+SLOW_S = 240.0  # an initdb on a core that others use
 
 needs_postgres = pytest.mark.skipif(
     not BINARIES or not shutil.which("setpriv"), reason="there is no PostgreSQL on this machine"
@@ -88,7 +89,7 @@ class Container:
         assert self.child is not None
         os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait()
-        until(self._processes, lambda some: not some, what="every process gone", timeout=20, every=0.05)
+        until(self._processes, lambda some: not some, what="every process gone", timeout=SLOW_S, every=0.05)
 
     def _processes(self) -> list[str]:
         """Those of a server are where its data are, whatever they are called."""
@@ -109,7 +110,7 @@ class Container:
             return False
 
     def wait(self) -> None:
-        until(self.answers, bool, what="PostgreSQL to take writes", timeout=60, every=0.1)
+        until(self.answers, bool, what="PostgreSQL to take writes", timeout=SLOW_S, every=0.1)
 
 
 class Cluster:
@@ -177,7 +178,7 @@ def context(cluster: Cluster, tmp_path: Path) -> Iterator[Context]:
 
 
 def lose(context: Context) -> None:
-    restoring.lose_and_restore(context, "airflow", SELECTOR, restoring.Course(3.0, 1.0, 60.0))
+    restoring.lose_and_restore(context, "airflow", SELECTOR, restoring.Course(3.0, 1.0, SLOW_S))
 
 
 def keep(container: Container, number: int, *, archived: bool) -> None:
@@ -185,7 +186,7 @@ def keep(container: Container, number: int, *, archived: bool) -> None:
     if archived:
         last = container.sql("select pg_walfile_name(pg_switch_wal())")
         there = container.folder / "archive" / "wal" / f"{last}.gz"
-        until(there.exists, bool, what="the log archived", timeout=20, every=0.1)
+        until(there.exists, bool, what="the log archived", timeout=SLOW_S, every=0.1)
 
 
 def numbers(container: Container) -> list[str]:
@@ -196,7 +197,7 @@ def numbers(container: Container) -> list[str]:
 def test_what_was_archived_comes_back_and_the_servers_own_words_prove_it(cluster: Cluster, context: Context) -> None:
     container = cluster.container
     keep(container, 1, archived=True)
-    assert restoring.back_up(context, "airflow", SELECTOR, 60.0) == ["run-1"]
+    assert restoring.back_up(context, "airflow", SELECTOR, SLOW_S) == ["run-1"]
     keep(container, 2, archived=True)
     lose(context)
     assert numbers(container) == ["1", "2"]
@@ -215,7 +216,7 @@ def test_what_was_archived_comes_back_and_the_servers_own_words_prove_it(cluster
 
 @needs_postgres
 def test_what_was_not_archived_is_gone(cluster: Cluster, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    restoring.back_up(context, "airflow", SELECTOR, 60.0)
+    restoring.back_up(context, "airflow", SELECTOR, SLOW_S)
     kill = nodes.kill
 
     def at_once(*said: Any) -> Any:
@@ -234,7 +235,7 @@ def test_it_is_restored_wherever_the_harness_was_killed(
     """Before it is held back, before it is killed, before its files go, and before they come; and when they were half
     there."""
     container = cluster.container
-    restoring.back_up(context, "airflow", SELECTOR, 60.0)
+    restoring.back_up(context, "airflow", SELECTOR, SLOW_S)
     keep(container, 1, archived=True)
     namespaces = ("airflow",)
     for step in ("hold", "state", "lose", "restore"):
