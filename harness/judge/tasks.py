@@ -47,7 +47,7 @@ class _Book:
 
     def known_of(self, task: Task) -> list[Attempt]:
         """Its attempts, but for those of which a restored database knows nothing, or not that they ended."""
-        lost = {self.rewind.undone.get(task), self.rewind.forgotten.get(task)} if self.rewind else set()
+        lost = (self.rewind.undone.get(task), self.rewind.forgotten.get(task)) if self.rewind else ()
         return [attempt for attempt in self.work[task].attempts if attempt not in lost]
 
     @property

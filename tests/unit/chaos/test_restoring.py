@@ -49,7 +49,8 @@ class Container:
     """The one of the database's pod: killed, it is started again, as a kubelet does."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.child = folder, None
+        self.folder = folder
+        self.child: subprocess.Popen[bytes] | None = None
         for name in ("data", "archive", "sock", "bin"):
             (folder / name).mkdir()
         script = SCRIPT.read_text(encoding="utf-8").replace(SOCKETS, str(folder / "sock"))

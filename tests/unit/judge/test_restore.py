@@ -124,7 +124,7 @@ def restored(
     writes: Iterable[float] = (),
 ) -> History:
     """A restore with the runs `gone` of those that were accepted; `without` are ops to leave out, by their `f`."""
-    runs, gone, work = written_runs(), set(gone), list(work)
+    runs, lost, done = written_runs(), set(gone), list(work)
     records: list[Record] = [
         meta({}, component="postgres", stack="celery-archive", replicas={"postgres": 1}),
         ask("archive", BACKED_UP, "backup", "ok", backup="run-1", uid="uid-pg", asked=at(11)),
@@ -134,16 +134,16 @@ def restored(
         ),
         *steps({**BEFORE, **(before or {})}, {**AFTER, **(after or {})}),
         *(record for name, t in runs.items() for record in accepted(name, t, [], t + 1)),
-        there(WRITER, runs.keys() - gone),
-        there(LOAD, {one.run for one in work} - gone, undone),
+        there(WRITER, runs.keys() - lost),
+        there(LOAD, {one.run for one in done} - lost, undone),
     ]
-    for one in work:
+    for one in done:
         last = max((end or start for _, start, end in one.attempts), default=100.0)
         records += [*accepted(one.run, one.attempts[0][1] - 0.2, [["extract", -1]], last + 0.5), *one.marks()]
         known = [["extract", -1, max(try_ for try_, _, _ in one.attempts)]]
         begun = [["extract", -1, list(range(1, known[0][2] + 1))]]
         records.append(ask("writer", LAST - 2, "tasks", "ok", dag_run=one.run, tasks=known, begun=begun))
-    records += [ask("writer", LAST - 2, "tasks", "ok", dag_run=n, tasks=[], begun=[]) for n in runs.keys() - gone]
+    records += [ask("writer", LAST - 2, "tasks", "ok", dag_run=n, tasks=[], begun=[]) for n in runs.keys() - lost]
     good = [*(float(t) for t in range(0, 57, 2)), *(writes or [float(t) for t in range(82, 140, 2)])]
     bad = [float(t) for t in range(58, 80, 2)]
     records += [sample(t, "ok", "trigger", method="POST") for t in good]
@@ -275,7 +275,8 @@ BROKEN_AFTER = [
 )
 def test_without_each_part_of_its_proof_it_is_invalid_and_nothing_is_excused(side: str, key: str, said: Any) -> None:
     one = Work(f"{LOAD}-0001", ((1, 52.0, 55.0), (2, 90.0, 95.0)))
-    history = restored(IN_WINDOW[:2], [one], **{side: {key: said}})
+    before, after = ({key: said}, None) if side == "before" else (None, {key: said})
+    history = restored(IN_WINDOW[:2], [one], before=before, after=after)
     found = checked(history)
     assert found["restore.rpo_tasks"].verdict is found["restore.rto"].verdict is Verdict.INVALID
     assert doubts(history)
