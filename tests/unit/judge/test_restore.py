@@ -140,8 +140,8 @@ def restored(
     for one in done:
         last = max((end or start for _, start, end in one.attempts), default=100.0)
         records += [*accepted(one.run, one.attempts[0][1] - 0.2, [["extract", -1]], last + 0.5), *one.marks()]
-        known = [["extract", -1, max(try_ for try_, _, _ in one.attempts)]]
-        begun = [["extract", -1, list(range(1, known[0][2] + 1))]]
+        tries = max(try_ for try_, _, _ in one.attempts)
+        known, begun = [["extract", -1, tries]], [["extract", -1, list(range(1, tries + 1))]]
         records.append(ask("writer", LAST - 2, "tasks", "ok", dag_run=one.run, tasks=known, begun=begun))
     records += [ask("writer", LAST - 2, "tasks", "ok", dag_run=n, tasks=[], begun=[]) for n in runs.keys() - lost]
     good = [*(float(t) for t in range(0, 57, 2)), *(writes or [float(t) for t in range(82, 140, 2)])]
