@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.experiment import Experiment, Plan
+from harness.judge.restored import ACTION
 from harness.judge.verdict import required
 from harness.settings import Settings
 from harness.slo import Bound, load
@@ -31,5 +32,6 @@ def needed(one: Experiment, there: Settings) -> frozenset[str]:
         there.stack,
         reads_back=plan.writer is not None,
         keeps=bool(plan.probe.writes),
+        restores=any((step.get("provider") or {}).get("func") == ACTION for step in one.method()),
         schedules=[table().dags[name] for name in plan.at(there.stack, there.profile).schedules],
     )

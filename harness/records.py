@@ -114,7 +114,9 @@ class Op(Record):
     on; and seen: a run of it was made. Of the processes `database` and `broker`, role: what a `server` says that it is,
     primary, replica or none, and whether it `wrote` what it was asked to keep meanwhile (info: it did not answer); and
     leader: whom somebody who decides it (`by`) calls the primary. And there: the `runs` that this process asked for, as
-    far as they are there in the end (info: nobody knows).
+    far as they are there in the end, and the states of those that are `undone` (info: nobody knows). Of the process
+    `archive`, backup: a base `backup` of the database in a pod is whole, and `begins` with this file of its log; and
+    position: up to where (`lsn`) its log was on its disk, and what of it was `archived`, when it was `asked`.
     """
 
     kind: Literal["op"] = "op"

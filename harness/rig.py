@@ -37,6 +37,7 @@ TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where i
 READERS = {"workload": (Streams,), "writer": (Streams, Witness)}
 JSON = {"Content-Type": "application/json"}
 LATE = "dag_seen"
+ARCHIVED = "celery-archive"  # where the database may be restored to what it was some time ago
 QUICK_S = 2.0
 CALL_S = 5.0
 BACKFILL_S = 20.0  # all of its runs are made before it is answered
@@ -84,6 +85,7 @@ class Rig:
         ]
         self._written = [t.at(conn) for t in plan.probe.writes if access.url(t.entry) for conn in t.conn]
         self._access = access
+        self._may_go = settings.stack == ARCHIVED
         self._schedules = Schedules(access.airflow(CALL_S), recorder, scheduled)
         self._backfills = Backfills(access.airflow(BACKFILL_S), recorder, scheduled)
         put = partial(window.put, access.ledger)
@@ -117,7 +119,7 @@ class Rig:
             self._ledger.start,
             *(p.start for p in self._probers),
             *(late.start for late in self._late),
-            *(partial(load.start, readers=readers.get(load.process, ())) for load in self._loads),
+            *(partial(load.start, readers=readers.get(load.process, ()), may_go=self._may_go) for load in self._loads),
             self._backfills.ask,
         ]
         for start in starts:
@@ -156,7 +158,7 @@ class Rig:
             late.wait(seconds)
         self._backfills.wait(seconds)
         self._schedules.record()
-        if self._primaries.watched:  # what one server has accepted, the next may lack
+        if self._primaries.watched or self._may_go:  # what one server has accepted, the next may lack
             for load in self._loads:
                 kept.there(self._access.airflow(CALL_S), self._recorder, load.process, load.dag, load.prefix)
 

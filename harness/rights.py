@@ -74,6 +74,8 @@ CLAIM = (
 
 
 Beyond = Literal["", "looks", "enters", "powers"]
+# What others have may not be lost, and is upgraded by what keeps a record of its releases.
+DATA, DEPLOYED = "a database that we made", "a deployment that we made"
 # What an action needs of nodes where they are closed: to have a process of ours in each container that is to end.
 CANARIES = ("create pods/exec", "get pods/exec")
 AGENTS = (GUARD, "create pods", "list pods", "delete pods", "create pods/exec", "get pods/exec")  # where these are made
@@ -88,6 +90,7 @@ class Needs:
     `beyond` the API it `looks` at the processes of nodes, `enters` nodes to break something, or switches their power.
     `closed` is what it needs there besides where nodes are closed; None: it cannot be done then. `given` is what it
     needs of the whole cluster where it is called with an argument of this name, `also` in the namespace `also_in`.
+    `ours` is what it needs that only a cluster that we made has.
     Words in braces are arguments, too.
     """
 
@@ -98,7 +101,7 @@ class Needs:
     closed: tuple[str, ...] | None = CANARIES
     given: tuple[tuple[str, str], ...] = ()
     also: tuple[str, ...] = ()
-    own: bool = False  # what it does is written down where others made the deployment, and would not be there
+    ours: str = ""
 
     def of_cluster(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """What it needs of the whole cluster, called so."""
@@ -106,8 +109,8 @@ class Needs:
 
     def lacks(self, nodes: str, arguments: Mapping[str, Any], *, ours: bool) -> str:
         """What is out of its reach where nodes are reached in this way; nothing where it can be done."""
-        if self.own and not ours:
-            return "a deployment that we made: that of others is upgraded by what keeps a record of its releases"
+        if self.ours and not ours:
+            return self.ours
         if self.beyond == "powers" and nodes != "docker":
             return "the power of nodes"
         if self.beyond and nodes == "closed" and self.closed is None:
@@ -128,7 +131,9 @@ CUT = (
     "delete networkpolicies.networking.k8s.io",
     POLICIES,
 )
+INSIDE = ("list pods", *CANARIES)  # asked from within its pod
 ACTIONS = {
+    "back_up": Needs(INSIDE, beyond=""),
     "kill_pods": Needs(("list pods", "delete pods"), beyond="enters", given=(("away_s", PATCH),)),
     "crash_pods": Needs(beyond="enters", closed=None),
     "kill_child": Needs(beyond="enters", closed=None),
@@ -139,7 +144,7 @@ ACTIONS = {
     "renew_pods": Needs(DEPLOYMENT),
     "rotate_secret": Needs((*WORKLOADS, *ROLLS, *CANARIES, "patch secrets {secret}")),
     "scale_pods": Needs(DEPLOYMENT),
-    "upgrade": Needs((*WORKLOADS, *ROLLS, *CANARIES, "list jobs.batch", "create jobs.batch"), own=True),
+    "upgrade": Needs((*WORKLOADS, *ROLLS, *CANARIES, "list jobs.batch", "create jobs.batch"), ours=DEPLOYED),
     "stop_node": Needs(everywhere=("list pods",), cluster=("list nodes",), beyond="powers", closed=None),
     "stop_announcing_node": Needs(
         ("get services {service}",),
@@ -150,7 +155,8 @@ ACTIONS = {
     ),
     "close_nodes": Needs(cluster=("list nodes", PATCH), beyond=""),
     "cut_off": Needs(beyond="enters", closed=CUT, also=("list pods",)),
-    "switch_over": Needs(("list pods", *CANARIES), beyond=""),  # asked from within its pod
+    "switch_over": Needs(INSIDE, beyond=""),
+    "lose_and_restore": Needs((*INSIDE, "patch statefulsets.apps"), beyond="enters", closed=None, ours=DATA),
     "load_at": Needs(DEPLOYMENT),
     "overload": Needs(beyond=""),
     "pile_up": Needs((), beyond=""),

@@ -103,6 +103,10 @@ CATALOGUE: dict[str, Kind] = {
     "scaling.in": Kind("s", "at most", "end of the load → as many pods as before"),
     "upgrade.migrated": Kind("s", "at most", "new image → the database has the revision of the new release"),
     "upgrade.complete": Kind("s", "at most", "new image → every pod runs the new release, and each api-server says so"),
+    "restore.rpo_tasks": Kind(
+        "count", "at most", "accepted runs that are gone after a restore, and finished tasks that it runs again"
+    ),
+    "restore.rto": Kind("s", "at most", "database lost → first write accepted by the restored one"),
     "rollback.time": Kind("s", "at most", "fault → cluster as it was before"),
 }
 

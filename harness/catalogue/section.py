@@ -39,6 +39,8 @@ PROOFS = {
     "stop_node": "off for its engine, not Ready for the cluster",
     "cut_off": "packets dropped",
     "switch_over": "another primary, by Patroni's note and by the servers' own word",
+    "back_up": "none, for it is no fault",
+    "lose_and_restore": "process and files gone; the same database on a timeline that begins where its archive ends",
     "kill_child": "process gone",
     "stop_announcing_node": "off for its engine, not Ready for the cluster",
     "close_nodes": "a pod seen without a node for a second",

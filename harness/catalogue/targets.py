@@ -114,6 +114,7 @@ KINDS = {
     "hung": ("hang_pods",),
     "cut off from the network": ("cut_off",),
     "asked to hand over": ("switch_over",),
+    "lost and restored": ("lose_and_restore",),
     "node switched off": ("stop_node", "stop_announcing_node"),
     "node drained, or closed to new pods": ("drain_node", "close_nodes"),
     "rolled or scaled": ("renew_pods", "scale_pods"),

@@ -21,6 +21,7 @@ from harness.chaos import (
     network,
     pods,
     release,
+    restoring,
     room,
     rotation,
     scale,
@@ -45,6 +46,7 @@ from harness.chaos.context import act, current
 from harness.errors import HarnessError
 
 __all__ = [
+    "back_up",
     "close_nodes",
     "crash_pods",
     "cut_off",
@@ -55,6 +57,7 @@ __all__ = [
     "kill_child",
     "kill_pods",
     "load_at",
+    "lose_and_restore",
     "overload",
     "pile_up",
     "renew_pods",
@@ -168,6 +171,21 @@ def switch_over(selector: Selector, within_s: Seconds, namespace: Namespace = ""
     """Ask the primary of the database to hand over to a standby, as Patroni does it, and wait until that is the
     primary, `within_s` at most."""
     return act(namespace, lambda context, where: handover.switch_over(context, where, selector, within_s))
+
+
+def back_up(selector: Selector, within_s: Seconds, namespace: Namespace = "") -> list[str]:
+    """Take a base backup of the one database of the selector, within `within_s`: for the loss that follows, and no
+    fault by itself."""
+    return act(namespace, lambda context, where: restoring.back_up(context, where, selector, within_s))
+
+
+def lose_and_restore(
+    selector: Selector, watch_s: Seconds, hold_s: Seconds, within_s: Seconds, namespace: Namespace = ""
+) -> Hits:
+    """Look for `watch_s` at where the log of the one database of the selector is; kill it, remove all of its files, and
+    `hold_s` later restore this run's backup and the log in the archive. All that is over `within_s` after the blow."""
+    course = restoring.Course(watch_s, hold_s, within_s)
+    return act(namespace, lambda context, where: restoring.lose_and_restore(context, where, selector, course))
 
 
 def load_at(

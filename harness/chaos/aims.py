@@ -16,7 +16,7 @@ from harness.experiment import Experiment
 from harness.kube import TASK_PODS, Kube, Pod
 from harness.settings import Settings
 
-HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__, borrowed.UNDOING})
+HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__, actions.back_up.__name__, borrowed.UNDOING})
 NODE_OFF, DRAIN = actions.stop_node.__name__, actions.drain_node.__name__
 ANNOUNCER, CLOSED = actions.stop_announcing_node.__name__, actions.close_nodes.__name__
 ROTATION, UPGRADE = actions.rotate_secret.__name__, actions.upgrade.__name__
@@ -194,7 +194,7 @@ def least(method: Sequence[dict[str, Any]]) -> dict[str, float]:
                 continue
             pods = max(pods, 0 if func == CLOSED else max(0, -said["by"]) if "by" in said else 1)
             nodes = max(nodes, int(func in ON_NODES or bool(said.get("away_s"))))
-            seconds += said.get("hold_s", said.get("within_s", said.get("away_s", 0)))
+            seconds += said.get("within_s", said.get("hold_s", said.get("away_s", 0)))
         seconds += pauses.get("after", 0) if begun else 0
     return {"pods": pods, "share": 0.01 if pods else 0, "nodes": nodes, "seconds": max(seconds, 1) if begun else 0}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.chaos import within
+from harness.chaos import archive, within
 from harness.errors import HarnessError
-from harness.kube import Changed, Kube, Pod, firewall, nodes, power
+from harness.kube import Changed, Kube, Lost, Pod, firewall, nodes, power
 from harness.settings import Settings
 from harness.wait import until
 
@@ -21,6 +21,7 @@ AGENT = "an agent of ours is on"
 def find(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[str]:
     """What is left, in words; nothing if all is as it should be."""
     found = [f"{changed.namespace}/{changed.name} is not what it was" for changed in _changed(kube, namespaces)]
+    found += [f"the data of {one.workload.namespace}/{one.workload.name} are lost" for one in _lost(kube, namespaces)]
     found += _marked(kube, namespaces) if kube.closed else []
     off = power.off(settings.cluster) if _powered(kube, settings) else []
     if kube.ours:
@@ -37,8 +38,8 @@ def _on_nodes(kube: Kube, settings: Settings, namespaces: Sequence[str], off: Se
 
 
 def repair(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[str]:
-    """Repair what `find` finds, and return it in words. Waits for nodes, but not for pods. Agents stay while one of
-    their nodes is not as it was, so that the next look finds that."""
+    """Repair what `find` finds, and return it in words. Waits for nodes, and for pods only where their data are to be
+    restored in them. Agents stay while one of their nodes is not as it was, so that the next look finds that."""
     found = find(kube, settings, namespaces)
     if not found:
         return []
@@ -46,6 +47,8 @@ def repair(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[st
         kube.change.put_back(changed)
     _unmark(kube, namespaces)
     _turn_on(kube, settings)
+    for one in _lost(kube, namespaces):
+        archive.restore(kube, one)
     where = _where(kube, settings, namespaces)
     nodes.resume(kube.hands, where)
     for name in where:
@@ -126,6 +129,10 @@ def _unmark(kube: Kube, namespaces: Sequence[str]) -> None:
 
 def _pods(kube: Kube, namespaces: Sequence[str]) -> list[Pod]:
     return [pod for name in namespaces for pod in kube.pods(name)]
+
+
+def _lost(kube: Kube, namespaces: Sequence[str]) -> list[Lost]:
+    return [lost for name in namespaces for lost in kube.change.lost(name)]
 
 
 def _changed(kube: Kube, namespaces: Sequence[str]) -> list[Changed]:

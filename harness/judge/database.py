@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.errors import HistoryError
-from harness.history import History, Op
+from harness.history import History
 from harness.judge.checks import broken, measured, some, unknown, when
 from harness.judge.faults import fault_time
 from harness.judge.primaries import Reign, Story, deaf, story, unheard
 from harness.judge.runs import Run, runs
+from harness.judge.there import load_of, there
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -72,8 +72,8 @@ def _lost(history: History, bound: Bound) -> Check:
     """By their ids. What is there and did not end is lost in another way (`tasks.lost`)."""
     fault = fault_time(history)
     accepted = [run for run in history.once(runs).values() if run.accepted and run.answered is not None]
-    there, unread = _there(history)
-    gone = [run for run in accepted if (listed := there.get(_load(run))) is not None and run.dag_run not in listed]
+    listed = history.once(there)
+    gone = [run for run in accepted if listed.lacks(run)]
     first = f"; the first was accepted {_accepted(gone[0], fault)}" if gone else ""
     names = f" ({some(run.dag_run for run in gone)}{first})" if gone else ""
     windows = [Window(start=r.answered or 0, end=history.last_t, what=f"run {r.dag_run} is not there") for r in gone]
@@ -81,40 +81,16 @@ def _lost(history: History, bound: Bound) -> Check:
     found = measured(bound, len(gone), before, names, windows=windows)
     if found.verdict is not Verdict.PASS:
         return found
-    if unasked := sorted({_load(run) for run in accepted} - there.keys()):
-        return unknown(bound, f"Which runs are there in the end is not known of {some([*unread, *unasked])}")
+    if unasked := sorted({load_of(run) for run in accepted} - listed.runs.keys()):
+        return unknown(bound, f"Which runs are there in the end is not known of {some([*listed.unread, *unasked])}")
     early = len(accepted) if fault is None else sum((run.answered or 0) <= fault for run in accepted)
     if early < FEWEST:
         return unknown(bound, f"Only {early} triggers were accepted before the fault, of {FEWEST} at least")
     return found
 
 
-def _load(run: Run) -> str:
-    """What its id begins with: the load that asked for it."""
-    return run.dag_run.rpartition("-")[0]
-
-
 def _accepted(run: Run, fault: int | None) -> str:
     return when(run.answered or run.invoked, fault)
-
-
-def _there(history: History) -> tuple[dict[str, frozenset[str]], list[str]]:
-    """By load: the runs that were there in the end. And the loads that nobody could ask for."""
-    found: dict[str, frozenset[str]] = {}
-    unread: list[str] = []
-    for op in (op for op in history.ops if op.f == "there"):
-        prefix, listed = op.value.get("prefix"), op.value.get("runs")
-        if op.type != "ok":
-            unread.append(str(prefix))
-        else:
-            found[str(prefix)] = _names(op, listed)
-    return found, unread
-
-
-def _names(op: Op, listed: object) -> frozenset[str]:
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise HistoryError(f"the runs of {op.process} that are there must be ids, not {listed!r}")
-    return frozenset(listed)
 
 
 _CHECKS: dict[str, Callable[[History, Bound], Check]] = {

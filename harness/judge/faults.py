@@ -14,7 +14,9 @@ SCHEDULER = "scheduler"
 WORKER = "worker"
 PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
-IN_PLACE = frozenset({"crash_pods", "hang_pods"})  # the pod stays, and its container is started again
+IN_PLACE = frozenset(
+    {"crash_pods", "hang_pods", "lose_and_restore"}
+)  # the pod stays, and its container is started again
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from harness.history import NS, History
-from harness.judge import upgrade
+from harness.judge import restored, upgrade
 from harness.judge.backlog import backlog
 from harness.judge.checks import some, when
 from harness.judge.disruption import TOO_MANY_REQUESTS
@@ -16,7 +16,7 @@ from harness.judge.primaries import PRIMARY, SYSTEMS, story
 from harness.judge.replaced import UnknowableError
 from harness.judge.sightings import Sightings
 
-KILLS = frozenset({"kill_pods", "crash_pods", "kill_child"})
+KILLS = frozenset({"kill_pods", "crash_pods", "kill_child", restored.ACTION})
 LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
 BY_POLICY = "policy"
 DELETING_KILL, BY_DELETION = "kill_pods", "delete"  # where nodes are closed
@@ -281,6 +281,7 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "switch_over": _handover_doubt,
     "rotate_secret": _rotation_doubt,
     "upgrade": _upgrade_doubt,
+    restored.ACTION: lambda target, seen: _crash_doubt(target, seen) or restored.doubt(target, seen.history),
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
 # end says so itself, some time after it was asked.

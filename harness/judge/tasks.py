@@ -12,7 +12,9 @@ from harness.judge.came import Coming
 from harness.judge.checks import measured, some, unknown, when
 from harness.judge.faults import fault_time
 from harness.judge.observers import RUNS, lost_sight, unread_ledger
-from harness.judge.runs import Run, Task, Work, begun, known, runs, signs_of_life, work
+from harness.judge.rewound import NAME as RESTORE
+from harness.judge.rewound import Rewind, excuse
+from harness.judge.runs import Attempt, Run, Task, Work, begun, known, runs, signs_of_life, work
 from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
@@ -27,6 +29,7 @@ class _Book:
     work: dict[Task, Work]
     known: dict[str, dict[Task, int]]
     begun: dict[Task, frozenset[int]]
+    rewind: Rewind | None
 
     @cached_property
     def tried(self) -> dict[Task, int]:
@@ -35,20 +38,39 @@ class _Book:
 
     @cached_property
     def accepted(self) -> list[Run]:
-        return [r for r in self.runs.values() if r.accepted]
+        excused = self.rewind.excused if self.rewind else frozenset()
+        return [r for r in self.runs.values() if r.accepted and r.dag_run not in excused]
+
+    def undone(self, task: Task) -> int:
+        """How many of its attempts had finished, and were undone by a restore: one at most."""
+        return int(self.rewind is not None and task in self.rewind.undone)
+
+    def known_of(self, task: Task) -> list[Attempt]:
+        """Its attempts, but for those of which a restored database knows nothing, or not that they ended."""
+        lost = (self.rewind.undone.get(task), self.rewind.forgotten.get(task)) if self.rewind else ()
+        return [attempt for attempt in self.work[task].attempts if attempt not in lost]
+
+    @property
+    def aside(self) -> str:
+        """What is not counted here, and who counts it."""
+        runs, tasks = (len(self.rewind.excused), len(self.rewind.undone)) if self.rewind else (0, 0)
+        left = [f"{count} {what}" for count, what in ((runs, "runs"), (tasks, "tasks")) if count]
+        return f" {' and '.join(left)} that the restore undid are left to {RESTORE}." if left else ""
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     """Raises `HistoryError` where operations contradict each other."""
-    marks = work(history.marks, signs_of_life(history))
-    book = _Book(history, fault_time(history), history.once(runs), marks, known(history), begun(history))
+    rewind = excuse(history, bounds)
+    marks = dict(rewind.work) if rewind else work(history.marks, signs_of_life(history))
+    book = _Book(history, fault_time(history), history.once(runs), marks, known(history), begun(history), rewind)
     return tuple(_judge(book, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
 
 
 def _judge(book: _Book, bound: Bound, judge: Callable[[_Book, Bound], Check]) -> Check:
     if not book.accepted:
         return unknown(bound, "No DAG run was accepted, so nothing was at stake")
-    return judge(book, bound)
+    found = judge(book, bound)
+    return found.model_copy(update={"because": found.because + book.aside}) if book.aside else found
 
 
 def _lost(book: _Book, bound: Bound) -> Check:
@@ -56,19 +78,32 @@ def _lost(book: _Book, bound: Bound) -> Check:
     unread = cut or bool(unread_ledger(book.history))
     undone = [r for r in book.accepted if r.state == "failed" or (r.state == "unfinished" and not cut)]
     missing = [] if unread else _missing(book)
-    names = some([*(f"run {r.dag_run} ({r.state})" for r in undone), *(f"task {t}" for t in missing)])
+    again = _under_way_again(book)
+    names = some(
+        [
+            *(f"run {r.dag_run} ({r.state})" for r in undone),
+            *(f"run {run} (again {state})" for run, state in again.items()),
+            *(f"task {t}" for t in missing),
+        ]
+    )
     windows = [
         Window(start=r.invoked, end=r.ended or book.history.last_t, what=f"run {r.dag_run} {r.state}") for r in undone
     ]
     found = measured(
         bound,
-        len(undone) + len(missing),
+        len(undone) + len(again) + len(missing),
         f"Of {len(book.accepted)} accepted runs, lost runs and tasks that never ended:",
         f" ({names}{_first(undone, book.fault)})" if names else "",
         windows=windows,
     )
     unsure = _unsure(book, cut) or ("Marks of tasks are missing from the ledger" if unread else None)
     return unknown(bound, unsure) if unsure and found.verdict is Verdict.PASS else found
+
+
+def _under_way_again(book: _Book) -> dict[str, str]:
+    """Runs that were a success, and that a restored database does not call so in the end, with their states."""
+    done = {r.dag_run for r in book.accepted if r.state == "success"}
+    return {run: state for run, state in book.rewind.there.undone.items() if run in done} if book.rewind else {}
 
 
 def _missing(book: _Book) -> list[Task]:
@@ -100,17 +135,18 @@ def _first(undone: list[Run], fault: int | None) -> str:
 
 
 def _duplicated(book: _Book, bound: Bound) -> Check:
-    twice = {task: done for task, done in book.work.items() if done.ends > 1}
+    twice = {task: done for task, done in book.work.items() if done.ends - book.undone(task) > 1}
     return _over_tasks(book, bound, len(twice), "Tasks finished more than once:", twice)
 
 
 def _extra_attempts(book: _Book, bound: Bound) -> Check:
     """By the ledger, and by Airflow's own record: what died before it could sign, no ledger can show."""
     unsigned = {task: len(tries) for task in book.tried if (tries := _unsigned(book, task))}
-    tasks = sorted(unsigned.keys() | {task for task, done in book.work.items() if len(done.attempts) > 1})
+    begun = {task: len(done.attempts) - book.undone(task) for task, done in book.work.items()}
+    tasks = sorted(unsigned.keys() | {task for task, count in begun.items() if count > 1})
     again = {task: book.work.get(task, Work((), 0, 0)) for task in tasks}
     alone = sum(unsigned.values())
-    extra = sum(max(0, len(done.attempts) - 1) for done in again.values()) + alone
+    extra = sum(max(0, begun.get(task, 0) - 1) for task in tasks) + alone
     shown = f", {alone} of them by Airflow's record alone" if alone else ""
     found = _over_tasks(book, bound, extra, f"Attempts started beyond one per task{shown}:", again)
     doubtful = sorted(unsigned.keys() - book.begun.keys())
@@ -136,7 +172,7 @@ def _unknown_attempts(book: _Book, bound: Bound) -> Check:
     count = 0
     for task, done in book.work.items():
         if task.dag_run in book.known:
-            extra = _beyond(done, book.known[task.dag_run].get(task, 0))
+            extra = _beyond(book.known_of(task), book.known[task.dag_run].get(task, 0))
             count += extra
             if extra:
                 behind[task] = done
@@ -147,8 +183,8 @@ def _unknown_attempts(book: _Book, bound: Bound) -> Check:
     return found
 
 
-def _beyond(done: Work, tries: int) -> int:
-    begun = Counter(attempt.try_ for attempt in done.attempts)
+def _beyond(attempts: Iterable[Attempt], tries: int) -> int:
+    begun = Counter(attempt.try_ for attempt in attempts)
     return sum(count - (1 <= try_ <= tries) for try_, count in begun.items())
 
 

@@ -26,6 +26,8 @@ from harness.judge import (
     pools,
     recovery,
     redundancy,
+    restore,
+    restored,
     rollback,
     scaling,
     schedule,
@@ -67,6 +69,7 @@ CHECKERS: dict[str, Checker] = {
     "recovery": recovery.check,
     "writable": writable.check,
     "database": database.check,
+    "restore": restore.check,
     "collateral": collateral.check,
     "disruption": disruption.check,
     "scaling": scaling.check,
@@ -86,6 +89,8 @@ CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun", "re
 WRITABLE = frozenset({writable.DATABASE, writable.BROKER})
 SEVERAL = "celery-ha"  # stacks of this name have several servers of each
 PRIMARIES = frozenset(name for name in CATALOGUE if name.startswith(("database.", "broker.")))
+# Only where a database is lost and restored.
+RESTORE = frozenset(name for name in CATALOGUE if name.startswith("restore."))
 RECOVERY = frozenset(name for name in CATALOGUE if name.startswith("recovery.")) - CONSUMING - WRITABLE
 # Only where an experiment gives a bound for them: they are about being asked to go, not about dying.
 DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption."))
@@ -107,7 +112,8 @@ REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy
 COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
-SOME = CONSUMING | WRITABLE | PRIMARIES | SURVIVAL | DISRUPTION | TASK_PODS | SCALING | SCHEDULED | CALLBACKS | UPGRADE
+SOME = CONSUMING | WRITABLE | PRIMARIES | RESTORE | UPGRADE | SURVIVAL | DISRUPTION | TASK_PODS | SCALING
+SOME |= SCHEDULED | CALLBACKS
 OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL | KEPT
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
 # Histories that were recorded before it came to be have no bound for it, and are judged without.
@@ -124,19 +130,25 @@ def required(
     *,
     reads_back: bool = True,
     keeps: bool = False,
+    restores: bool = False,
     schedules: Collection[Schedule] = (),
 ) -> frozenset[str]:
     """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
     `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
     `reads_back`: whether somebody asks for what was written, as of runs that were triggered, and waits for it.
-    `keeps`: whether something is written whose last value can be read in the end.
+    `keeps`: whether something is written whose last value can be read in the end. `restores`: whether a database is
+    lost and restored.
     `schedules` are the DAGs that run by themselves meanwhile.
     """
     more = (WRITES if writes else frozenset()) - (frozenset() if reads_back else READERS)
-    more |= KEPT if keeps else frozenset()
+    more |= (KEPT if keeps else frozenset()) | (RESTORE if restores else frozenset())
     more |= TASK_PODS if stack.startswith(PER_TASK) else frozenset()
-    more |= redundant(component, stack) | scheduled(component, schedules) | primaries(component, stack, reads_back=reads_back)
+    more |= (
+        redundant(component, stack)
+        | scheduled(component, schedules)
+        | primaries(component, stack, reads_back=reads_back)
+    )
     if component == NULL:
         return REQUIRED_OF_NULL | more
     ways = RECOVERY if component == SCHEDULER else {"recovery.process_gone", "recovery.replacement_ready"}
@@ -232,8 +244,15 @@ def _owed(history: History) -> frozenset[str]:
     phases = meta.recovery if meta.recovery is not None else None if killed else ()
     writes = any(series.write for series in history.samples.columns)
     component = meta.component or (SCHEDULER if killed else "")
-    reads_back = any(op.process == "writer" for op in history.ops)
-    return required(component, writes, phases, meta.stack, reads_back=reads_back, schedules=meta.schedules.values())
+    return required(
+        component,
+        writes,
+        phases,
+        meta.stack,
+        reads_back=any(op.process == "writer" for op in history.ops),
+        restores=any(fault.action == restored.ACTION for fault in history.faults),
+        schedules=meta.schedules.values(),
+    )
 
 
 @contextmanager

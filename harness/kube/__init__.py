@@ -1,7 +1,7 @@
 """The only door to Kubernetes: its API (`client`, `changes`, `leases`, `rights`), and its nodes: processes, power,
 packets on the way."""
 
-from harness.kube.changes import EVICTED, REFUSED, Changed
+from harness.kube.changes import EVICTED, REFUSED, Changed, Lost
 from harness.kube.client import Kube
 from harness.kube.console import Console
 from harness.kube.leases import LEASE, Lease
@@ -43,6 +43,7 @@ __all__ = [
     "KubeError",
     "Lease",
     "Listing",
+    "Lost",
     "Neighbours",
     "Node",
     "Place",

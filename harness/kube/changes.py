@@ -14,13 +14,14 @@ from typing import Any
 from kubernetes import client
 
 from harness.errors import FaultError
-from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATION, Pod, Workload
+from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATION, Pod, Workload, workload_of
 from harness.kube.releases import UPGRADE, Releases, due
 from harness.kube.secrets import Secrets
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
 
 BACK = "airflow-chaos/back"
 RESTARTED = "airflow-chaos/restarted"
+LOST = "airflow-chaos/lost"
 EVICTED = 201
 REFUSED = 429
 MANY_TIMEOUT_S = 60.0  # a thousand and more at once
@@ -37,6 +38,14 @@ class Changed:
     back: dict[str, Any]
     kind: str = "Deployment"
     image: str = ""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A StatefulSet whose data are lost, or about to be; they are to be restored from this `backup`."""
+
+    workload: Workload
+    backup: str
 
 
 class Changes:
@@ -158,6 +167,22 @@ class Changes:
             ]
         found = [Changed(namespace, one.metadata.name, _back(one), kind, due(one)) for kind, one in listed]
         return [changed for changed in found if changed.back or changed.image]
+
+    def owe_restore(self, namespace: str, name: str, backup: str | None) -> None:
+        """Mark that the data of a StatefulSet are to be restored from this backup, before they are lost; None: they are
+        there again."""
+        self._guard(namespace)
+        with reaching():
+            body = {"metadata": {"annotations": {LOST: backup}}}
+            self._apps.patch_namespaced_stateful_set(name, namespace, body, **_SOON)
+
+    def lost(self, namespace: str) -> list[Lost]:
+        """The StatefulSets that are so marked."""
+        self._guard(namespace)
+        with reaching():
+            listed = self._apps.list_namespaced_stateful_set(namespace, **_SOON).items
+        marks = [(one, (one.metadata.annotations or {}).get(LOST)) for one in listed]
+        return [Lost(workload_of("StatefulSet", one), str(backup)) for one, backup in marks if backup]
 
     def put_back(self, changed: Changed) -> None:
         """Make a Deployment or StatefulSet what it was, or bring to its end what was begun with it."""

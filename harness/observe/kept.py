@@ -9,6 +9,8 @@ from harness.airflow import Airflow
 from harness.errors import HarnessError
 from harness.history import Op, Recorder
 
+SUCCESS = "success"
+
 
 def read(door: Callable[[], Airflow], recorder: Recorder, paths: Iterable[str]) -> None:
     """Read each Variable at these paths once, each over a new connection with its own login.
@@ -34,13 +36,16 @@ def read(door: Callable[[], Airflow], recorder: Recorder, paths: Iterable[str]) 
 def there(door: Airflow, recorder: Recorder, process: str, dag: str, prefix: str) -> None:
     """Ask once for all runs of a DAG that this process asked for, and close the door.
 
-    Op `there`: ok, these `runs` are there; info, nobody knows. `asked` is when, in nanoseconds of the run.
+    Op `there`: ok, these `runs` are there, and those that are `undone` are no success but in these states; info, nobody
+    knows. `asked` is when, in nanoseconds of the run.
     """
     asked = recorder.now()
     kind: Literal["ok", "info"] = "info"
     value: dict[str, object] = {"dag": dag, "prefix": prefix, "asked": asked}
     try:
-        value["runs"] = [run.run_id for run in door.runs(dag, prefix)]
+        every = door.runs(dag, prefix)
+        value["runs"] = [run.run_id for run in every]
+        value["undone"] = {run.run_id: run.state for run in every if run.state != SUCCESS}
         kind = "ok"
     except HarnessError as cause:
         value["error"] = str(cause)

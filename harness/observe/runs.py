@@ -12,16 +12,26 @@ from harness.history import Op, Recorder
 from harness.observe.problems import Problems
 
 EVERY_S = 1.0
+OVER = ("success", "failed")
 
 
 class Runs:
     """A thread that asks for news every second while runs are open; an end is seen up to that much late.
 
-    `airflow` is used by this thread alone.
+    `airflow` is used by this thread alone. With `may_go`, what was accepted may be gone in the end, or under way again:
+    then all runs are looked at, until all that are there are over.
     """
 
     def __init__(
-        self, airflow: Airflow, recorder: Recorder, *, dag: str, prefix: str, process: str, with_tasks: bool = False
+        self,
+        airflow: Airflow,
+        recorder: Recorder,
+        *,
+        dag: str,
+        prefix: str,
+        process: str,
+        with_tasks: bool = False,
+        may_go: bool = False,
     ) -> None:
         self._airflow = airflow
         self._recorder = recorder
@@ -29,6 +39,8 @@ class Runs:
         self._prefix = prefix
         self._process = process
         self._with_tasks = with_tasks
+        self._may_go = may_go
+        self._there: frozenset[str] | None = None
         self._open: set[str] = set()
         self._accepted: list[str] = []
         self._over: set[str] = set()
@@ -53,10 +65,12 @@ class Runs:
         Where there was time to wait, what Airflow itself knows of the tasks is recorded too.
         """
         deadline = time.monotonic() + wait_s
-        while self._count() and time.monotonic() < deadline:
+        while self._count() and not self._may_go and time.monotonic() < deadline:
             self._stopping.wait(min(0.1, max(0.0, deadline - time.monotonic())))
         self._stopping.set()
         self._thread.join()
+        if self._may_go and wait_s > 0:
+            self._settle(deadline)
         states = self._last_look()
         for run_id in sorted(self._open):
             self._op("info", {"dag_run": run_id, "state": states.get(run_id, "unknown")})
@@ -81,6 +95,21 @@ class Runs:
         except Exception as problem:
             self._problems.report("runs", f"{type(problem).__name__}: {problem}")
 
+    def _settle(self, deadline: float) -> None:
+        going = True
+        while going and time.monotonic() < deadline:
+            begun = time.monotonic()
+            try:
+                every = self._airflow.runs(self._dag, self._prefix)
+                self._take(every)
+                self._there = frozenset(run.run_id for run in every)
+                going = any(run.state not in OVER for run in every)
+                self._problems.report("runs", None)
+            except Exception as problem:
+                self._problems.report("runs", f"{type(problem).__name__}: {problem}")
+            if going:
+                time.sleep(max(0.0, begun + EVERY_S - time.monotonic()))
+
     def _last_look(self) -> dict[str, str]:
         """The states of all runs, where any is open: the news may have missed one that was written late."""
         if not self._count():
@@ -98,7 +127,7 @@ class Runs:
 
         Only the last news of it is worth the requests.
         """
-        for run_id in self._accepted:
+        for run_id in (run for run in self._accepted if self._there is None or run in self._there):
             try:
                 tasks = self._airflow.task_instances(self._dag, run_id)
                 again = [t for t in tasks if t.try_number > 1]
@@ -111,7 +140,7 @@ class Runs:
 
     def _take(self, runs: list[RunState]) -> None:
         for run in runs:
-            if run.state not in ("success", "failed"):
+            if run.state not in OVER:
                 continue
             with self._lock:
                 ours = run.run_id in self._open

@@ -104,9 +104,9 @@ class Workload:
         self._problems = Problems(recorder, process)
         self._readers: list[Reader] = []
 
-    def start(self, most: int | None = None, readers: Sequence[type[Reader]] = ()) -> None:
+    def start(self, most: int | None = None, readers: Sequence[type[Reader]] = (), *, may_go: bool = False) -> None:
         """Log in and begin; the first trigger is due at once, and `most` are sent. `readers` take up what was
-        accepted. Raises as `Airflow.login`."""
+        accepted; `may_go`: see `Runs`. Raises as `Airflow.login`."""
         self._most = most
         self._door = self._airflow_factory()
         # Now, and not within the first trigger, whose time is measured.
@@ -118,6 +118,7 @@ class Workload:
             prefix=self.prefix,
             process=self.process,
             with_tasks=bool(self._tasks),
+            may_go=may_go,
         )
         self._runs.start()
         self._readers = [

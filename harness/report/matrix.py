@@ -17,6 +17,7 @@ STACKS = (
     "celery-single",
     "celery-keda",
     "celery-ha",
+    "celery-archive",
     "kubernetes",
     "local",
 )  # others follow in alphabetical order

@@ -31,7 +31,7 @@ UNTIL_GONE = ("--wait=true", f"--timeout={REMOVE_SECONDS}s")
 # What overlays differ in.
 OWNERS = "deployments,statefulsets"
 WORKLOADS = f"{OWNERS},jobs"
-OTHERS = "poddisruptionbudgets,services,configmaps,serviceaccounts,roles,rolebindings"
+OTHERS = "poddisruptionbudgets,services,configmaps,persistentvolumeclaims,serviceaccounts,roles,rolebindings"
 FOLDERS = {"stack": "overlays", "mutant": "mutants"}
 RANDOM_BYTES = {
     "admin-password": 24,

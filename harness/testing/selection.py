@@ -16,7 +16,16 @@ from harness.errors import UsageError
 from harness.settings import Settings
 
 DEFAULT = "celery"
-STACKS = (DEFAULT, "celery-single", "celery-keda", "celery-ha", "celery-previous", "kubernetes", "local")
+STACKS = (
+    DEFAULT,
+    "celery-single",
+    "celery-keda",
+    "celery-ha",
+    "celery-archive",
+    "celery-previous",
+    "kubernetes",
+    "local",
+)
 QUICK = ("smoke", "quick")
 MARK = re.compile(r"[a-z0-9][\w.-]*", re.IGNORECASE)  # what -m can name, of the tags of a file
 

@@ -70,6 +70,7 @@ KINDS = (
     Kind("cut off", "worker-partition-broker", held={"hold_s": 15}, stays=True),
     Kind("load", "broker-restart"),
     Kind("closed nodes", "task-pod-unschedulable", stack="kubernetes", held={"hold_s": 15}, stays=True),
+    Kind("restore", "restore", stack="celery-archive", held={"hold_s": 15, "watch_s": 5}, stays=True),
     Kind("variable set", "local-scale-up", stack="local", stays=True),
 )
 # What the history holds when it is time; before it is there, the lock says that the run began.

@@ -372,7 +372,7 @@ def test_the_engine_is_never_installed_without_a_word(
     [
         ("harness sum", {"summary"}),
         ("harness up --st", {"--step", "--stack"}),
-        ("harness up --stack celery-", {"celery-ha", "celery-keda", "celery-previous", "celery-single"}),
+        ("harness up --stack celery-", {f"celery-{name}" for name in ("archive", "ha", "keda", "previous", "single")}),
         ("harness schema s", {"slo", "schedules"}),
     ],
 )

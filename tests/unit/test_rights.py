@@ -399,6 +399,7 @@ def test_the_release_of_others_is_theirs_to_upgrade() -> None:
         assert why.startswith("a deployment that we made")
 
 
+DATA = "a database that we made"
 POWER, SHUT, SHARED = "the power of nodes", "nodes, which are closed", "nodes, which belong to all in a cluster"
 REACH: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "kill_pods": ({}, ("", "", "")),
@@ -408,6 +409,7 @@ REACH: dict[str, tuple[dict[str, Any], tuple[str, str, str]]] = {
     "hang_pods": ({"hold_s": 1.0}, ("", "", "")),
     "cut_off": ({"hold_s": 1.0, "peers": "component=y"}, ("", "", "")),
     "stop_node": ({"hold_s": 1.0}, ("", POWER, POWER)),
+    "lose_and_restore": ({"hold_s": 1.0, "watch_s": 1.0, "within_s": 9.0}, (DATA, DATA, DATA)),
     "drain_node": ({"within_s": 1.0}, (SHARED, SHARED, SHARED)),
 }
 

@@ -126,6 +126,11 @@ def aims(settings: Settings, one: Experiment) -> list[Aim]:
             {"within_s": 9},
             "switch_over: 1 of airflow/x-1, airflow/x-2, whichever is the primary then",
         ),
+        (
+            "lose_and_restore",
+            {"watch_s": 9, "hold_s": 9, "within_s": 9},
+            "lose_and_restore: airflow/x-1, airflow/x-2",
+        ),
     ],
 )
 def test_every_kind_of_fault_is_said_by_name(
@@ -263,6 +268,13 @@ def test_every_action_has_an_aim(here: tuple[Server, Settings]) -> None:
         needed = [p.name for p in inspect.signature(func).parameters.values() if p.default is p.empty]
         (aim,) = aims(here[1], acting(func.__name__, **{name: values.get(name, 9) for name in needed}))
         assert aim.action == func.__name__
+
+
+def test_what_is_held_and_restored_within_a_time_lasts_that_long() -> None:
+    given_s = {"watch_s": 45, "hold_s": 20, "within_s": 170}
+    steps = [("back_up", {"within_s": 120}), ("lose_and_restore", given_s)]
+    method = [activity("action", ACTIONS, name, selector="a=b", **said) for name, said in steps]
+    assert least(method) == {"pods": 1, "share": 0.01, "nodes": 0, "seconds": 170}
 
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.integers(0, 50), st.integers(0, 50)), max_size=5))

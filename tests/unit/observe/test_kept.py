@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.airflow import Airflow
 from harness.history import History, Op, Recorder
-from harness.observe.kept import read
+from harness.observe.kept import read, there
 from tests.unit.loopback import Reply, Request, Server, serving
 
 PATHS = {
@@ -51,3 +51,19 @@ def test_what_is_held_is_told_and_what_is_not_known_is_told_as_that(tmp_path: Pa
 def test_where_nobody_answers_nothing_is_known(tmp_path: Path) -> None:
     found, _ = recorded(tmp_path, "http://127.0.0.1:1")
     assert [op.type for op in found.values()] == ["info"] * len(PATHS)
+
+
+def test_the_runs_that_are_there_are_listed_with_those_that_are_not_done(tmp_path: Path) -> None:
+    runs = [{"dag_run_id": f"p-{n}", "state": state} for n, state in enumerate(("success", "running", "failed"))]
+
+    def listing(request: Request) -> Reply:
+        login = request.path == "/auth/token"
+        return Reply(201, {"access_token": "T"}) if login else Reply(200, {"dag_runs": runs, "total_entries": 3})
+
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with serving(listing) as server:
+        there(Airflow(server.url, "admin", "pw", timeout=2), recorder, "writer", "d", "p")
+    recorder.close()
+    (op,) = History.read(recorder.path).ops
+    assert (op.f, op.type, op.value["runs"]) == ("there", "ok", ["p-0", "p-1", "p-2"])
+    assert op.value["undone"] == {"p-1": "running", "p-2": "failed"}

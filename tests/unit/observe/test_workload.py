@@ -357,3 +357,41 @@ def test_what_airflow_does_not_say_of_the_tasks_is_told(tmp_path: Path) -> None:
 def test_an_aborted_workload_and_one_without_tasks_ask_for_none(tmp_path: Path) -> None:
     assert ops(play(tmp_path / "one", LittleAirflow(), wait_runs_s=0.0), "tasks") == []
     assert ops(play(tmp_path / "two", LittleAirflow(), tasks=[]), "tasks") == []
+
+
+def test_of_a_restored_airflow_what_is_gone_is_not_waited_for_and_what_runs_again_is(tmp_path: Path) -> None:
+    airflow = LittleAirflow()
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with serving(airflow) as server:
+        load = workload(server, recorder, every_s=0.05)
+        load.start(3, may_go=True)
+        load.join()
+        history = lambda: ops(History.read(recorder.path), "run")  # noqa: E731
+        until(lambda: sum(o.type == "ok" for o in history()), lambda n: n == 3, what="three ends", timeout=10)
+        airflow.states = {"p-0000": "running", "p-0002": "success"}  # one was over, and is under way again
+        stopping = threading.Thread(target=load.stop, args=(30,))
+        stopping.start()
+        stopping.join(1.5)
+        assert stopping.is_alive()
+        airflow.states["p-0000"] = "success"
+        stopping.join(10)
+        assert not stopping.is_alive()
+    recorder.close()
+    found = History.read(recorder.path)
+    assert {o.value["dag_run"] for o in ops(found, "tasks")} == {"p-0000", "p-0002"}
+    assert [e for e in found.events if e.what == "error"] == []
+
+
+def test_a_run_that_is_gone_before_it_ended_is_info_as_what_nobody_knows(tmp_path: Path) -> None:
+    airflow = LittleAirflow()
+    airflow.end_state = "running"
+    recorder = Recorder.create(tmp_path / "history.jsonl")
+    with serving(airflow) as server:
+        load = workload(server, recorder, every_s=60)
+        load.start(1, may_go=True)
+        load.join()
+        airflow.states = {}
+        load.stop(30)
+    recorder.close()
+    last = ops(History.read(recorder.path), "run")[-1]
+    assert (last.type, last.value["state"]) == ("info", "unknown")
