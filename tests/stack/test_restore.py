@@ -19,7 +19,7 @@ from harness.safety import Blast
 from harness.settings import Settings
 from harness.stack import steps
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 STACK, SELECTOR = "celery-archive", "component=postgres,release=airflow"
 COURSE = restoring.Course(15.0, 5.0, 170.0)
 ASK = 'psql -XAtq -h /var/run/postgresql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "$0"'
