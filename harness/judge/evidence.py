@@ -12,9 +12,9 @@ from harness.judge import aborted, availability, calibration, machine, null, van
 from harness.judge.checks import amount, measured, plain, some, unknown, when
 from harness.judge.contradictions import contradictions
 from harness.judge.faults import fault_time, judged_from, planned, span, targets
+from harness.judge.happened import doubts, outside
 from harness.judge.intervals import gaps, interval
 from harness.judge.observers import unheard, unsampled
-from harness.judge.proofs import doubts, outside
 from harness.judge.runs import runs
 from harness.outcome import Check, Verdict, Window
 from harness.samples import Ints

@@ -10,8 +10,8 @@ from harness.history import NS, Event, History, Mark, grouped
 from harness.judge.came import Coming, judged
 from harness.judge.checks import broken, some, unknown, when, worst_of
 from harness.judge.faults import WORKER, Target, by_keda, jobs_before, serves, targets
+from harness.judge.happened import doubts
 from harness.judge.observers import JOBS, MARKS, PODS, RUNS
-from harness.judge.proofs import doubts
 from harness.judge.replaced import Toll, UnknowableError
 from harness.judge.runs import Run, Task, first_starts, runs
 from harness.judge.stayed import beating, running_again, short

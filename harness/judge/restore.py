@@ -7,8 +7,8 @@ from collections.abc import Callable
 from harness.history import NS, History
 from harness.judge import rewound
 from harness.judge.checks import broken, measured, some, unknown, when
+from harness.judge.happened import doubts
 from harness.judge.observers import MARKS, lost_sight, unread_ledger
-from harness.judge.proofs import doubts
 from harness.judge.replaced import UnknowableError
 from harness.judge.restored import Restored, restored
 from harness.judge.rewound import Rewind, rewind

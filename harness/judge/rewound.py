@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.history import NS, History, Mark, Op, grouped
-from harness.judge.proofs import doubts
+from harness.judge.happened import doubts
 from harness.judge.replaced import UnknowableError
 from harness.judge.restored import PROCESS, Restored, asked, position, restored
 from harness.judge.runs import Attempt, Run, Task, Work, runs, signs_of_life, work

@@ -8,8 +8,8 @@ from harness.history import NS, History
 from harness.judge.came import Coming, judged
 from harness.judge.checks import unknown, when
 from harness.judge.faults import Target, targets
+from harness.judge.happened import doubts
 from harness.judge.primaries import COMPONENTS, Answer, Story, Word, story
-from harness.judge.proofs import doubts
 from harness.judge.replaced import UnknowableError
 from harness.outcome import Check, Verdict
 from harness.slo import Bound

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from harness.errors import HistoryError
 from harness.history import End, Fault, History, Op, Record
 from harness.judge import database, writable
+from harness.judge.happened import doubts
 from harness.judge.primaries import story
-from harness.judge.proofs import doubts
 from harness.judge.replaced import UnknowableError
 from harness.outcome import Check, Verdict
 from harness.slo import CATALOGUE, Bound

@@ -8,7 +8,7 @@ import pytest
 
 from harness.history import Event, Fault, Mark, Phase, Record
 from harness.judge.faults import targets
-from harness.judge.proofs import doubts, outside
+from harness.judge.happened import doubts, outside
 from tests.unit.builders import at, job, mark, meta, pod, whole
 
 WORKER = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}

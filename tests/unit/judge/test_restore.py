@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.history import Fault, History, Op, Record
 from harness.judge import restore, tasks
-from harness.judge.proofs import doubts
+from harness.judge.happened import doubts
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 from tests.unit.builders import at, mark, meta, sample, whole

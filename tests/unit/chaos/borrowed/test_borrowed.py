@@ -25,7 +25,7 @@ from harness.chaos.borrowed.pods import TerminatePods
 from harness.errors import FaultError, UsageError
 from harness.experiment import check, load, name_of
 from harness.history import Fault, History, Recorder
-from harness.judge.proofs import doubts
+from harness.judge.happened import doubts
 from harness.kube import Kube, Right, nodes
 from harness.run import Run, desk
 from harness.safety import Blast
