@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import allowed, ground, sweep, victims
-from harness.bounds import owed
+from harness.bounds import needed, owed
 from harness.errors import HarnessError, UsageError, WaitTimeout
 from harness.experiment import Experiment, load
 from harness.outcome import Outcome, Verdict
@@ -81,8 +81,9 @@ def test_every_victim_has_one_experiment_that_may_be_run_and_has_all_its_bounds(
 def test_every_victim_of_a_stack_in_which_nothing_is_alone_has_its_bounds(here: Settings, component: str) -> None:
     """Whose death may make another server the primary owes that there is one, and one change at most."""
     there = here.model_copy(update={"stack": "celery-ha"})
-    bounds = owed(sweep.experiment_of("pods", pod(component), there), there)
-    changes = {name for name in bounds if name.endswith(("_primaries", ".primary_changes", ".lost_writes"))}
+    one = sweep.experiment_of("pods", pod(component), there)
+    assert owed(one, there)
+    changes = {name for name in needed(one, there) if name.endswith(("_primaries", ".primary_changes", ".lost_writes"))}
     database = {"database.two_primaries", "database.primary_changes"}
     broker = {"broker.primary_changes"}
     of_each = {"patroni": database, "pgbouncer": database, "broker": broker, "sentinel": broker}
