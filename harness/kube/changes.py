@@ -180,7 +180,7 @@ class Changes:
         """The StatefulSets that are so marked."""
         self._guard(namespace)
         with reaching():
-            listed = self._apps.list_namespaced_stateful_set(namespace, **_SOON).items
+            listed: list[Any] = self._apps.list_namespaced_stateful_set(namespace, **_SOON).items
         marks = [(one, (one.metadata.annotations or {}).get(LOST)) for one in listed]
         return [Lost(workload_of("StatefulSet", one), str(backup)) for one, backup in marks if backup]
 

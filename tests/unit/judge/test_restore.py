@@ -255,7 +255,7 @@ def test_a_run_that_was_done_must_be_done_again() -> None:
     assert f"run {one.run} (again running)" in found.because
 
 
-BROKEN_BEFORE = [
+BROKEN_BEFORE: list[tuple[str, Any]] = [
     ("system", None), ("system", "another"), ("timeline", 2), ("timeline", None), ("segment", 0), ("segment", 3 << 20),
     ("segment", None), ("timeout_s", None), ("sign", ""), ("sign", None), ("backup", "another"), ("pids", []),
     ("signal", "SIGTERM"),
@@ -314,8 +314,8 @@ def test_an_archive_that_was_behind_makes_the_window_no_larger() -> None:
     assert found.verdict is Verdict.FAIL
     assert early[0] in found.because
     within = [name for name, t in written_runs().items() if HIT - 15 < t < HIT]
-    found = checked(restored(within[:3], after={"archived": file(1), "ended_lsn": lsn(2 * SEGMENT)}))
-    assert found["restore.rpo_tasks"].measure == 3
+    checks = checked(restored(within[:3], after={"archived": file(1), "ended_lsn": lsn(2 * SEGMENT)}))
+    assert checks["restore.rpo_tasks"].measure == 3
 
 
 def test_an_archive_without_a_promise_is_held_to_the_count() -> None:

@@ -366,8 +366,12 @@ def test_of_a_restored_airflow_what_is_gone_is_not_waited_for_and_what_runs_agai
         load = workload(server, recorder, every_s=0.05)
         load.start(3, may_go=True)
         load.join()
-        history = lambda: ops(History.read(recorder.path), "run")  # noqa: E731
-        until(lambda: sum(o.type == "ok" for o in history()), lambda n: n == 3, what="three ends", timeout=10)
+
+
+        def ends() -> int:
+            return sum(op.type == "ok" for op in ops(History.read(recorder.path), "run"))
+
+        until(ends, lambda n: n == 3, what="three ends", timeout=10)
         airflow.states = {"p-0000": "running", "p-0002": "success"}  # one was over, and is under way again
         stopping = threading.Thread(target=load.stop, args=(30,))
         stopping.start()
