@@ -367,7 +367,6 @@ def test_of_a_restored_airflow_what_is_gone_is_not_waited_for_and_what_runs_agai
         load.start(3, may_go=True)
         load.join()
 
-
         def ends() -> int:
             return sum(op.type == "ok" for op in ops(History.read(recorder.path), "run"))
 
