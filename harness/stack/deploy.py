@@ -27,6 +27,7 @@ from harness.wait import until
 READY_SECONDS = 600
 REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
+GRACES = (5, 1)  # seconds, until they are gone
 UNTIL_GONE = ("--wait=true", f"--timeout={REMOVE_SECONDS}s")
 # What overlays differ in.
 OWNERS = "deployments,statefulsets"
@@ -157,8 +158,19 @@ def _delete_workloads(settings: Settings, which: tuple[str, ...]) -> None:
     kubectl(settings, "delete", WORKLOADS, *which, *UNTIL_GONE, timeout=PATIENCE)
     gone = [f"component in ({','.join(name.split('/')[-1] for name in owners)})"] if owners else []
     for selector in gone if settings.stack == "kubernetes" else [*gone, TASK_PODS]:
-        quickly = (f"--namespace={settings.namespace}", f"--selector={selector}", "--grace-period=5", *UNTIL_GONE)
-        kubectl(settings, "delete", "pods", *quickly, timeout=PATIENCE)
+        _delete_pods(settings, selector)
+
+
+def _delete_pods(settings: Settings, selector: str) -> None:
+    """With little grace. A kubelet that has just begun to end a pod may miss that; still less is news to it."""
+    for grace in GRACES:
+        quickly = (f"--namespace={settings.namespace}", f"--selector={selector}", f"--grace-period={grace}")
+        try:
+            kubectl(settings, "delete", "pods", *quickly, *UNTIL_GONE, timeout=PATIENCE)
+            return
+        except CommandFailed:
+            if grace == GRACES[-1]:
+                raise
 
 
 def _remove_others(settings: Settings) -> None:
