@@ -161,12 +161,14 @@ def brief(sweeps: Sequence[Sweep]) -> str:
 
 def _cell(sweep: Sweep) -> str:
     boxes = [box(sweep, place) for place in sweep.there]
-    named = [f"`{b.name}`" for b in boxes if b.word != Verdict.PASS]
-    listed = ", ".join(named)
-    kept = f"{len(boxes) - len(named)} of {len(boxes)} may die"
-    worst = max((b.outage for b in boxes if b.outage is not None and b.word == Verdict.PASS), default=None)
-    outage = f", at the cost of {_seconds(worst)} at most" if worst is not None else ""
-    return f"{sweep.verdict}: {kept}{outage}{f'; not {listed}' if named else ''}"
+    may = [b for b in boxes if b.word == Verdict.PASS]
+    may_not = [f"`{b.name}`" for b in boxes if b.word == Verdict.FAIL]
+    unknown = len(boxes) - len(may) - len(may_not)
+    worst = max((b.outage for b in may if b.outage is not None), default=None)
+    said = f"{sweep.verdict}: {len(may)} of {len(boxes)} may die"
+    said += f", at the cost of {_seconds(worst)} at most" if worst is not None else ""
+    said += f"; not {', '.join(may_not)}" if may_not else ""
+    return f"{said}; of {unknown} nothing can be said" if unknown else said
 
 
 def within(text: str, table: str) -> str:

@@ -56,13 +56,19 @@ def standing(component: str) -> list[Json]:
 
 
 def workloads() -> list[Json]:
-    """Of two of each, those that read the secret."""
+    """Of two of each, those that read the secret and run Airflow."""
     found = [deployment(one, one, ready=2, desired=2) for one in READERS]
     for one in found:
+        one["spec"]["template"]["spec"]["containers"][0]["image"] = "docker.io/apache/airflow:3.2.2"
         ref = {"secretKeyRef": {"name": "airflow-secrets", "key": "jwt-secret"}}
         env = [{"name": "AIRFLOW__API_AUTH__JWT_SECRET", "valueFrom": ref}]
         one["spec"]["template"]["spec"]["containers"][0]["env"] = env
     return found
+
+
+def migration() -> Json:
+    one = deployment("migrate", "migrate", ready=None, desired=1)
+    return one | {"kind": "Job", "apiVersion": "batch/v1", "spec": {"template": one["spec"]["template"]}}
 
 
 def cluster(request: Request) -> Reply:
@@ -71,6 +77,8 @@ def cluster(request: Request) -> Reply:
         return Reply(200, listing("Node", [node(name, data) for name, data in NODES.items()]))
     if request.path.startswith("/apis/apps/"):
         return Reply(200, listing("Any", workloads() if request.path.endswith("/deployments") else []))
+    if request.path.startswith("/apis/batch/"):
+        return Reply(200, listing("Job", [migration()]))
     if not request.path.endswith("/pods"):
         return Reply(200, namespace(request.path.split("/")[4]))
     asked = re.findall(r"(?:component|k8s-app)=([a-z-]+)", request.query.get("labelSelector", [""])[0])

@@ -80,10 +80,12 @@ def test_what_a_run_says_is_escaped() -> None:
 
 def test_the_short_table_has_a_row_for_each_stack() -> None:
     good, bad = made(PASS, PASS), made(FAIL, PASS)
-    text = brief([bad, good.model_copy(update={"stack": "celery-ha"})])
+    half = made(PASS, FAIL, INVALID, None).model_copy(update={"stack": "local"})
+    text = brief([bad, good.model_copy(update={"stack": "celery-ha"}), half])
     assert text.splitlines()[2:] == [
         "| `celery` | FAIL: 1 of 2 may die, at the cost of 1 s at most; not `pod-0` |  |",
         "| `celery-ha` | PASS: 2 of 2 may die, at the cost of 1 s at most |  |",
+        "| `local` | FAIL: 1 of 4 may die, at the cost of 0 s at most; not `pod-1`; of 2 nothing can be said |  |",
     ]
     assert "No sweep is recorded yet" in brief([])
     assert "No sweep is recorded yet" in markdown([])
