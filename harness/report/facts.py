@@ -34,6 +34,7 @@ QUESTIONS = {
     "disruption": "Did the budgets refuse what they must, and did enough pods stay?",
     "scaling": "What did more of it bring?",
     "upgrade": "Did the new release take the place of the old one, and its tables?",
+    "restore": "What did it cost to lose the database and restore it, and how long did it take?",
     "database": "Did one server of the database take writes at a time, and was all kept that was accepted?",
     "broker": "Did the broker keep its primary as long as it must?",
     "rollback": "Is the cluster as it was?",
