@@ -115,7 +115,7 @@ def test_the_seed_is_that_of_the_settings(stand: Stand) -> None:
 def test_it_is_refused_where_the_run_would_be(stand: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster, settings, servers = stand
     cluster.ready = 1
-    with pytest.raises(UsageError, match="scheduler 1 of 2 Ready"):
+    with pytest.raises(UsageError, match="scheduler 1/2 Ready"):
         dry_run(KILL, settings)
     cluster.ready, cluster.allow = 2, "false"
     with pytest.raises(UsageError, match="is not labelled airflow-chaos/allow=true"):

@@ -99,12 +99,13 @@ def deployment(name: str, component: str | None, *, ready: int | None, desired: 
     return {
         "kind": "Deployment",
         "apiVersion": "apps/v1",
-        "metadata": {"name": name, "namespace": "airflow"},
+        "metadata": {"name": name, "namespace": "airflow", "generation": 1},
         "spec": {
             "replicas": desired,
             "serviceName": name,
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main"}]}},
         },
-        "status": {"replicas": desired} | ({"readyReplicas": ready} if ready is not None else {}),
+        "status": {"replicas": desired, "updatedReplicas": desired, "observedGeneration": 1}
+        | ({"readyReplicas": ready} if ready is not None else {}),
     }
