@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from harness.chaos.undoing import UNDO_SECONDS
+from harness.chaos.undoing import wait_until_whole
 from harness.errors import HarnessError
 from harness.kube import Kube
 from harness.settings import Settings
 from harness.stack import steps, teardown
 from harness.stack.steps import Display
-from harness.wait import until
 
 
 def stands(settings: Settings) -> bool:
@@ -23,14 +22,7 @@ def ensure(settings: Settings, display: Display) -> str:
     rebuilt is not what the last experiment should have left. Raises what the second attempt raises.
     """
     if settings.target:  # nothing is made there, and nothing taken down
-        kube = Kube(settings)
-        until(
-            lambda: kube.rolling(settings.namespace),
-            lambda found: not found,
-            what="every component Ready, and none being rolled",
-            timeout=UNDO_SECONDS,
-            every=2,
-        )
+        wait_until_whole(Kube(settings), settings.namespace)
         return ""
     try:
         if not stands(settings):

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from harness import lease
 from harness.chaos import leftovers
-from harness.chaos.undoing import UNDO_SECONDS
+from harness.chaos.undoing import wait_until_whole
 from harness.errors import HarnessError
 from harness.foreign import escaped, visible
 from harness.history import NAMES, End, Fault, History, Recorder
@@ -19,7 +19,6 @@ from harness.locking import only_one
 from harness.settings import Settings
 from harness.stack import window
 from harness.stack.access import open_access
-from harness.wait import until
 
 CALL_S = 10.0
 API_SERVER = "api-server"
@@ -70,7 +69,8 @@ def _put_right(settings: Settings, *, wait: bool) -> list[str]:
     try:
         said = _repair(settings)
         if wait:
-            said.append(_wait_until_whole(settings))
+            wait_until_whole(Kube(settings), settings.namespace)
+            said.append("every component is Ready")
         return said + _paused(settings)
     finally:
         if claim:
@@ -106,19 +106,6 @@ def left_open(folder: Path) -> bool:
     except ValueError:
         return True
     return not isinstance(last, dict) or last.get("kind") != "end"
-
-
-def _wait_until_whole(settings: Settings) -> str:
-    """Until no pod of before is left, either: what was rolled to undo a fault is Ready long before that."""
-    kube = Kube(settings)
-    until(
-        lambda: kube.rolling(settings.namespace),
-        lambda found: not found,
-        what="every component Ready, and none being rolled",
-        timeout=UNDO_SECONDS,
-        every=2,
-    )
-    return "every component is Ready"
 
 
 def close(folder: Path, *, healed: bool = True) -> str:

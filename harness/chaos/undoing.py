@@ -8,10 +8,11 @@ from harness.chaos import leftovers
 from harness.chaos.context import Context
 from harness.errors import UsageError, WaitTimeout
 from harness.history import NS
-from harness.kube import KubeError
+from harness.kube import Kube, KubeError
 from harness.wait import until
 
 UNDO_SECONDS = 180.0
+LOOK_SECONDS = 2.0
 LASTS_SECONDS = 5.0  # the kubelet may still call a container Ready for 3 s that has just been started again
 
 
@@ -76,6 +77,18 @@ def _whole_since(context: Context) -> int:
 def rolling(context: Context) -> list[str]:
     """What is being rolled: to undo a fault may take a roll, whose old pods are Ready all the while."""
     return [what for name in context.namespaces for what in context.kube.rolling(name)]
+
+
+def wait_until_whole(kube: Kube, namespace: str, within_s: float = UNDO_SECONDS) -> None:
+    """Until no pod of before is left, either: what was rolled to undo a fault is Ready long before that. Raises
+    `WaitTimeout` where that does not come."""
+    until(
+        lambda: kube.rolling(namespace),
+        lambda found: not found,
+        what="every component Ready, and none being rolled",
+        timeout=within_s,
+        every=LOOK_SECONDS,
+    )
 
 
 def ready_pods(context: Context) -> dict[str, int]:

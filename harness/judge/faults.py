@@ -14,9 +14,8 @@ SCHEDULER = "scheduler"
 WORKER = "worker"
 PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
-IN_PLACE = frozenset(
-    {"crash_pods", "hang_pods", "lose_and_restore"}
-)  # the pod stays, and its container is started again
+# The pod stays, and its container is started again.
+IN_PLACE = frozenset({"crash_pods", "hang_pods", "lose_and_restore"})
 
 
 @dataclass(frozen=True)

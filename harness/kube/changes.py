@@ -18,6 +18,7 @@ from harness.kube.objects import CLOSED_ANNOTATION, CUT_LABEL, STOPPED_ANNOTATIO
 from harness.kube.releases import UPGRADE, Releases, due
 from harness.kube.secrets import Secrets
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
+from harness.kube.workloads import STATEFUL_SET, Workloads
 
 BACK = "airflow-chaos/back"
 RESTARTED = "airflow-chaos/restarted"
@@ -51,13 +52,16 @@ class Lost:
 class Changes:
     """Changes to one cluster; `guard` refuses a namespace that is not ours to touch, `ours` a cluster that is not."""
 
-    def __init__(self, api: client.ApiClient, guard: Callable[[str], None], ours: Callable[[], None]) -> None:
+    def __init__(
+        self, api: client.ApiClient, workloads: Workloads, guard: Callable[[str], None], ours: Callable[[], None]
+    ) -> None:
         self._core = client.CoreV1Api(api)
         self._apps = client.AppsV1Api(api)
         self._guard = guard
         self._require_ours = ours
-        self.secrets = Secrets(api, guard)
-        self.releases = Releases(api, guard)
+        self._workloads = workloads
+        self.secrets = Secrets(api, workloads, guard)
+        self.releases = Releases(api, workloads, guard)
 
     def evict(self, pod: Pod) -> int:
         """Ask to evict this very pod, as `kubectl drain` does: 201, 429 where its budget forbids it, 404 if gone."""
@@ -119,7 +123,7 @@ class Changes:
     def renew(self, namespace: str, component: str, stamp: str) -> None:
         """Roll the Deployment of a component: every pod is replaced, in the way that its strategy says."""
         name = self._deployment(namespace, component).metadata.name
-        self._patch(namespace, name, {"spec": _rolled(stamp)})
+        self._workloads.patch_deployment(namespace, name, {"spec": _rolled(stamp)})
 
     def owe_roll(self, workload: Workload, stamp: str) -> None:
         """Mark that this is to be rolled, before what its pods read is changed: to put it back is to `roll` it."""
@@ -127,7 +131,7 @@ class Changes:
 
     def roll(self, workload: Workload, stamp: str) -> None:
         """Replace every pod, in the way that its strategy says; the mark stays. Twice with one stamp rolls once."""
-        self._patch_as(workload.kind, workload.namespace, workload.name, {"spec": _rolled(stamp)})
+        self._workloads.patch(workload.kind, workload.namespace, workload.name, {"spec": _rolled(stamp)})
 
     def scale(self, namespace: str, component: str, by: int) -> int:
         """Change the replicas of a component's Deployment, and return what they are now."""
@@ -155,34 +159,24 @@ class Changes:
         known = {(one.kind, one.name): one.back for one in self.changed(workload.namespace)}
         back = {**back, **known.get((workload.kind, workload.name), {})}
         kept = {"metadata": {"annotations": {BACK: json.dumps(back, sort_keys=True)}}}
-        self._patch_as(workload.kind, workload.namespace, workload.name, kept)
+        self._workloads.patch(workload.kind, workload.namespace, workload.name, kept)
 
     def changed(self, namespace: str) -> list[Changed]:
         """The Deployments and StatefulSets that were changed, with the way back."""
-        self._guard(namespace)
-        with reaching():
-            listed: list[tuple[str, Any]] = [
-                *(("Deployment", one) for one in self._apps.list_namespaced_deployment(namespace, **_SOON).items),
-                *(("StatefulSet", one) for one in self._apps.list_namespaced_stateful_set(namespace, **_SOON).items),
-            ]
+        listed = self._workloads.every(namespace)
         found = [Changed(namespace, one.metadata.name, _back(one), kind, due(one)) for kind, one in listed]
         return [changed for changed in found if changed.back or changed.image]
 
     def owe_restore(self, namespace: str, name: str, backup: str | None) -> None:
         """Mark that the data of a StatefulSet are to be restored from this backup, before they are lost; None: they are
         there again."""
-        self._guard(namespace)
-        with reaching():
-            body = {"metadata": {"annotations": {LOST: backup}}}
-            self._apps.patch_namespaced_stateful_set(name, namespace, body, **_SOON)
+        self._workloads.patch_stateful_set(namespace, name, {"metadata": {"annotations": {LOST: backup}}})
 
     def lost(self, namespace: str) -> list[Lost]:
         """The StatefulSets that are so marked."""
-        self._guard(namespace)
-        with reaching():
-            listed: list[Any] = self._apps.list_namespaced_stateful_set(namespace, **_SOON).items
+        listed = self._workloads.stateful_sets(namespace)
         marks = [(one, (one.metadata.annotations or {}).get(LOST)) for one in listed]
-        return [Lost(workload_of("StatefulSet", one), str(backup)) for one, backup in marks if backup]
+        return [Lost(workload_of(STATEFUL_SET, one), str(backup)) for one, backup in marks if backup]
 
     def put_back(self, changed: Changed) -> None:
         """Make a Deployment or StatefulSet what it was, or bring to its end what was begun with it."""
@@ -190,13 +184,15 @@ class Changes:
             self.releases.bring(changed.namespace, changed.image)
         marks = {BACK: None, **({UPGRADE: None} if changed.image else {})}
         body = {"metadata": {"annotations": marks}, "spec": changed.back}
-        self._patch_as(changed.kind, changed.namespace, changed.name, body)
+        self._workloads.patch(changed.kind, changed.namespace, changed.name, body)
 
     def _change(self, found: Any, spec: dict[str, Any], back: dict[str, Any]) -> None:
         """Change a Deployment, and keep the way back in it; where there is one already, that one leads further back."""
         meta = found.metadata
         kept = json.dumps({**back, **_back(found)}, sort_keys=True)
-        self._patch(meta.namespace, meta.name, {"metadata": {"annotations": {BACK: kept}}, "spec": spec})
+        self._workloads.patch_deployment(
+            meta.namespace, meta.name, {"metadata": {"annotations": {BACK: kept}}, "spec": spec}
+        )
 
     def _deployment(self, namespace: str, component: str) -> Any:
         self._guard(namespace)
@@ -207,19 +203,6 @@ class Changes:
         if len(found) != 1:
             raise FaultError(f"{namespace} has {len(found)} Deployments of component {component}; nothing was changed")
         return found[0]
-
-    def _patch(self, namespace: str, name: str, body: dict[str, Any]) -> None:
-        self._guard(namespace)
-        with reaching():
-            self._apps.patch_namespaced_deployment(name, namespace, body, **_SOON)
-
-    def _patch_as(self, kind: str, namespace: str, name: str, body: dict[str, Any]) -> None:
-        if kind == "Deployment":
-            return self._patch(namespace, name, body)
-        self._guard(namespace)
-        with reaching():
-            self._apps.patch_namespaced_stateful_set(name, namespace, body, **_SOON)
-        return None
 
     def _node(self, name: str, body: dict[str, Any]) -> None:
         self._require_ours()  # a node belongs to everybody in its cluster

@@ -42,6 +42,7 @@ from harness.kube.permit import Namespace, Permit, nowhere, place_of
 from harness.kube.policies import Policies
 from harness.kube.rights import Right, denied
 from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, Source, configured, reaching
+from harness.kube.workloads import DEPLOYMENT, Workloads
 from harness.settings import Settings
 
 LOG_TIMEOUT_S = 3.0  # a node that is off must not hold up the reading of those that are not
@@ -64,13 +65,13 @@ class Kube:
         self._configuration = configuration
         self._api = api = client.ApiClient(configuration)
         self._core = client.CoreV1Api(api)
-        self._apps = client.AppsV1Api(api)
         self._discovery = client.DiscoveryV1Api(api)
         self._version = client.VersionApi(api)
         self._custom = client.CustomObjectsApi(api)
         self.closed = settings.aim.nodes == "closed"
         self.hands = self._hands(settings)
-        self.change = Changes(api, self.guard, self.require_ours)
+        self._workloads = Workloads(api, self.guard)
+        self.change = Changes(api, self._workloads, self.guard, self.require_ours)
         self.leases = Leases(api, self.guard)
         self.policies = Policies(api, self.guard)
         self.manifests = Manifests(api, self._permit.refuse_production)
@@ -215,16 +216,11 @@ class Kube:
 
     def workload(self, kind: str, namespace: str, name: str) -> Workload | None:
         """A Deployment or StatefulSet, or None where there is none of this name."""
-        self.guard(namespace)
-        with reaching():
-            found = self._listed(kind, namespace)
+        if kind == DEPLOYMENT:
+            found = self._workloads.deployments(namespace)
+        else:
+            found = self._workloads.stateful_sets(namespace)
         return next((workload_of(kind, raw) for raw in found if raw.metadata.name == name), None)
-
-    def _listed(self, kind: str, namespace: str) -> list[Any]:
-        apps = self._apps
-        if kind == "Deployment":
-            return list(apps.list_namespaced_deployment(namespace, _request_timeout=CALL_TIMEOUT_S).items)
-        return list(apps.list_namespaced_stateful_set(namespace, _request_timeout=CALL_TIMEOUT_S).items)
 
     @contextmanager
     def lent_to(self, module: ModuleType) -> Iterator[None]:
@@ -239,21 +235,19 @@ class Kube:
 
     def ready_replicas(self, namespace: str) -> dict[str, Replicas]:
         """Per component: pods Ready and wanted, over its Deployments and StatefulSets."""
-        return replicas_of(self._workloads(namespace))
+        return replicas_of(self._standing(namespace))
 
     def rolling(self, namespace: str) -> list[str]:
         """Deployments and StatefulSets that are not yet as their manifests say, with their Ready pods."""
-        return rolling(self._workloads(namespace))
+        return rolling(self._standing(namespace))
 
     def stack(self, namespace: str) -> str | None:
         """Which of our stacks stands there, or None where what stands is none of ours."""
-        labels = [workload.metadata.labels or {} for workload in self._workloads(namespace)]
+        labels = [workload.metadata.labels or {} for workload in self._standing(namespace)]
         return next((found[STACK_LABEL] for found in labels if STACK_LABEL in found), None)
 
-    def _workloads(self, namespace: str) -> list[Any]:
-        self.guard(namespace)
-        with reaching():
-            return [*self._listed("Deployment", namespace), *self._listed("StatefulSet", namespace)]
+    def _standing(self, namespace: str) -> list[Any]:
+        return [raw for _, raw in self._workloads.every(namespace)]
 
     def load_balancer(self, namespace: str, service: str) -> str | None:
         """The address that a Service of type LoadBalancer was given, or None."""

@@ -17,6 +17,7 @@ from kubernetes import client
 from harness.errors import FaultError
 from harness.kube.objects import STACK_LABEL, Workload, workload_of
 from harness.kube.source import CALL_TIMEOUT_S, KubeError, reaching
+from harness.kube.workloads import Workloads
 
 UPGRADE = "airflow-chaos/upgrade"  # the image that all are to have
 UPGRADED = ".upgraded"  # behind the name of a stack, which is not that stack any more
@@ -47,14 +48,14 @@ def repository(image: str) -> str:
 class Releases:
     """That of one cluster; `guard` refuses a namespace that is not ours to touch."""
 
-    def __init__(self, api: client.ApiClient, guard: Callable[[str], None]) -> None:
-        self._apps = client.AppsV1Api(api)
+    def __init__(self, api: client.ApiClient, workloads: Workloads, guard: Callable[[str], None]) -> None:
+        self._workloads = workloads
         self._batch = client.BatchV1Api(api)
         self._guard = guard
 
     def runs(self, namespace: str) -> Release:
         """Raises `FaultError` where no api-server says which it is, or nothing could migrate its database."""
-        every = self._workloads(namespace)
+        every = self._workloads.every(namespace)
         image = next((one[0].image for kind, raw in every if (one := _containers(raw)) and _is_server(raw)), "")
         if not repository(image):
             raise FaultError(f"no api-server in {namespace} has an image with a tag ({image!r}); nothing was changed")
@@ -65,16 +66,17 @@ class Releases:
 
     def owe(self, namespace: str, image: str) -> None:
         """Mark that all are to have this image, before anything else is done; and that the stack is none of ours."""
-        for kind, raw in self._workloads(namespace):
+        for kind, raw in self._workloads.every(namespace):
             if _is_server(raw):
                 stack = (raw.metadata.labels or {}).get(STACK_LABEL, "")
                 labels = {STACK_LABEL: stack.removesuffix(UPGRADED) + UPGRADED} if stack else {}
-                self._patch(kind, raw, {"metadata": {"annotations": {UPGRADE: image}, "labels": labels}})
+                marks = {"annotations": {UPGRADE: image}, "labels": labels}
+                self._workloads.patch(kind, namespace, raw.metadata.name, {"metadata": marks})
                 return
 
     def bring(self, namespace: str, image: str) -> None:
         """Give this image to all that have another of its name, and have its Job migrate the database."""
-        every = self._workloads(namespace)
+        every = self._workloads.every(namespace)
         mark = next((raw.metadata.labels or {} for _, raw in every if _is_server(raw)), {}).get(STACK_LABEL, "")
         labels = {STACK_LABEL: mark} if mark else {}
         for kind, raw in every:
@@ -83,7 +85,8 @@ class Releases:
                 for name, some in _those_of(raw, repository(image), but=image).items()
             }
             if pod:
-                self._patch(kind, raw, {"metadata": {"labels": labels}, "spec": {"template": {"spec": pod}}})
+                body = {"metadata": {"labels": labels}, "spec": {"template": {"spec": pod}}}
+                self._workloads.patch(kind, namespace, raw.metadata.name, body)
         self._migrate(namespace, image, labels)
 
     def migrated(self, namespace: str, image: str) -> bool:
@@ -123,23 +126,6 @@ class Releases:
         self._guard(namespace)
         with reaching():
             return list(self._batch.list_namespaced_job(namespace, label_selector=MIGRATION, **_SOON).items)
-
-    def _workloads(self, namespace: str) -> list[tuple[str, Any]]:
-        self._guard(namespace)
-        with reaching():
-            return [
-                *(("Deployment", one) for one in self._apps.list_namespaced_deployment(namespace, **_SOON).items),
-                *(("StatefulSet", one) for one in self._apps.list_namespaced_stateful_set(namespace, **_SOON).items),
-            ]
-
-    def _patch(self, kind: str, raw: Any, body: dict[str, Any]) -> None:
-        name, namespace = raw.metadata.name, raw.metadata.namespace
-        self._guard(namespace)
-        with reaching():
-            if kind == "Deployment":
-                self._apps.patch_namespaced_deployment(name, namespace, body, **_SOON)
-            else:
-                self._apps.patch_namespaced_stateful_set(name, namespace, body, **_SOON)
 
 
 def due(raw: Any) -> str:

@@ -11,6 +11,7 @@ from kubernetes import client
 from harness.errors import FaultError
 from harness.kube.objects import Workload, workload_of
 from harness.kube.source import CALL_TIMEOUT_S, UNREADABLE, KubeError, reaching
+from harness.kube.workloads import Workloads
 
 # What signs tokens and cookies may be drawn anew: whoever holds one logs in again. Whatever else a Secret holds is lost
 # with its old value: a password, or what data are encrypted with.
@@ -35,21 +36,15 @@ class Reader:
 class Secrets:
     """Those of one cluster; `guard` refuses a namespace that is not ours to touch."""
 
-    def __init__(self, api: client.ApiClient, guard: Callable[[str], None]) -> None:
+    def __init__(self, api: client.ApiClient, workloads: Workloads, guard: Callable[[str], None]) -> None:
         self._core = client.CoreV1Api(api)
-        self._apps = client.AppsV1Api(api)
+        self._workloads = workloads
         self._guard = guard
 
     def readers(self, namespace: str, secret: str, key: str) -> list[Reader]:
         """Who reads this key. Raises `FaultError` where nobody does, or somebody for more than to sign."""
-        self._guard(namespace)
-        with reaching():
-            listed: list[tuple[str, Any]] = [
-                *(("Deployment", one) for one in self._apps.list_namespaced_deployment(namespace, **_SOON).items),
-                *(("StatefulSet", one) for one in self._apps.list_namespaced_stateful_set(namespace, **_SOON).items),
-            ]
         found = []
-        for kind, raw in listed:
+        for kind, raw in self._workloads.every(namespace):
             for container, use in _uses(raw.spec.template.spec, secret, key):
                 if use not in SIGNS:
                     what = f"{kind} {namespace}/{raw.metadata.name} reads {secret}/{key} as {use}"

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from harness.chaos import leftovers
+from harness.chaos.undoing import wait_until_whole
 from harness.errors import HarnessError
 from harness.history import History
 from harness.kube import Kube
@@ -164,13 +165,7 @@ def test_what_a_shot_harness_leaves_is_named_and_healed(
         code, said = call("harness", "heal", AIRFLOW_CHAOS_REPORTS=str(reports), timeout=400)
         assert code == 0, said
     assert "put right" not in said  # the second time
-    until(
-        lambda: kube.rolling(settings.namespace),
-        lambda found: not found,
-        what="every component Ready",
-        timeout=WHOLE_WITHIN_S,
-        every=2,
-    )
+    wait_until_whole(kube, settings.namespace, WHOLE_WITHIN_S)
     took = time.monotonic() - began
     assert not still_there(kube, settings)
     verdict = judged(history_below(reports), moment)

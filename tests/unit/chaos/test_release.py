@@ -3,8 +3,7 @@ of each pod; whoever comes after a harness that was killed in between brings it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,20 @@ from harness.chaos.aims import Aims
 from harness.chaos.context import Context
 from harness.errors import FaultError, FaultRefused, UsageError
 from harness.experiment import check as check_experiment
-from harness.history import History, Recorder
+from harness.history import History
 from harness.judge.faults import targets
 from harness.judge.proofs import doubt
 from harness.judge.sightings import Sightings
 from harness.judge.upgrade import check
-from harness.kube import STACK_LABEL, UPGRADED, Kube, KubeError, nodes, power
+from harness.kube import STACK_LABEL, UPGRADED, Kube, KubeError
 from harness.kube.releases import UPGRADE, repository
 from harness.outcome import Verdict
 from harness.safety import Blast
 from harness.slo import Bound
-from tests.unit.kube.cluster import Json, container, deployment, listing, namespace, pod, settings_for
+from tests.unit.chaos.replacing import acting
+from tests.unit.kube.cluster import Json, container, deployment, listing, namespace, pod
 from tests.unit.kube.execing import execed
-from tests.unit.loopback import Reply, Request, serving
+from tests.unit.loopback import Reply, Request
 from tests.unit.plans import activity, experiment
 
 NAME = "registry.example/apache/airflow"
@@ -40,7 +40,6 @@ STATEFUL = {"worker": 1}
 AIRFLOWS = {"api-server": 2, "dag-processor": 1, "worker": 1}
 STACK = "celery-previous"
 WIDE = Blast(pods=4, share=1.0, seconds=60)
-ID = "ab" * 32
 
 
 class Cluster:
@@ -158,16 +157,10 @@ class Cluster:
 AT = "2026-01-01T00:00:00Z"
 
 
-@contextmanager
-def standing(cluster: Cluster, folder: Path, monkeypatch: pytest.MonkeyPatch, blast: Blast = WIDE) -> Iterator[Context]:
-    monkeypatch.setattr(nodes, "find", lambda *_: {ID: (nodes.Process(1, 1),)})
-    monkeypatch.setattr(nodes, "alive", lambda *_: {})
-    monkeypatch.setattr(power, "off", lambda _: [])
-    recorder = Recorder.create(folder / "history.jsonl")
-    with serving(cluster) as server:
-        settings = settings_for(folder, server.url)
-        yield Context(settings, Kube(settings), recorder, 0, DEPLOYED | STATEFUL, ("airflow",), blast)
-    recorder.close()
+def standing(
+    cluster: Cluster, folder: Path, monkeypatch: pytest.MonkeyPatch, blast: Blast = WIDE
+) -> AbstractContextManager[Context]:
+    return acting(cluster, folder, monkeypatch, DEPLOYED | STATEFUL, blast)
 
 
 def bring(context: Context, within_s: float = 10.0) -> Any:

@@ -4,8 +4,7 @@ nobody, and whoever comes after a harness that was killed in between makes all p
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,22 @@ from harness.chaos import leftovers, rotation
 from harness.chaos.blast import Blow
 from harness.chaos.context import Context
 from harness.errors import FaultError, FaultRefused
-from harness.history import Fault, History, Recorder
+from harness.history import Fault, History
 from harness.judge.faults import targets
 from harness.judge.proofs import doubt
 from harness.judge.sightings import Sightings
-from harness.kube import Kube, KubeError, nodes, power
+from harness.kube import Kube, KubeError
 from harness.safety import Blast
-from tests.unit.kube.cluster import Json, deployment, listing, namespace, pod, settings_for
+from tests.unit.chaos.replacing import acting
+from tests.unit.kube.cluster import Json, deployment, listing, namespace, pod
 from tests.unit.kube.execing import execed
-from tests.unit.loopback import Reply, Request, serving
+from tests.unit.loopback import Reply, Request
 
 VARIABLE = "AIRFLOW__API_AUTH__JWT_SECRET"
 OLD = "the-old-value"
 APPS = "/apis/apps/v1/namespaces/airflow"
 READERS = {"api-server": 2, "worker": 1}
 WIDE = Blast(pods=3, share=1.0, seconds=60)
-ID = "ab" * 32
 
 
 class Cluster:
@@ -100,17 +99,10 @@ class Cluster:
         return raw
 
 
-@contextmanager
-def standing(cluster: Cluster, folder: Path, monkeypatch: pytest.MonkeyPatch, blast: Blast = WIDE) -> Iterator[Context]:
-    monkeypatch.setattr(nodes, "find", lambda *_: {ID: (nodes.Process(1, 1),)})
-    monkeypatch.setattr(nodes, "alive", lambda *_: {})
-    monkeypatch.setattr(power, "off", lambda _: [])
-    recorder = Recorder.create(folder / "history.jsonl")
-    with serving(cluster) as server:
-        settings = settings_for(folder, server.url)
-        expected = {**READERS, "redis": 1}
-        yield Context(settings, Kube(settings), recorder, 0, expected, ("airflow",), blast)
-    recorder.close()
+def standing(
+    cluster: Cluster, folder: Path, monkeypatch: pytest.MonkeyPatch, blast: Blast = WIDE
+) -> AbstractContextManager[Context]:
+    return acting(cluster, folder, monkeypatch, {**READERS, "redis": 1}, blast)
 
 
 def rotate(context: Context) -> Any:
