@@ -1,6 +1,6 @@
 """A harness that is shot, in each phase of a run, for each kind of fault: what is left is named, and healed.
 
-Each case leaves a row in `crashes.md` below the reports: the table of docs/crashes.md.
+Each case that is healed leaves a row below the reports, for docs/crashes.md (`crashes.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import fcntl
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from harness.outcome import Verdict
 from harness.settings import ROOT, Settings
 from harness.stack.access import INGRESS_NAMESPACE
 from harness.wait import until
+from tests.stack.crashes import MOMENTS, NAME, Crash, keep
 from tests.stack.test_commands import SHORT, call, children_of, start
 
 pytestmark = [pytest.mark.stack, pytest.mark.crash]
@@ -74,25 +75,6 @@ KINDS = (
     Kind("restore", "restore", stack="celery-archive", held={"hold_s": 15, "watch_s": 5}, stays=True),
     Kind("variable set", "local-scale-up", stack="local", stays=True),
 )
-# What the history holds when it is time; before it is there, the lock says that the run began.
-MOMENTS = {
-    "preflight": "",
-    "baseline": '"name":"baseline"',
-    "injected": '"phase":"injected"',
-    "undo": '"name":"recovery"',
-    "recovery": '"phase":"rolled-back"',
-    "judging": '"kind":"end"',
-}
-
-
-@pytest.fixture(scope="module")
-def rows(settings: Settings) -> Iterator[list[str]]:
-    """A row for each case, written whatever becomes of the others."""
-    path = settings.reports / "crashes.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found = ["| fault | shot while | left | healed, to the steady state | verdict |", "| --- | --- | --- | --- | --- |"]
-    yield found
-    path.write_text("\n".join(found) + "\n", encoding="utf-8")
 
 
 def locked(settings: Settings) -> bool:
@@ -138,7 +120,7 @@ def still_there(kube: Kube, settings: Settings) -> list[str]:
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name.replace(" ", "-"))
 def test_what_a_shot_harness_leaves_is_named_and_healed(
-    kind: Kind, moment: str, tmp_path: Path, settings: Settings, kube: Kube, rows: list[str]
+    kind: Kind, moment: str, tmp_path: Path, settings: Settings, kube: Kube
 ) -> None:
     if kind.stack != settings.stack:
         pytest.skip(f"needs the stack {kind.stack}")
@@ -169,7 +151,10 @@ def test_what_a_shot_harness_leaves_is_named_and_healed(
     took = time.monotonic() - began
     assert not still_there(kube, settings)
     verdict = judged(history_below(reports), moment)
-    rows.append(f"| {kind.name} | {moment} | {'; '.join(left) or 'nothing'} | {took:.0f} s | {verdict} |")
+    row = Crash(
+        fault=kind.name, moment=moment, stack=kind.stack, left=tuple(left), healed_s=round(took, 1), verdict=verdict
+    )
+    keep(settings.reports / NAME, [row])
 
 
 def judged(path: Path | None, moment: str) -> str:

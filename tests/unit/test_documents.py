@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 from harness.settings import ROOT
+from tests.stack import crashes
+from tests.stack.test_crash import KINDS
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -37,6 +39,22 @@ def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
         assert there.exists(), f"{link} leads nowhere"
         if part and there.suffix == ".md":
             assert part in anchors(there), f"{link}: there is no such heading"
+
+
+def test_the_page_of_killed_harnesses_is_made_of_what_was_seen() -> None:
+    rows = crashes.read(crashes.KEPT)
+    assert crashes.PAGE.read_text(encoding="utf-8") == crashes.page(rows, [kind.name for kind in KINDS])
+
+
+def test_a_crash_that_is_tried_again_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
+    first, second = (
+        crashes.Crash(fault="kill", moment="undo", stack="celery", left=left, healed_s=took, verdict="INVALID")
+        for left, took in (((), 9.0), (("a pod is stopped",), 31.0))
+    )
+    other = first.model_copy(update={"moment": "baseline"})
+    crashes.keep(tmp_path / "rows.json", [first])
+    assert crashes.keep(tmp_path / "rows.json", [second, other]) == [other, second]
+    assert "| kill | – | 9 s | – | **31 s** | – | – |" in crashes.page([other, second], ["kill"])
 
 
 @pytest.fixture(scope="module")
