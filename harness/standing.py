@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from harness import lease
+from harness.airflow import AirflowUnavailable
 from harness.chaos import leftovers
 from harness.chaos.undoing import wait_until_whole
 from harness.errors import HarnessError
@@ -19,8 +20,10 @@ from harness.locking import only_one
 from harness.settings import Settings
 from harness.stack import window
 from harness.stack.access import open_access
+from harness.wait import until
 
 CALL_S = 10.0
+ANSWERS_WITHIN_S = 60.0  # the way to api-servers is open some seconds after they are Ready
 API_SERVER = "api-server"
 
 
@@ -68,7 +71,7 @@ def _put_right(settings: Settings, *, wait: bool) -> list[str]:
     claim = lease.take(Kube(settings), settings.namespace, "heal", lease.LASTS_S + lease.SETTLES_S)
     try:
         said = _repair(settings)
-        if wait:
+        if wait or said:
             wait_until_whole(Kube(settings), settings.namespace)
             said.append("every component is Ready")
         return said + _paused(settings)
@@ -78,15 +81,29 @@ def _put_right(settings: Settings, *, wait: bool) -> list[str]:
 
 
 def _paused(settings: Settings) -> list[str]:
-    """Scheduled DAGs that still run: they are started before there is a history that could be left open."""
+    """Scheduled DAGs that still run: they are started before there is a history that could be left open.
+
+    Raises `WaitTimeout` where Airflow does not answer.
+    """
     kube = Kube(settings)
     if API_SERVER not in kube.ready_replicas(settings.namespace):
         return []  # nothing is deployed
     door = open_access(settings, kube).airflow(CALL_S)
+    paused: list[str] = []
+
+    def refusal() -> str:
+        try:
+            paused.extend(f"paused: {name}" for name in window.close(door))
+        except AirflowUnavailable as cause:
+            return str(cause)
+        return ""
+
+    what = "an answer of Airflow, which may still run scheduled DAGs (run harness heal again)"
     try:
-        return [f"paused: {name}" for name in window.close(door)]
+        until(refusal, lambda why: not why, what=what, timeout=ANSWERS_WITHIN_S, every=1)
     finally:
         door.close()
+    return paused
 
 
 def _repair(settings: Settings) -> list[str]:

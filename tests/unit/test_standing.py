@@ -139,9 +139,13 @@ class Standing:
         self.address = ""
         self.own, self.other = next(iter(table().dags)), "chaos_workload"
         self.paused: list[str] = []
+        self.closed = 0  # how often the way to Airflow is still shut
 
     def __call__(self, request: Request) -> Reply:
         name = request.path.rpartition("/")[2]
+        if self.closed and request.path in ("/auth/token", "/api/v2/dags"):
+            self.closed -= 1
+            return Reply(502, {})
         if request.path == REVIEWS:
             return reviewed(request, lambda _: False)
         if request.path == "/auth/token":
@@ -166,8 +170,9 @@ class Standing:
         return {"kind": "Namespace", "metadata": {"name": name, "labels": {"airflow-chaos/allow": "true"}}}
 
 
-def healed(tmp_path: Path, components: list[str]) -> tuple[Standing, list[str]]:
+def healed(tmp_path: Path, components: list[str], closed: int = 0) -> tuple[Standing, list[str]]:
     stack = Standing(components)
+    stack.closed = closed
     with serving(stack) as server:
         stack.address = server.url.removeprefix("http://")
         settings = settings_for(tmp_path, server.url, context="of-somebody-else")
@@ -178,6 +183,12 @@ def test_dags_that_were_set_going_before_there_was_a_history_are_paused(tmp_path
     stack, said = healed(tmp_path, ["scheduler", "api-server"])
     assert said == [f"paused: {stack.own}"]
     assert stack.paused == [stack.own]
+
+
+def test_api_servers_that_nobody_is_led_to_yet_are_waited_for(tmp_path: Path) -> None:
+    stack, said = healed(tmp_path, ["scheduler", "api-server"], closed=2)
+    assert said == [f"paused: {stack.own}"]
+    assert stack.closed == 0
 
 
 def test_where_nothing_is_deployed_no_dag_is_asked_for(tmp_path: Path) -> None:
