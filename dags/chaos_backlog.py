@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import dag, get_current_context, task
+from dags_version import TAGS
 from ledger_marks import attempt
 
 WORK_S = 14.0
@@ -21,7 +22,7 @@ WORK_S = 14.0
     max_active_runs=128,
     max_active_tasks=128,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
-    tags=["airflow-chaos"],
+    tags=TAGS,
 )
 def chaos_backlog() -> None:
     @task

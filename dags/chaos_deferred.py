@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import DAG, BaseOperator
+from dags_version import TAGS
 from ledger_marks import URL_VARIABLE, mark_fields, write
 
 WAIT_S = 20.0  # longer than the time from one run to the next, so that at any moment some task is deferred
@@ -35,6 +36,6 @@ with DAG(
     max_active_runs=64,
     max_active_tasks=64,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
-    tags=["airflow-chaos"],
+    tags=TAGS,
 ):
     Wait(task_id="wait")

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import dag, get_current_context, task
+from dags_version import TAGS
 from ledger_marks import alive, attempt
 
 # The shorter one ends while nobody is there to hear of it; the longer one is longer than any task lives on unheard.
@@ -22,7 +23,7 @@ PARTS_S = (30, 80)
     max_active_runs=64,
     max_active_tasks=64,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
-    tags=["airflow-chaos"],
+    tags=TAGS,
 )
 def chaos_long() -> None:
     @task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
+from dags_version import TAGS
 
 with DAG(
     dag_id="chaos_noop",
@@ -12,6 +13,6 @@ with DAG(
     is_paused_upon_creation=False,
     max_active_runs=64,
     max_active_tasks=64,
-    tags=["airflow-chaos"],
+    tags=TAGS,
 ):
     EmptyOperator(task_id="nothing")

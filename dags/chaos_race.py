@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
+from dags_version import TAGS
 from ledger_marks import told
 from triggered_wait import Wait
 
@@ -21,7 +22,7 @@ with DAG(
     max_active_runs=64,
     max_active_tasks=64,
     on_success_callback=told,
-    tags=["airflow-chaos"],
+    tags=TAGS,
 ):
     every = [EmptyOperator(task_id=f"nothing_{number}") for number in range(AT_ONCE)]
     EmptyOperator(task_id="first") >> [*every, Wait(task_id="wait")] >> EmptyOperator(task_id="last")

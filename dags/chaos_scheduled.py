@@ -23,6 +23,7 @@ from airflow.sdk import (
     DeltaDataIntervalTimetable,
     DeltaTriggerTimetable,
 )
+from dags_version import TAGS
 from ledger_marks import caller, overdue, window
 from scheduled_tasks import SHAPES
 
@@ -82,7 +83,7 @@ def make(dag_id: str, said: dict[str, Any]) -> None:
         max_active_tasks=64,
         deadline=deadline(dag_id, said),
         default_args=about,
-        tags=["airflow-chaos", "scheduled"],
+        tags=[*TAGS, "scheduled"],
         **callbacks(dag_id, said, ""),
     ):
         makes = {task: Asset(asset) for asset, task in said.get("produces", {}).items()}
@@ -98,4 +99,4 @@ def make(dag_id: str, said: dict[str, Any]) -> None:
 for name, entry in TABLE.items():
     make(name, entry)
 # What the harness adds to this file after a fault, to see whether files are still read.
-LATE = DAG(dag_id=WINDOW["late"], schedule=None, tags=["airflow-chaos"]) if WINDOW.get("late") else None
+LATE = DAG(dag_id=WINDOW["late"], schedule=None, tags=TAGS) if WINDOW.get("late") else None

@@ -6,6 +6,7 @@ It signs no ledger: no code of ours runs in it. What it shows is which triggerer
 from __future__ import annotations
 
 from airflow.sdk import DAG
+from dags_version import TAGS
 from triggered_wait import Wait
 
 with DAG(
@@ -15,6 +16,6 @@ with DAG(
     is_paused_upon_creation=False,
     max_active_runs=64,
     max_active_tasks=64,
-    tags=["airflow-chaos"],
+    tags=TAGS,
 ):
     Wait(task_id="wait")

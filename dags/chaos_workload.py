@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 
 from airflow.sdk import dag, get_current_context, task
+from dags_version import TAGS
 from ledger_marks import attempt
 
 SHORT_S = 1.0
@@ -23,7 +24,7 @@ PARTS = 2
     max_active_runs=64,
     max_active_tasks=64,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
-    tags=["airflow-chaos"],
+    tags=TAGS,
 )
 def chaos_workload() -> None:
     @task

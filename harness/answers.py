@@ -13,11 +13,23 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
+class Tag(Answer):
+    """A word that a DAG bears."""
+
+    name: str
+
+
 class Dag(Answer):
     """A DAG that Airflow has read from its file."""
 
     dag_id: str
     is_paused: bool
+    tags: tuple[Tag, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Its tags."""
+        return tuple(tag.name for tag in self.tags)
 
 
 class DagDetails(Dag):

@@ -14,6 +14,7 @@ from harness import (
     auditing,
     campaign,
     console,
+    deploying,
     ending,
     exports,
     jobs,
@@ -50,6 +51,7 @@ from harness.upkeep import Profile, Stack, ours
 app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)
 app.add_typer(auditing.app)
+app.add_typer(deploying.app)
 app.add_typer(exports.app)
 app.add_typer(jobs.app)
 app.add_typer(targeting.app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -12,11 +13,16 @@ from redis.retry import Retry
 
 @dataclass(frozen=True)
 class Ledger:
-    """An empty password is none: whoever brings a Redis of their own may have it open."""
+    """An empty password is none: whoever brings a Redis of their own may have it open.
+
+    With `tls` the server's certificate is always verified: by `authority`, a file, or else by what this machine trusts.
+    """
 
     port: int
     password: str = field(default="", repr=False)
     host: str = "127.0.0.1"
+    tls: bool = False
+    authority: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -30,4 +36,8 @@ class Ledger:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
+            ssl=self.tls,
+            ssl_ca_certs=str(self.authority) if self.authority else None,
+            ssl_cert_reqs="required",
+            ssl_check_hostname=True,
         )

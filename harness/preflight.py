@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from harness import calibrate, rights
+from harness import calibrate, dagfiles, rights
 from harness.airflow import Airflow
+from harness.answers import Dag
 from harness.chaos import leftovers, within
 from harness.chaos.aims import Aim, Aims
 from harness.chaos.footing import underfoot
@@ -31,6 +32,7 @@ from harness.stack.steady import wait_quiet
 from harness.timetables import table
 
 HANG = "hang_pods"
+DEPLOY = "run `harness up`, or on an Airflow of others `harness dags export`"
 DECIDING = ("dags", "deploy", "experiments", "harness", "images", "slo.yaml", "uv.lock")
 
 
@@ -228,8 +230,21 @@ def _dags(experiment: Experiment, access: Access) -> tuple[dict[str, str], tuple
         known = {dag.dag_id: dag for dag in door.dags()}
         loads = [load.dag for load in (plan.workload, plan.writer, plan.surge) if load]
         if strange := [dag for dag in loads if dag not in known]:
-            raise UsageError(f"Airflow knows no DAG {strange[0]}; deploy dags/{strange[0]}.py and run harness up")
+            raise UsageError(f"Airflow knows no DAG {strange[0]}; deploy the DAGs of this suite: {DEPLOY}")
+        for dag in (*loads, *plan.schedules):
+            if dag in known:
+                _same_version(known[dag])
         return {"airflow": door.version()}, tuple(dag for dag in loads if known[dag].is_paused)
+
+
+def _same_version(dag: Dag) -> None:
+    """Raises `UsageError` where a DAG is not of the files that we would deploy."""
+    if dagfiles.tag() not in dag.words:
+        theirs = dagfiles.version_in(dag.words) or "without a version"
+        raise UsageError(
+            f"the DAG {dag.dag_id} that Airflow knows is {theirs}, and this suite's are {dagfiles.tag()}: deploy them "
+            f"({DEPLOY}), or wait until Airflow has read them"
+        )
 
 
 def _prepare(experiment: Experiment, ground: Ground) -> None:

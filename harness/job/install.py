@@ -13,6 +13,7 @@ from harness.experiment import Experiment
 from harness.job import objects
 from harness.job.objects import MANAGED, NAME, OWNER, Order
 from harness.kube import Kube
+from harness.kube.hardened import waits
 from harness.kube.manifests import Manifests
 from harness.preflight import in_reach, possible, suite_version
 from harness.settings import Settings
@@ -206,18 +207,10 @@ def look(manifests: Manifests, home: str) -> Seen:
     name, running = pod["metadata"]["name"], pod["status"].get("phase") == "Running"
     state: State = "ended" if over else "running" if running else "waiting"
     lines = tuple(manifests.log(home, name, LOG_LINES))
-    return Seen(kind, state, name, pod["spec"].get("nodeName", ""), _code(pod), because or _waits(pod), lines)
+    return Seen(kind, state, name, pod["spec"].get("nodeName", ""), _code(pod), because or waits(pod), lines)
 
 
 def _code(pod: dict[str, Any]) -> int | None:
     statuses = pod["status"].get("containerStatuses") or [{}]
     code = statuses[0].get("state", {}).get("terminated", {}).get("exitCode")
     return int(code) if code is not None else None
-
-
-def _waits(pod: dict[str, Any]) -> str:
-    """Why a pod does not run, in the cluster's own words."""
-    conditions = [c for c in pod["status"].get("conditions") or () if c["status"] != "True" and c.get("message")]
-    waiting = [s.get("state", {}).get("waiting") or {} for s in pod["status"].get("containerStatuses") or ()]
-    words = [w.get("message") or w.get("reason") for w in waiting if w.get("reason") != "ContainerCreating"]
-    return "; ".join([*(str(w) for w in words if w), *(c["message"] for c in conditions if not waiting)])

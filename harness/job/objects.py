@@ -18,7 +18,7 @@ import yaml
 from harness import rights
 from harness.errors import UsageError
 from harness.kube import Right
-from harness.kube.hardened import CONTROL_PLANE, container, pod
+from harness.kube.hardened import apart, container, pod
 from harness.settings import Settings
 from harness.target import Target, inside, written
 
@@ -187,23 +187,8 @@ def collector(image: str, home: str) -> Json:
 
 
 def _bare(node: str, beside: Iterable[str]) -> Json:
-    """What each pod of ours has; on the named node, or where the fewest faults would hit what it stands on: with the
-    control plane, and away from Airflow's pods."""
-    pods = {"topologyKey": "kubernetes.io/hostname", "namespaces": list(beside), "labelSelector": {}}
-    away = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 50, "podAffinityTerm": pods}]}
-    expression = {"key": CONTROL_PLANE, "operator": "Exists"}
-    best = [{"weight": 100, "preference": {"matchExpressions": [expression]}}]
-    placed: Json = (
-        {"nodeSelector": {"kubernetes.io/hostname": node}}
-        if node
-        else {
-            "affinity": {
-                "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": best},
-                **({"podAntiAffinity": away} if beside else {}),
-            }
-        }
-    )
-    return pod(**placed)
+    """What each pod of ours has; on the named node, or where the fewest faults would hit what it stands on."""
+    return pod(**({"nodeSelector": {"kubernetes.io/hostname": node}} if node else {"affinity": apart(beside)}))
 
 
 def _account() -> list[Json]:

@@ -26,6 +26,9 @@ PLACES = {
     "Secret": "/api/v1/namespaces/{0}/secrets",
     "PersistentVolumeClaim": "/api/v1/namespaces/{0}/persistentvolumeclaims",
     "Pod": "/api/v1/namespaces/{0}/pods",
+    "Service": "/api/v1/namespaces/{0}/services",
+    "Deployment": "/apis/apps/v1/namespaces/{0}/deployments",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{0}/networkpolicies",
     "Job": "/apis/batch/v1/namespaces/{0}/jobs",
     "CronJob": "/apis/batch/v1/namespaces/{0}/cronjobs",
     "Role": RBAC + "/namespaces/{0}/roles",
@@ -49,7 +52,13 @@ class Manifests:
         path = f"{self._place(document['kind'], about.get('namespace', ''))}/{about['name']}"
         as_it_is = {"Content-Type": "application/apply-patch+yaml"}
         query = (("fieldManager", MANAGER), ("force", "true"))
-        self._call("PATCH", path, query, as_it_is, body=json.dumps(document))
+        try:
+            self._call("PATCH", path, query, as_it_is, body=json.dumps(document))
+        except KubeError as refused:
+            if document["kind"] != "Secret":
+                raise
+            # whoever answers may quote what was sent
+            raise KubeError(f"the Secret {about['name']} was not taken ({refused.status})", refused.status) from None
 
     def read(self, kind: str, namespace: str, name: str) -> Json | None:
         """As the cluster has it, or None where there is none."""

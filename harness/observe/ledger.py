@@ -85,7 +85,8 @@ class LedgerReader:
             last = self._redis.xrevrange(STREAM, count=1)
         except redis.RedisError as cause:
             raise UsageError(
-                f"the stack is not up: no ledger at {self._address} ({cause}); run `harness up`"
+                f"the stack is not up: no ledger at {self._address} ({cause}); run `harness up`, or for an Airflow of "
+                "others the line by which `harness ledger install` says that it is reached"
             ) from cause
         self._place = last[0][0] if last else b"0-0"
         self._thread.start()

@@ -78,7 +78,9 @@ def _given(target: Target, kube: Kube) -> Access:
     if not target.url or login is None or there is None:
         raise UsageError(f"the target {target.name} says too little to be asked: {'; '.join(target.lacks())}")
     password = _read(target, there, kube, "the ledger's password") if there.named else ""
-    ledger = Ledger(there.port, password, there.host)
+    if there.authority and not there.authority.is_file():
+        raise UsageError(f"the ledger's ca of the target {target.name} is no file: {there.authority}")
+    ledger = Ledger(there.port, password, there.host, there.tls, there.authority)
     return Access(target.url, _read(target, login, kube, "the login"), ledger, user=login.user)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
+from harness import dagfiles
 from harness.airflow import Airflow, AirflowUnavailable
 from harness.errors import StackError
 from harness.kube import Kube
 from harness.settings import Settings
 from harness.stack.access import open_access
+from harness.timetables import table
 from harness.wait import until
 
 DAGS = ("chaos_workload", "chaos_noop", "chaos_triggered")
@@ -27,7 +30,7 @@ def ensure(settings: Settings, say: Callable[[str], None]) -> None:
     say(f"entry: {access.base_url}")
     door = access.airflow(10)
     try:
-        until(lambda: _missing(door), lambda m: not m, what=f"the DAGs {DAGS}", timeout=DAG_SECONDS)
+        until(lambda: _missing(door), lambda m: not m, what="the DAGs as they are here", timeout=DAG_SECONDS)
         _one_run(door, say)
     finally:
         door.close()
@@ -35,12 +38,14 @@ def ensure(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def _missing(door: Airflow) -> list[str]:
-    """The DAGs that Airflow does not know yet; while it is still starting, all of them."""
+    """The DAGs that Airflow does not know yet, or knows in another version; while it is still starting, all."""
     try:
-        known = {dag.dag_id for dag in door.dags()}
+        known = {dag.dag_id: dag for dag in door.dags()}
     except AirflowUnavailable:
         return list(DAGS)
-    return [name for name in DAGS if name not in known]
+    ours = {Path(name).stem for name in dagfiles.names()} | table().dags.keys()
+    old = [name for name, dag in known.items() if name in ours and dagfiles.tag() not in dag.words]
+    return [*(name for name in DAGS if name not in known), *old]
 
 
 def _one_run(door: Airflow, say: Callable[[str], None]) -> None:

@@ -47,6 +47,10 @@ def of_others(target: Target) -> Target:
             raise UsageError(
                 f"{target.name}: {name}: no pod has the environment variable {kept.env}; keep the password in a Secret"
             )
+    if target.ledger and target.ledger.ca:
+        raise UsageError(
+            f"{target.name}: ledger: no pod has the file {target.ledger.ca}; take a certificate that all trust, or none"
+        )
     for name, host in (
         ("url", urlsplit(target.url).hostname or ""),
         ("ledger", target.ledger.host if target.ledger else ""),
@@ -59,8 +63,9 @@ def of_others(target: Target) -> Target:
 
 
 def by_address(target: Target) -> Target:
-    """The same, with the address of the ledger in the place of its name. Raises `UsageError` where it has none."""
-    if target.ledger is None:
+    """The same, with the address of the ledger in the place of its name, unless TLS verifies that. Raises
+    `UsageError` where it has none."""
+    if target.ledger is None or target.ledger.tls:
         return target
     host = target.ledger.host
     try:

@@ -53,14 +53,30 @@ class Part(_Strict):
 
 
 class LedgerAt(Kept):
-    """Where the Redis answers that tasks write to, as this machine reaches it. One that names no password has none."""
+    """Where the Redis answers that tasks write to, as this machine reaches it. One that names no password has none.
+
+    With `tls` its certificate is verified, and must bear the name `host`; `ca` is a file with the authority that signed
+    it, where this machine's own do not know it.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
+    tls: bool = False
+    ca: str = ""
+
+    @model_validator(mode="after")
+    def _authority_is_for_tls(self) -> Self:
+        if self.ca and not self.tls:
+            raise ValueError("a ca signs certificates, which are for tls: true")
+        return self
 
     @property
     def optional(self) -> bool:
         return True
+
+    @property
+    def authority(self) -> Path | None:
+        return Path(self.ca).expanduser() if self.ca else None
 
 
 class Agent(_Strict):

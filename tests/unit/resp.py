@@ -5,10 +5,13 @@ Where it has a password, it does for nobody anything who has not said it.
 
 from __future__ import annotations
 
+import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 
@@ -73,7 +76,7 @@ def _entries(entries: list[Entry]) -> bytes:
 
 
 @contextmanager
-def streaming() -> Iterator[Stream]:
+def streaming(tls: ssl.SSLContext | None = None) -> Iterator[Stream]:
     """Serve one stream for the length of the block."""
     stream = Stream()
 
@@ -98,6 +101,12 @@ def streaming() -> Iterator[Stream]:
     class Listener(socketserver.ThreadingTCPServer):
         daemon_threads = True
         block_on_close = False
+
+        def get_request(self) -> tuple[socket.socket, Any]:
+            connection, address = super().get_request()
+            if tls:  # its handshake is up to the handler's first read
+                connection = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            return connection, address
 
     with Listener(("127.0.0.1", 0), Handler) as listener:
         stream.port = listener.server_address[1]

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from harness import dagfiles
 from harness.experiment import check
 from harness.timetables import table
 from tests.unit.kube.cluster import deployment, listing, pod
@@ -73,7 +74,8 @@ class Stack:
     def _airflow(self, request: Request) -> Reply:
         if self.broken:
             return Reply(422 if request.path == "/auth/token" else 401, {"detail": [{"input": request.body}]})
-        dags = [{"dag_id": dag, "is_paused": False} for dag in (DAG, "chaos_noop")]
+        tags = [{"name": dagfiles.tag()}]
+        dags = [{"dag_id": dag, "is_paused": False, "tags": tags} for dag in (DAG, "chaos_noop")]
         answers: dict[str, Any] = {
             "/auth/token": {"access_token": JWT},
             "/api/v2/version": {"version": "3.3.2"},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import calibrate
+from harness import calibrate, dagfiles
 from harness.dryrun import dry_run
 from harness.errors import UsageError
 from harness.experiment import load
@@ -22,12 +22,16 @@ from tests.unit.test_airflow import airflow_like
 
 KILL = ROOT / "experiments" / "scheduler-kill.json"
 NOTHING = ROOT / "experiments" / "null.json"
-AIRFLOW = {
-    "/api/v2/dags": {
-        "dags": [{"dag_id": name, "is_paused": True} for name in ("chaos_noop", "chaos_triggered", "chaos_workload")],
-        "total_entries": 3,
-    },
-}
+DAGS = ("chaos_noop", "chaos_triggered", "chaos_workload")
+
+
+def dags(*tags: str) -> Json:
+    bear = [{"name": tag, "dag_id": "d"} for tag in ("airflow-chaos", *tags)]
+    found = [{"dag_id": name, "is_paused": True, "tags": bear} for name in DAGS]
+    return {"/api/v2/dags": {"dags": found, "total_entries": len(found)}}
+
+
+AIRFLOW = dags(dagfiles.tag())
 
 
 @dataclass
@@ -132,4 +136,23 @@ def test_it_is_refused_where_the_run_would_be(stand: Stand, tmp_path: Path, monk
     monkeypatch.setattr(calibrate, "known", lambda _: None)
     with pytest.raises(UsageError, match="run harness calibrate"):
         dry_run(KILL, settings)
+    asked_only(servers)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ((), "chaos_workload that Airflow knows is without a version"),
+        (("airflow-chaos-v00000000",), "chaos_workload that Airflow knows is airflow-chaos-v00000000"),
+    ],
+)
+def test_a_load_of_another_version_is_refused(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, tags: tuple[str, ...], said: str
+) -> None:
+    _, settings, servers = stand
+    monkeypatch.setitem(AIRFLOW, "/api/v2/dags", dags(*tags)["/api/v2/dags"])
+    with pytest.raises(UsageError, match=said) as caught:
+        dry_run(NOTHING, settings)
+    assert dagfiles.tag() in str(caught.value)
+    assert "harness dags export" in str(caught.value)
     asked_only(servers)

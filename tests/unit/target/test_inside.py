@@ -68,6 +68,14 @@ def test_the_ledger_is_reached_by_its_address() -> None:
     lost = Target.model_validate(THEIRS | {"ledger": {"host": "nowhere.invalid", "port": 6379}})
     with pytest.raises(UsageError, match=r"the ledger's name nowhere\.invalid has no address"):
         inside.by_address(lost)
+    verified = Target.model_validate(THEIRS | {"ledger": {"host": "nowhere.invalid", "port": 6379, "tls": True}})
+    assert inside.by_address(verified) == verified
+
+
+def test_a_pod_has_no_file_of_this_machine() -> None:
+    signed = Target.model_validate(THEIRS | {"ledger": THEIRS["ledger"] | {"tls": True, "ca": "ca.pem"}})
+    with pytest.raises(UsageError, match=r"mine: ledger: no pod has the file ca\.pem"):
+        inside.of_others(signed)
 
 
 def test_a_pods_kubeconfig_is_one_that_every_call_can_use(tmp_path: Path) -> None:
