@@ -114,6 +114,7 @@ def forwarded(settings: Settings) -> Iterator[str]:
         yield kubectl(settings, "get", "node", node, path).strip()
     finally:
         line.stdin.close()
+        line.stdout.close()
         line.wait(30)
 
 
