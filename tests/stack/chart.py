@@ -11,7 +11,7 @@ import os
 import secrets
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,10 +26,12 @@ from harness.stack import cluster, images, recipes
 from harness.stack.kubectl import apply, kubectl, kustomize
 from harness.wait import until
 
+Json = dict[str, Any]
 DEPLOY = ROOT / "deploy"
 NAMESPACE, RELEASE = "data-platform", "etl"
 AUDITOR = f"{NAMESPACE}/auditor"
 READY_SECONDS = 480
+AIRFLOW = frozenset({"api-server", "scheduler", "dag-processor", "triggerer", "worker"})
 LETTERS = string.ascii_letters + string.digits
 
 
@@ -38,8 +40,8 @@ def rendered(settings: Settings, variant: str = "chart-like") -> str:
     return kustomize(settings, DEPLOY / "foreign" / variant)
 
 
-def runnable(settings: Settings, variant: str) -> str:
-    """The same on images that we have, with what Helm draws at random drawn."""
+def runnable(settings: Settings, variant: str, values: Json) -> str:
+    """The same on images that we have, with what Helm draws at random drawn, and with these values of the chart."""
     parts = {"resources": ["foreign/" + variant], "components": ["foreign/here", "components/images"]}
     with TemporaryDirectory(dir=settings.cache) as name:
         folder = Path(name).resolve()
@@ -51,7 +53,19 @@ def runnable(settings: Settings, variant: str) -> str:
     for one in made:
         if one["kind"] == "Secret" and (data := values.get(one["metadata"]["name"].removeprefix(f"{RELEASE}-"))):
             one["stringData"] = data
+        if one["kind"] in ("Deployment", "StatefulSet") and one["metadata"]["labels"]["component"] in AIRFLOW:
+            _give(one["spec"]["template"]["spec"], values)
     return yaml.safe_dump_all(made, sort_keys=False)
+
+
+def _give(pod: Json, values: Json) -> None:
+    """As the chart's templates do with `volumes`, `volumeMounts` and `secret`."""
+    pod["volumes"] += values.get("volumes", [])
+    main = pod["containers"][0]
+    main["volumeMounts"] += values.get("volumeMounts", [])
+    for one in values.get("secret", []):
+        held = {"secretKeyRef": {"name": one["secretName"], "key": one["secretKey"]}}
+        main["env"].append({"name": one["envName"], "valueFrom": held})
 
 
 def drawn() -> dict[str, dict[str, str]]:
@@ -70,14 +84,21 @@ def draw(length: int) -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(length))
 
 
-def up(settings: Settings, variant: str = "chart-like") -> None:
-    """Everything of it Ready. A Job cannot be applied twice: what stands is taken away first."""
-    manifests = runnable(settings, variant)
+def up(
+    settings: Settings,
+    variant: str = "chart-like",
+    values: Json | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> None:
+    """Everything of it Ready. A Job cannot be applied twice: what stands is taken away first, and `prepare` is called
+    before the new one comes."""
+    manifests = runnable(settings, variant, values or {})
     table = recipes.load()
     if names := images.addons_in(table, manifests):
         nodes = [name for name, _, _ in cluster.containers(settings)]
         images.ensure_addon(settings, table, names, nodes, print)
     down(settings)
+    prepare()
     apply(settings, manifests)
     apply(settings, rights.manifests(rights.auditing(NAMESPACE), AUDITOR))
     kube = Kube(settings)
@@ -112,9 +133,9 @@ def standing(settings: Settings, variant: str = "chart-like") -> Iterator[None]:
         down(settings)
 
 
-def kubeconfig(settings: Settings, path: Path) -> Path:
-    """Of the auditor, who may list what an audit looks at and nothing else."""
-    namespace, _, name = AUDITOR.partition("/")
+def kubeconfig(settings: Settings, path: Path, account: str = AUDITOR) -> Path:
+    """Of the auditor, who may list what an audit looks at and nothing else; or of another."""
+    namespace, _, name = account.partition("/")
     token = kubectl(settings, "create", "token", name, f"--namespace={namespace}", "--duration=1h").strip()
     config: dict[str, Any] = yaml.safe_load(settings.kubeconfig.read_text(encoding="utf-8"))
     for user in config["users"]:
