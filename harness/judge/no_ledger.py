@@ -1,0 +1,106 @@
+"""A run on a target that has no ledger: what is judged from Airflow's own record, and what nobody can say there.
+
+Airflow keeps what became of each try that it knows of. A task that ran behind its back, or twice under one try, it
+cannot show, so that promises about that are INVALID for such a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from harness.errors import HistoryError
+from harness.history import NS, History
+from harness.judge.by_airflow import Account, account
+from harness.judge.checks import in_doubt, worst_of
+from harness.judge.happened import doubts
+from harness.outcome import LEDGER, Check, Verdict
+from harness.slo import CATALOGUE
+
+FAULT = "evidence.fault"
+SCHEDULES = ("schedule.", "pools.", "assets.", "deferred.")
+# Nobody but the tasks themselves, and what is called back, can say it.
+NEEDS = frozenset(name for name in CATALOGUE if name.startswith((*SCHEDULES, "callbacks."))) | {
+    "recovery.dag_seen",  # the DAG is put there through the ledger
+    "redundancy.workers",  # a deferred task bears the host that ended it
+    "restore.rpo_tasks",
+    "tasks.duplicated",
+    "tasks.overlapping",
+    "tasks.survival",
+    "tasks.unknown_attempts",
+}
+# What became of each try, whenever that was.
+COUNTED = frozenset({"tasks.lost", "tasks.extra_attempts"})
+# When a try was at work, and where.
+TIMED = frozenset(
+    {
+        "recovery.first_new_task",
+        "recovery.last_delayed_run",
+        "recovery.waiting_begun",
+        "recovery.workers_consume",
+        "scaling.backlog",
+        "scaling.gain",
+    }
+)
+WHY = "This target has no ledger, so nobody but Airflow says what its tasks did, and Airflow keeps no record of this."
+SOURCE = "By Airflow's own record, since this target has no ledger"
+
+
+def judged(history: History, judge: Callable[[History], list[Check]]) -> list[Check]:
+    """The checks of such a run: those of its history with Airflow's record in the ledger's place, as early and as late
+    as its times can be. Where these differ, nobody knows."""
+    try:
+        said = account(history)
+    except HistoryError as cause:
+        return [_unreadable(check, cause) for check in judge(history)]
+    early, late = said.placed("early"), said.placed("late")
+    told = doubts(history) != doubts(early)
+    return [_sourced(check, said, told) for check in _both(judge(early), judge(late), said)]
+
+
+def needing(bounds: Collection[str]) -> int:
+    """How many of these bounds nobody can judge there."""
+    return len(NEEDS.intersection(bounds))
+
+
+def _both(early: Iterable[Check], late: Iterable[Check], said: Account) -> list[Check]:
+    others = {check.name: check for check in late}
+    found = [_either(check, others.pop(check.name, check), said) for check in early]
+    return [*found, *others.values()]
+
+
+def _either(one: Check, other: Check, said: Account) -> Check:
+    worse = worst_of((one, other))
+    if one.verdict is other.verdict:
+        return worse
+    return in_doubt(worse, f"Airflow's times are known to {said.error / NS:.1f} s only" if said.clock else said.doubt)
+
+
+def _sourced(check: Check, said: Account, told: bool) -> Check:
+    """With the source that it rests on. `told`: whether it is by this record that the fault is proved, or is not."""
+    if check.name in NEEDS:
+        return _without(check, WHY).model_copy(update={"needs": LEDGER})
+    if check.name in COUNTED:
+        found = _by(check, SOURCE)
+        return in_doubt(found, said.silent) if said.silent and check.verdict is Verdict.PASS else found
+    if check.name in TIMED and (why := said.silent or said.doubt):
+        return _without(check, f"This target has no ledger, so that Airflow's own record must say it. {why}.")
+    if check.name in TIMED or (check.name == FAULT and told and said.clock):
+        return _by(check, f"{SOURCE}; its times are known to {said.error / NS:.1f} s")
+    if check.name == FAULT and check.verdict is Verdict.INVALID and said.doubt:
+        return _by(check, f"This target has no ledger to say what tasks were at work. {said.doubt}")
+    return check
+
+
+def _unreadable(check: Check, cause: HistoryError) -> Check:
+    if check.name in NEEDS:
+        return _without(check, WHY).model_copy(update={"needs": LEDGER})
+    second = check.name in COUNTED | TIMED
+    return _without(check, f"This target has no ledger, and Airflow's own record: {cause}.") if second else check
+
+
+def _by(check: Check, source: str) -> Check:
+    return check.model_copy(update={"because": f"{check.because} {source}."})
+
+
+def _without(check: Check, why: str) -> Check:
+    return check.model_copy(update={"verdict": Verdict.INVALID, "measure": None, "windows": (), "because": why})
