@@ -46,7 +46,7 @@ def unjudged(one: Experiment, there: Settings, bounds: Collection[str]) -> str:
     """What nobody can judge of a run on a target without a ledger, in one line for people; "" where there is one."""
     if there.aim.ledger:
         return ""
-    said = f"the target {there.aim.name} has no ledger: of {len(bounds)} promises, {needing(bounds)} will be INVALID"
+    said = f"the target {there.aim.name} has no ledger: of {len(bounds)} promises, {needing(bounds)} cannot PASS there"
     absent = left_out(one, there)
     more = f", and scheduled DAGs are not started ({some(absent)})" if absent else ""
     return f"{said}{more}; availability and recovery are judged, tasks by what Airflow itself records (docs/target.md)"

@@ -12,7 +12,7 @@ from harness.errors import HistoryError
 from harness.history import NS, History
 from harness.judge.by_airflow import Account, account
 from harness.judge.checks import in_doubt, worst_of
-from harness.judge.happened import doubts
+from harness.judge.faults import WORKER
 from harness.outcome import LEDGER, Check, Verdict
 from harness.slo import CATALOGUE
 
@@ -28,8 +28,9 @@ NEEDS = frozenset(name for name in CATALOGUE if name.startswith((*SCHEDULES, "ca
     "tasks.survival",
     "tasks.unknown_attempts",
 }
-# What became of each try, whenever that was.
-COUNTED = frozenset({"tasks.lost", "tasks.extra_attempts"})
+LOST = "tasks.lost"
+# Of tries that it counts there are so many at least: it breaks the promise if they are too many, and never keeps it.
+AT_LEAST = frozenset({"tasks.extra_attempts"})
 # When a try was at work, and where.
 TIMED = frozenset(
     {
@@ -41,7 +42,12 @@ TIMED = frozenset(
         "scaling.gain",
     }
 )
+ABOUT_TASKS = frozenset({"kill_child", "overload"})
 WHY = "This target has no ledger, so nobody but Airflow says what its tasks did, and Airflow keeps no record of this."
+TWICE = (
+    "This target has no ledger: by Airflow's own record the limit is kept, and what began twice under one try it cannot"
+    " show."
+)
 SOURCE = "By Airflow's own record, since this target has no ledger"
 
 
@@ -53,13 +59,12 @@ def judged(history: History, judge: Callable[[History], list[Check]]) -> list[Ch
     except HistoryError as cause:
         return [_unreadable(check, cause) for check in judge(history)]
     early, late = said.placed("early"), said.placed("late")
-    told = doubts(history) != doubts(early)
-    return [_sourced(check, said, told) for check in _both(judge(early), judge(late), said)]
+    return [_sourced(check, said) for check in _both(judge(early), judge(late), said)]
 
 
 def needing(bounds: Collection[str]) -> int:
-    """How many of these bounds nobody can judge there."""
-    return len(NEEDS.intersection(bounds))
+    """How many of these bounds nobody can call kept there."""
+    return len((NEEDS | AT_LEAST).intersection(bounds))
 
 
 def _both(early: Iterable[Check], late: Iterable[Check], said: Account) -> list[Check]:
@@ -72,30 +77,59 @@ def _either(one: Check, other: Check, said: Account) -> Check:
     worse = worst_of((one, other))
     if one.verdict is other.verdict:
         return worse
-    return in_doubt(worse, f"Airflow's times are known to {said.error / NS:.1f} s only" if said.clock else said.doubt)
+    return in_doubt(worse, "Airflow's times leave it open" if said.clock else said.doubt)
 
 
-def _sourced(check: Check, said: Account, told: bool) -> Check:
-    """With the source that it rests on. `told`: whether it is by this record that the fault is proved, or is not."""
+def _sourced(check: Check, said: Account) -> Check:
+    """With the source that it rests on."""
     if check.name in NEEDS:
-        return _without(check, WHY).model_copy(update={"needs": LEDGER})
-    if check.name in COUNTED:
-        found = _by(check, SOURCE)
-        return in_doubt(found, said.silent) if said.silent and check.verdict is Verdict.PASS else found
-    if check.name in TIMED and (why := said.silent or said.doubt):
+        return _needs(check, WHY)
+    if check.name in AT_LEAST | {LOST}:
+        return _counted(check, said)
+    if check.name in TIMED:
+        return _timed(check, said)
+    return _at_stake(check, said) if check.name == FAULT else check
+
+
+def _counted(check: Check, said: Account) -> Check:
+    """What became of each try, whenever that was."""
+    kept = check.verdict is Verdict.PASS
+    if check.name in AT_LEAST and kept:
+        return _needs(check, TWICE)
+    found = _by(check, SOURCE)
+    return in_doubt(found, said.silent) if said.silent and kept else found
+
+
+def _timed(check: Check, said: Account) -> Check:
+    """When a try was at work, and where."""
+    if why := said.silent or said.doubt:
         return _without(check, f"This target has no ledger, so that Airflow's own record must say it. {why}.")
-    if check.name in TIMED or (check.name == FAULT and told and said.clock):
-        return _by(check, f"{SOURCE}; its times are known to {said.error / NS:.1f} s")
-    if check.name == FAULT and check.verdict is Verdict.INVALID and said.doubt:
-        return _by(check, f"This target has no ledger to say what tasks were at work. {said.doubt}")
-    return check
+    return _by(check, _source(said))
+
+
+def _at_stake(check: Check, said: Account) -> Check:
+    """Whether tasks were at work on what was hit. One that is about no task needs no record of any."""
+    meta, faults = said.history.meta, said.history.faults
+    if not (meta and meta.component == WORKER) and not any(fault.action in ABOUT_TASKS for fault in faults):
+        return check
+    if said.doubt:
+        return _by(check, f"This target has no ledger that says what tasks were at work. {said.doubt}")
+    return _by(check, _source(said))
+
+
+def _source(said: Account) -> str:
+    return f"{SOURCE}; its times are known to {said.error / NS:.1f} s"
 
 
 def _unreadable(check: Check, cause: HistoryError) -> Check:
     if check.name in NEEDS:
-        return _without(check, WHY).model_copy(update={"needs": LEDGER})
-    second = check.name in COUNTED | TIMED
+        return _needs(check, WHY)
+    second = check.name in TIMED | AT_LEAST | {LOST}
     return _without(check, f"This target has no ledger, and Airflow's own record: {cause}.") if second else check
+
+
+def _needs(check: Check, why: str) -> Check:
+    return _without(check, why).model_copy(update={"needs": LEDGER})
 
 
 def _by(check: Check, source: str) -> Check:

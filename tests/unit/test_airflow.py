@@ -252,7 +252,13 @@ def test_runs_and_tasks_and_schedulers_are_typed() -> None:
 def test_what_is_at_work_is_asked_of_all_dags_and_only_ours_is_told() -> None:
     def other(request: Request) -> Reply:
         assert request.path == "/api/v2/dags/~/dagRuns/~/taskInstances"
-        common = {"task_id": "t", "map_index": -1, "state": "running", "try_number": 1, "start_date": "2026-01-01T00:00:00Z"}
+        common = {
+            "task_id": "t",
+            "map_index": -1,
+            "state": "running",
+            "try_number": 1,
+            "start_date": "2026-01-01T00:00:00Z",
+        }
         found = [{**common, "id": run, "dag_run_id": run, "hostname": "w-1"} for run in ("p-1", "scheduled__1")]
         return Reply(200, {"task_instances": found, "total_entries": 2})
 
