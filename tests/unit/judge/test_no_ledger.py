@@ -246,7 +246,7 @@ def test_marks_are_where_tasks_were_at_work_within_the_error(ahead: float, begin
     plain = replace(whole(records), marks=tuple(marks))
     said = account(ledgerless(plain, ahead=ahead))
     assert (said.silent, said.doubt) == ("", "")
-    places = {edge: {(m.dag_run, m.mark): m.t for m in said.placed(edge).marks} for edge in ("early", "late")}  # type: ignore[arg-type]
+    places = {edge: {(m.dag_run, m.mark): m.t for m in said.placed(edge).marks} for edge in ("early", "late")}
     for one in marks:
         key = (one.dag_run, one.mark)
         assert places["early"][key] <= one.t <= places["late"][key] <= places["early"][key] + 2 * (NODES_NS + at(0.02))

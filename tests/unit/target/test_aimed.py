@@ -131,9 +131,9 @@ def test_without_a_ledger_scheduled_work_is_left_out_and_it_is_said_once_what_no
     there: Path, tmp_path: Path
 ) -> None:
     one = load(ROOT / "experiments" / "scheduler-kill.json")
-    with_one = Settings.of(slo_file=ROOT / "slo.yaml")
+    with_one = Settings.of()
     aimed(tmp_path, ledger=None)
-    without = Settings.of(slo_file=ROOT / "slo.yaml")
+    without = Settings.of()
     assert bounds.scheduled(one, with_one)
     assert bounds.unjudged(one, with_one, bounds.owed(one, with_one)) == ""
     assert bounds.scheduled(one, without) == ()
