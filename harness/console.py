@@ -128,8 +128,8 @@ def _measured(check: Check, floor: float | None) -> Iterator[str]:
 def _show_checks(row: Row, verbose: bool, to: Console) -> None:
     outcome = row.outcome
     lines = [_told(check) for check in (outcome.checks if verbose else row.amiss)]
-    if row.needing and not verbose:
-        lines.append(f"[{COLOURS[Verdict.INVALID]}]{Verdict.INVALID!s:8}[/] {_cell(row.needing)}")
+    if outcome.needing and not verbose:
+        lines.append(f"[{COLOURS[Verdict.INVALID]}]{Verdict.INVALID!s:8}[/] {_cell(outcome.needing)}")
     lines += [_cell(row.remark)] if row.remark else []
     what = _cell(f"{outcome.experiment} on {outcome.stack}: {row.place}")
     lines.append(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}")

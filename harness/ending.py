@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import trend
 from harness.errors import HarnessError
-from harness.outcome import LEDGER, Check, Outcome, Verdict
+from harness.outcome import Check, Outcome
 from harness.report.matrix import FLOOR, LAST_RUNS, main
 
 Floors = dict[tuple[str, str], float]
@@ -38,24 +38,15 @@ class Row:
 
     @property
     def amiss(self) -> list[Check]:
-        """The checks that did not pass, the worst first; among equals, those with a measure. What nobody can judge on
-        this target is told by `needing`, together."""
-        bad = [check for check in self.outcome.checks if check.verdict is not Verdict.PASS and not check.needs]
-        return sorted(bad, key=lambda check: (-check.verdict.rank, check.measure is None))
-
-    @property
-    def needing(self) -> str:
-        """How many checks are INVALID for want of a ledger alone; "" if none is."""
-        count = sum(check.needs == LEDGER for check in self.outcome.checks)
-        checks = "1 check needs" if count == 1 else f"{count} checks need"
-        return f"{checks} a ledger, which this target does not have" if count else ""
+        """The checks that did not pass, the worst first; among equals, those with a measure."""
+        return sorted(self.outcome.amiss, key=lambda check: (-check.verdict.rank, check.measure is None))
 
     @property
     def worst(self) -> str:
         """The worst check by name, how many more did not pass, and whether a ledger is missing."""
         more = f", {len(self.amiss) - 1} more" if self.amiss[1:] else ""
         named = [f"{self.amiss[0].name}{more}"] if self.amiss else []
-        return "; ".join([*named, *(["no ledger"] if self.needing else [])])
+        return "; ".join([*named, *(["no ledger"] if self.outcome.needing else [])])
 
 
 def row(outcome: Outcome, folder: Path, floors: Floors, remark: str = "") -> Row:

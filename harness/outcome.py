@@ -72,6 +72,18 @@ class Outcome(BaseModel):
     verdict: Verdict
     checks: tuple[Check, ...]
 
+    @property
+    def amiss(self) -> list[Check]:
+        """The checks that did not pass; those that nobody can judge on this target are told by `needing`, together."""
+        return [check for check in self.checks if check.verdict is not Verdict.PASS and not check.needs]
+
+    @property
+    def needing(self) -> str:
+        """How many checks are INVALID for want of a ledger alone; "" if none is."""
+        count = sum(check.needs == LEDGER for check in self.checks)
+        checks = "1 check needs" if count == 1 else f"{count} checks need"
+        return f"{checks} a ledger, which this target does not have" if count else ""
+
     def save(self, path: Path) -> None:
         text = self.model_dump_json(indent=2, ensure_ascii=True)
         write(path, text.replace("\x7f", "\\u007f") + "\n")  # the one control character that JSON leaves as it is

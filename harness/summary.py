@@ -47,7 +47,7 @@ def _cells(row: Row) -> list[str]:
 
 def _told(row: Row) -> list[str]:
     told = [f"- {c.verdict} {markdown(c.name)}: {markdown(c.because)}" for c in row.amiss]
-    told += [f"- {Verdict.INVALID} {row.needing}"] if row.needing else []
+    told += [f"- {Verdict.INVALID} {row.outcome.needing}"] if row.outcome.needing else []
     if not told:
         return []
     head = f"**{row.outcome.verdict}** {markdown(row.outcome.experiment)}: {markdown(str(row.place))}"

@@ -95,7 +95,7 @@ def _counted(check: Check, said: Account) -> Check:
     """What became of each try, whenever that was."""
     kept = check.verdict is Verdict.PASS
     if check.name in AT_LEAST and kept:
-        return _needs(check, TWICE)
+        return _needs(check, WHY if said.silent else TWICE)
     found = _by(check, SOURCE)
     return in_doubt(found, said.silent) if said.silent and kept else found
 
@@ -103,7 +103,7 @@ def _counted(check: Check, said: Account) -> Check:
 def _timed(check: Check, said: Account) -> Check:
     """When a try was at work, and where."""
     if why := said.silent or said.doubt:
-        return _without(check, f"This target has no ledger, so that Airflow's own record must say it. {why}.")
+        return _without(check, f"This target has no ledger, and Airflow's own record cannot say it: {why}.")
     return _by(check, _source(said))
 
 
@@ -113,7 +113,10 @@ def _at_stake(check: Check, said: Account) -> Check:
     if not (meta and meta.component == WORKER) and not any(fault.action in ABOUT_TASKS for fault in faults):
         return check
     if said.doubt:
-        return _by(check, f"This target has no ledger that says what tasks were at work. {said.doubt}")
+        return _by(
+            check,
+            f"This target has no ledger that says what tasks were at work, and Airflow's own record cannot: {said.doubt}",
+        )
     return _by(check, _source(said))
 
 
