@@ -109,10 +109,10 @@ def _beyond(tries: tuple[Try, ...], clock: Clock) -> str:
     most = clock.error + NODES_NS
     for one in tries:
         if (early := one.run.invoked - clock.here(one.began)) > most:
-            return f"by Airflow's record, {one.task} was at work {early / NS:.1f} s before its run was asked for"
+            return f"by its times, {one.task} was at work {early / NS:.1f} s before its run was asked for"
         over = one.run.ended if one.run.state == DONE else None
         if over is not None and one.ended is not None and (late := clock.here(one.ended) - over) > most + HELD_UP_NS:
-            return f"by Airflow's record, {one.task} was at work {late / NS:.1f} s after its run had ended"
+            return f"by its times, {one.task} was at work {late / NS:.1f} s after its run had ended"
     return ""
 
 

@@ -115,7 +115,7 @@ def _at_stake(check: Check, said: Account) -> Check:
     if said.doubt:
         return _by(
             check,
-            f"This target has no ledger that says what tasks were at work, and Airflow's own record cannot: {said.doubt}",
+            f"What was at work, Airflow's own record cannot say, and this target has no ledger: {said.doubt}",
         )
     return _by(check, _source(said))
 

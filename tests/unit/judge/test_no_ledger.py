@@ -145,7 +145,7 @@ def test_what_began_twice_under_one_try_nobody_sees_and_nobody_calls_kept() -> N
 def test_hosts_whose_clocks_are_wrong_are_found_out(ahead: float) -> None:
     first = named(judged(healthy(), ahead=ahead), "recovery.first_new_task")
     assert first.verdict is Verdict.INVALID
-    assert "by Airflow's record, " in first.because
+    assert "by its times, " in first.because
     assert named(judged(healthy(), ahead=ahead), LOST).verdict is Verdict.PASS, "it needs no clock"
 
 
