@@ -1,5 +1,7 @@
 """What Airflow says in the end of the tasks of triggered runs, as marks: for targets without a ledger.
 
+A try starts there when a worker takes it up, and its process a little later.
+
 Its times are those of the hosts that the tasks ran on. Airflow's clock is read with each trigger, and the nodes of one
 cluster are taken to agree with it to `NODES_NS`; where a task is then at work before its run was asked for, or after it
 was seen over, they do not. What a wrong clock may change is asked twice: of marks as early, and as late, as they can
