@@ -21,11 +21,11 @@ class Wait(BaseOperator):
     """Deferred between its two marks."""
 
     def execute(self, context: Any) -> None:
-        write(mark_fields(context, "start"), os.environ[URL_VARIABLE])
+        write(mark_fields(context, "start"), os.environ.get(URL_VARIABLE))
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=WAIT_S)), method_name="resume")
 
     def resume(self, context: Any, event: Any = None) -> None:
-        write(mark_fields(context, "end", resumed=True), os.environ[URL_VARIABLE])
+        write(mark_fields(context, "end", resumed=True), os.environ.get(URL_VARIABLE))
 
 
 with DAG(

@@ -3,6 +3,8 @@
 An attempt writes a start mark before its work and an end mark after it, to a Redis stream. A mark carries an id of its
 own: where the connection broke and nobody knows whether the entry was kept, the same mark is written again, and the
 reader counts it once.
+
+Where no variable says where the ledger is, there is none: then nothing is written, and no window opens.
 """
 
 from __future__ import annotations
@@ -52,8 +54,11 @@ def mark_fields(
     }
 
 
-def write(fields: dict[str, str | int], url: str, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
-    """Append one entry; raises the last connection error where the ledger stays out of reach."""
+def write(fields: dict[str, str | int], url: str | None, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
+    """Append one entry; raises the last connection error where the ledger stays out of reach. Does nothing where there
+    is no ledger."""
+    if url is None:
+        return
     deadline = time.monotonic() + give_up_after_s
     while True:
         try:
@@ -69,13 +74,13 @@ def write(fields: dict[str, str | int], url: str, give_up_after_s: float = GIVE_
 def alive(context: Any) -> None:
     """Say that the attempt is still at work; where the ledger is out of reach, the next one says it."""
     with suppress(redis.ConnectionError, redis.TimeoutError):
-        write(mark_fields(context, "alive"), os.environ[URL_VARIABLE], give_up_after_s=0)
+        write(mark_fields(context, "alive"), os.environ.get(URL_VARIABLE), give_up_after_s=0)
 
 
 def told(context: Any) -> None:
     """Say that a run was a success, as its DAG is told: its `on_success_callback`."""
     fields = {"dag_run": context["run_id"], "mark": "told", "executor_host": socket.gethostname()}
-    write({**fields, "mark_id": uuid.uuid4().hex}, os.environ[URL_VARIABLE])
+    write({**fields, "mark_id": uuid.uuid4().hex}, os.environ.get(URL_VARIABLE))
 
 
 def caller(dag: str, task: str, kind: str, scheduled: str) -> Callable[[Any], None]:
@@ -91,13 +96,13 @@ async def overdue(dag: str, scheduled: str, context: Any) -> None:
 def called(run: str, dag: str, task: str, kind: str, scheduled: str) -> None:
     fields = {"dag_run": run, "mark": "called", "executor_host": socket.gethostname()}
     about = {"dag": dag, "task": task, "kind": kind, "window": scheduled, "mark_id": uuid.uuid4().hex}
-    write({**fields, **about}, os.environ[URL_VARIABLE])
+    write({**fields, **about}, os.environ.get(URL_VARIABLE))
 
 
 @contextmanager
 def attempt(context: Any, scheduled: str | None = None) -> Iterator[None]:
     """Frame the work of one attempt. Work that raised or was killed leaves a start mark without its end."""
-    url = os.environ[URL_VARIABLE]
+    url = os.environ.get(URL_VARIABLE)
     write(mark_fields(context, "start", scheduled=scheduled), url)
     yield
     write(mark_fields(context, "end", scheduled=scheduled), url)
@@ -109,8 +114,9 @@ def window() -> dict[str, str]:
     A file that is read must not fail for want of the ledger: it would be called broken, and its DAGs would stop. Where
     the harness sees them stop all the same, it does not judge what they did.
     """
-    for _ in range(WINDOW_TRIES):
-        with suppress(redis.ConnectionError, redis.TimeoutError), _ledger(os.environ[URL_VARIABLE], 1.0) as ledger:
+    url = os.environ.get(URL_VARIABLE)
+    for _ in range(WINDOW_TRIES if url is not None else 0):
+        with suppress(redis.ConnectionError, redis.TimeoutError), _ledger(url, 1.0) as ledger:
             said: dict[str, str] = json.loads(ledger.get(WINDOW) or "{}")
             return said
     return {}

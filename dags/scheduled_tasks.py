@@ -40,10 +40,10 @@ class Patient(BaseSensorOperator):
         self.seconds, self.window = seconds, window
 
     def poke(self, context: Any) -> bool:
-        write(mark_fields(context, "start", scheduled=self.window), os.environ[URL_VARIABLE])
+        write(mark_fields(context, "start", scheduled=self.window), os.environ.get(URL_VARIABLE))
         over = bool(context["dag_run"].start_date + timedelta(seconds=self.seconds) <= datetime.now(UTC))
         if over:
-            write(mark_fields(context, "end", scheduled=self.window), os.environ[URL_VARIABLE])
+            write(mark_fields(context, "end", scheduled=self.window), os.environ.get(URL_VARIABLE))
         return over
 
 
@@ -55,11 +55,11 @@ class Deferred(BaseOperator):
         self.seconds, self.window = seconds, window
 
     def execute(self, context: Any) -> None:
-        write(mark_fields(context, "start", scheduled=self.window), os.environ[URL_VARIABLE])
+        write(mark_fields(context, "start", scheduled=self.window), os.environ.get(URL_VARIABLE))
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=self.seconds)), method_name="resume")
 
     def resume(self, context: Any, event: Any = None) -> None:
-        write(mark_fields(context, "end", resumed=True, scheduled=self.window), os.environ[URL_VARIABLE])
+        write(mark_fields(context, "end", resumed=True, scheduled=self.window), os.environ.get(URL_VARIABLE))
 
 
 def work(task: str, said: Said, window: str, of_task: Said) -> None:

@@ -198,14 +198,20 @@ class Airflow(Calls):
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances"
         return list(self._every(path, "task_instances", TaskState, {}))
 
-    def begun(self, dag: str, run_id: str, task: TaskState) -> list[int]:
-        """The numbers of those tries of a task that began to run, in order. What was only queued, and then withdrawn,
-        has no start of its own: none at all, or that of the try before it."""
+    def begun(self, dag: str, run_id: str, task: TaskState) -> list[Try]:
+        """Those tries of a task that began to run, in order. What was only queued, and then withdrawn, has no start of
+        its own: none at all, or that of the try before it."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task.task_id}"
         path += f"/{task.map_index}/tries" if task.map_index >= 0 else "/tries"
         tries = sorted(self._every(path, "task_instances", Try, {}), key=lambda one: one.number)
         starts = [None, *(one.started for one in tries)]
-        return [one.number for before, one in zip(starts, tries, strict=False) if one.started not in (None, before)]
+        return [one for before, one in zip(starts, tries, strict=False) if one.started not in (None, before)]
+
+    def running(self, prefix: str) -> list[TaskState]:
+        """Every task that is at work now, of the runs whose id begins so."""
+        path = "/api/v2/dags/~/dagRuns/~/taskInstances"
+        every = self._every(path, "task_instances", TaskState, {"state": ["running"]})
+        return [task for task in every if task.run_id.startswith(prefix)]
 
     def scheduler_jobs(self) -> list[Job]:
         """The latest schedulers, dead ones too, newest first."""

@@ -78,21 +78,26 @@ class RunState(Answer):
     state: str
 
 
-class TaskState(Answer):
-    """A task instance; `state` is None before it is scheduled."""
-
-    task_id: str
-    map_index: int
-    state: str | None
-    try_number: int
-    hostname: str | None
-
-
 class Try(Answer):
-    """One try of a task; `started` is when one before it was started, where it was withdrawn before its own start."""
+    """One try of a task; `started` is when one before it was started, where it was withdrawn before its own start.
+
+    Moments are RFC 3339, by the clock of the host that it ran on.
+    """
 
     number: int = Field(alias="try_number")
+    state: str | None = None
     started: str | None = Field(alias="start_date")
+    ended: str | None = Field(alias="end_date", default=None)
+    hostname: str | None = None
+
+
+class TaskState(Try):
+    """A task instance, which is its last try; `state` is None before it is scheduled. `id` is Airflow's own."""
+
+    id: str = ""
+    run_id: str = Field(alias="dag_run_id", default="")
+    task_id: str
+    map_index: int
 
 
 class Job(Answer):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.experiment import Experiment, Plan
+from harness.judge.checks import some
+from harness.judge.no_ledger import needing
 from harness.judge.restored import ACTION
-from harness.judge.verdict import required
+from harness.judge.verdict import CALLBACKS, SCHEDULED, required
 from harness.settings import Settings
 from harness.slo import Bound, load
 from harness.timetables import table
@@ -19,7 +23,33 @@ def patience_s(plan: Plan, bounds: dict[str, Bound]) -> float:
 
 def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
     """The bounds by name. Raises `UsageError` if `slo.yaml` gives no limit for one of them."""
-    return load(there.slo_file, there.profile, there.stack, one.name, needed(one, there))
+    found = load(there.slo_file, there.profile, there.stack, one.name, needed(one, there))
+    unasked = SCHEDULED | CALLBACKS if left_out(one, there) else frozenset[str]()
+    return {name: bound for name, bound in found.items() if name not in unasked}
+
+
+def scheduled(one: Experiment, there: Settings) -> tuple[str, ...]:
+    """The DAGs that run by themselves meanwhile. Without a ledger there are none: their window opens through it."""
+    return _named(one, there) if there.aim.ledger else ()
+
+
+def left_out(one: Experiment, there: Settings) -> tuple[str, ...]:
+    """Those that the experiment names, and that are not started for want of a ledger."""
+    return () if there.aim.ledger else _named(one, there)
+
+
+def _named(one: Experiment, there: Settings) -> tuple[str, ...]:
+    return one.plan.at(there.stack, there.profile).schedules
+
+
+def unjudged(one: Experiment, there: Settings, bounds: Collection[str]) -> str:
+    """What nobody can judge of a run on a target without a ledger, in one line for people; "" where there is one."""
+    if there.aim.ledger:
+        return ""
+    said = f"the target {there.aim.name} has no ledger: of {len(bounds)} promises, {needing(bounds)} cannot PASS there"
+    absent = left_out(one, there)
+    more = f", and scheduled DAGs are not started ({some(absent)})" if absent else ""
+    return f"{said}{more}; availability and recovery are judged, tasks by what Airflow itself records (docs/target.md)"
 
 
 def needed(one: Experiment, there: Settings) -> frozenset[str]:
@@ -33,5 +63,5 @@ def needed(one: Experiment, there: Settings) -> frozenset[str]:
         reads_back=plan.writer is not None,
         keeps=bool(plan.probe.writes),
         restores=any((step.get("provider") or {}).get("func") == ACTION for step in one.method()),
-        schedules=[table().dags[name] for name in plan.at(there.stack, there.profile).schedules],
+        schedules=[table().dags[name] for name in scheduled(one, there)],
     )

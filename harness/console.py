@@ -112,11 +112,10 @@ def show(rows: Sequence[Row], verbose: bool = False, to: Console | None = None) 
 
 
 def _cells(row: Row) -> list[str]:
-    outcome, about, amiss = row.outcome, row.about, row.amiss
+    outcome, about = row.outcome, row.about
     told = [f"[{COLOURS[outcome.verdict]}]{outcome.verdict}[/]", _cell(outcome.experiment), _cell(outcome.stack)]
     told += [*_measured(about, row.floor)] if about else [""] * 4
-    more = f", {len(amiss) - 1} more" if amiss[1:] else ""
-    return [*told, _cell(f"{amiss[0].name}{more}") if amiss else ""]
+    return [*told, _cell(row.worst)]
 
 
 def _measured(check: Check, floor: float | None) -> Iterator[str]:
@@ -129,6 +128,8 @@ def _measured(check: Check, floor: float | None) -> Iterator[str]:
 def _show_checks(row: Row, verbose: bool, to: Console) -> None:
     outcome = row.outcome
     lines = [_told(check) for check in (outcome.checks if verbose else row.amiss)]
+    if outcome.needing and not verbose:
+        lines.append(f"[{COLOURS[Verdict.INVALID]}]{Verdict.INVALID!s:8}[/] {_cell(outcome.needing)}")
     lines += [_cell(row.remark)] if row.remark else []
     what = _cell(f"{outcome.experiment} on {outcome.stack}: {row.place}")
     lines.append(f"[bold {COLOURS[outcome.verdict]}]{outcome.verdict}[/] {what}")

@@ -128,9 +128,10 @@ def _leave(code: int) -> None:
 
 def _tell(result: Result) -> None:
     """What `chaos run` would not print: the verdict, the checks that did not pass, and where to read it."""
-    for check in result.outcome.checks:
-        if check.verdict is not Verdict.PASS:
-            print(one_line(f"{check.verdict} {check.name}: {check.because}"))
+    for check in result.outcome.amiss:
+        print(one_line(f"{check.verdict} {check.name}: {check.because}"))
+    if needing := result.outcome.needing:
+        print(f"{Verdict.INVALID} {needing}")
     print(one_line(f"{result.outcome.verdict} {result.outcome.experiment}: {result.folder / 'report.html'}"))
 
 

@@ -20,7 +20,6 @@ DOORS = {
     "Ingress": "/apis/networking.k8s.io/v1/namespaces/{0}/ingresses",
 }
 LOGIN = "login: name the Secret and key, or the environment variable, that holds the password of a user of Airflow"
-LEDGER = "ledger: where tasks leave their marks; without one nobody can say that none was lost or run twice"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ def _missing(deployment: Deployment, target: Target, urls: list[str]) -> Iterato
         if not getattr(target, name):
             yield f"{name}: no label, image or setting says it"
     yield LOGIN
-    yield LEDGER
 
 
 def _hidden(deployment: Deployment) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import allowed, rights
 from harness import experiment as experiments
-from harness.bounds import owed, patience_s
+from harness.bounds import owed, patience_s, unjudged
 from harness.braking import in_force
 from harness.experiment import Experiment
 from harness.judge.checks import amount
@@ -40,6 +40,7 @@ def dry_run(path: Path, settings: Settings) -> list[str]:
         *([NODES[settings.aim.nodes]] if rights.beyond([here]) else []),
         f"at most: {here.plan.blast}",
         f"brake: {in_force(here.plan, ours=ground.kube.ours) or 'none'}",
+        *filter(None, [unjudged(here, settings, bounds)]),
         *(f"owes: {_owes(bound)}" for _, bound in sorted(bounds.items())),
         f"takes: {_takes(here, bounds)}",
         "nothing was touched",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import trend
 from harness.errors import HarnessError
-from harness.outcome import Check, Outcome, Verdict
+from harness.outcome import Check, Outcome
 from harness.report.matrix import FLOOR, LAST_RUNS, main
 
 Floors = dict[tuple[str, str], float]
@@ -39,8 +39,14 @@ class Row:
     @property
     def amiss(self) -> list[Check]:
         """The checks that did not pass, the worst first; among equals, those with a measure."""
-        bad = [check for check in self.outcome.checks if check.verdict is not Verdict.PASS]
-        return sorted(bad, key=lambda check: (-check.verdict.rank, check.measure is None))
+        return sorted(self.outcome.amiss, key=lambda check: (-check.verdict.rank, check.measure is None))
+
+    @property
+    def worst(self) -> str:
+        """The worst check by name, how many more did not pass, and whether a ledger is missing."""
+        more = f", {len(self.amiss) - 1} more" if self.amiss[1:] else ""
+        named = [f"{self.amiss[0].name}{more}"] if self.amiss else []
+        return "; ".join([*named, *(["no ledger"] if self.outcome.needing else [])])
 
 
 def row(outcome: Outcome, folder: Path, floors: Floors, remark: str = "") -> Row:

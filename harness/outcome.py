@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS, UsageError
 from harness.files import write
+
+LEDGER: Final = "ledger"
 
 
 class Verdict(StrEnum):
@@ -40,7 +43,8 @@ class Window(BaseModel):
 class Check(BaseModel):
     """One thing that was measured against one limit. `measure` and `limit` are None if there is none.
 
-    `curve` is (setting, measure) if it rests on measures at several settings; otherwise it is left out.
+    `curve` is (setting, measure) if it rests on measures at several settings; otherwise it is left out. `needs` is what
+    the target does not have and nobody can judge it without; it is left out where there is nothing of that kind.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +58,7 @@ class Check(BaseModel):
     windows: tuple[Window, ...] = ()
     because: str
     curve: tuple[tuple[float, float], ...] = Field(default=(), exclude_if=lambda curve: not curve)
+    needs: Literal["", "ledger"] = Field(default="", exclude_if=lambda needs: not needs)
 
 
 class Outcome(BaseModel):
@@ -66,6 +71,18 @@ class Outcome(BaseModel):
     stack: str
     verdict: Verdict
     checks: tuple[Check, ...]
+
+    @property
+    def amiss(self) -> list[Check]:
+        """The checks that did not pass; those that nobody can judge on this target are told by `needing`, together."""
+        return [check for check in self.checks if check.verdict is not Verdict.PASS and not check.needs]
+
+    @property
+    def needing(self) -> str:
+        """How many checks are INVALID for want of a ledger alone; "" if none is."""
+        count = sum(check.needs == LEDGER for check in self.checks)
+        checks = "1 check needs" if count == 1 else f"{count} checks need"
+        return f"{checks} a ledger, which this target does not have" if count else ""
 
     def save(self, path: Path) -> None:
         text = self.model_dump_json(indent=2, ensure_ascii=True)

@@ -180,6 +180,7 @@ def describe(
         recovery=sorted(name.removeprefix("recovery.") for name in bounds if name.startswith("recovery.")),
         schedules=schedules,
         pools=table().pools_of(schedules),
+        ledger=ground.access.ledger is not None,
     )
 
 

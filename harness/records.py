@@ -62,6 +62,7 @@ class Meta(Record):
     `remade` says why the stack was rebuilt before this run, if the previous run left none to continue with.
     `machine` is the processor, cores and memory that it ran on; empty in records of those who do not say.
     `schedules` are the DAGs that ran by themselves, and `pools` how many slots each of their pools has.
+    `ledger`: whether the target has one; where it has none, nobody but Airflow says what its tasks did.
     """
 
     kind: Literal["meta"] = "meta"
@@ -81,6 +82,7 @@ class Meta(Record):
     machine: str = ""
     schedules: dict[str, Schedule] = Field(default={}, exclude_if=lambda every: not every)
     pools: dict[str, int] = Field(default={}, exclude_if=lambda every: not every)
+    ledger: bool = Field(default=True, exclude_if=lambda there: there)
 
 
 class Sample(Record):
@@ -106,8 +108,9 @@ class Op(Record):
     """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`.
 
     `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks, the number of their
-    tries and, of several, which began. Of the process `prober`, kept: the `value` that is left at a `path` once nobody
-    writes it any more, which was `asked` for at that time (fail: there is none; info: nobody knows). Of the process
+    tries and, of several, which began; and of all `tries` that did, when and where, by the clock of that host. Of the
+    process `prober`, kept: the `value` that is left at a `path` once nobody writes it any more, which was `asked` for
+    at that time (fail: there is none; info: nobody knows). Of the process
     `schedule`, listed: Airflow was asked for all runs of a `dag`, and how many `runs` it knew (info: it could not be
     asked); scheduled: one of these runs; and backfill: runs of the logical dates from `from_date` to `to_date` were
     asked for (fail: it was refused; info: nobody knows). Of the process `late`, put: a file has a new `dag` from then

@@ -14,6 +14,7 @@ from harness.experiment import Workload as Load
 from harness.history import Recorder
 from harness.kube import Kube, of_cluster
 from harness.observe import kept
+from harness.observe.at_work import AtWork
 from harness.observe.backfill import Backfills
 from harness.observe.late import Late
 from harness.observe.ledger import LedgerReader
@@ -72,7 +73,8 @@ class Rig:
         self._logs = PodLogs(kube, recorder, own, run_id)
         self._primaries = Primaries(kube, recorder, settings.namespace)
         self._machine = Machine(recorder)
-        self._ledger = LedgerReader(recorder, access.ledger, prefix=run_id)
+        self._ledger = [LedgerReader(recorder, ledger, prefix=run_id) for ledger in (access.ledger,) if ledger]
+        self._asked = [] if self._ledger else [AtWork(access.airflow(CALL_S), run_id, recorder.now)]
         self._probers = [
             Prober(recorder.path, recorder.t0, url, targets, timeout_s=plan.probe.timeout_s, login=access.login)
             for url, targets in _targets(plan, access, run_id).items()
@@ -88,9 +90,11 @@ class Rig:
         self._may_go = settings.stack == ARCHIVED
         self._schedules = Schedules(access.airflow(CALL_S), recorder, scheduled)
         self._backfills = Backfills(access.airflow(BACKFILL_S), recorder, scheduled)
-        put = partial(window.put, access.ledger)
-        late = Late(access.airflow(CALL_S), recorder, f"late_{run_id}", put) if LATE in (plan.recovery or ()) else None
-        self._late = [late] if late else []
+        self._late = [
+            Late(access.airflow(CALL_S), recorder, f"late_{run_id}", partial(window.put, ledger))
+            for ledger in (access.ledger,)
+            if ledger and LATE in (plan.recovery or ())
+        ]
         self._loads = [self._load(plan.workload, "workload", f"{run_id}-w")]
         if plan.writer:
             self._loads.append(self._load(plan.writer, "writer", f"{run_id}-t"))
@@ -116,7 +120,7 @@ class Rig:
             self._watcher.start,
             self._logs.start,
             self._primaries.start,
-            self._ledger.start,
+            *(reader.start for reader in self._ledger),
             *(p.start for p in self._probers),
             *(late.start for late in self._late),
             *(partial(load.start, readers=readers.get(load.process, ()), may_go=self._may_go) for load in self._loads),
@@ -137,7 +141,8 @@ class Rig:
 
     def at_work(self) -> dict[str, frozenset[str]]:
         """Pod → the tasks that it holds now: attempts that are under way in it, or deferred ones that wait."""
-        return self._ledger.at_work() | self._watcher.holders()
+        busy = [*(one.at_work() for one in self._ledger), *(one.at_work() for one in self._asked)]
+        return busy[0] | self._watcher.holders()
 
     def roles(self) -> dict[str, str]:
         """Pod → whether it is a primary or a standby now, where that is agreed."""
@@ -175,7 +180,8 @@ class Rig:
             self._schedules.close,
             self._backfills.close,
             *(late.stop for late in self._late),
-            self._ledger.stop,
+            *(reader.stop for reader in self._ledger),
+            *(asked.close for asked in self._asked),
             self._primaries.stop,
             self._logs.stop,
             self._watcher.stop,

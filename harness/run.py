@@ -22,7 +22,7 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from harness import allowed, lease, recorded, vantages
 from harness import experiment as experiments
 from harness.airflow import Airflow
-from harness.bounds import owed, patience_s
+from harness.bounds import owed, patience_s, scheduled, unjudged
 from harness.braking import gauges
 from harness.chaos import context as fault_context
 from harness.chaos import undoing
@@ -90,10 +90,13 @@ class Run:
             kube = enter(self._experiment, settings)
             self._claim = lease.take(kube, settings.namespace, self.folder.name)
             settings = self._settings = vantages.prepared(plan, settings, kube, print)
+            if said := unjudged(self._experiment, settings, bounds):
+                print(said)
             ground = check_ground(self._experiment, settings, kube)
             self._door = ground.access.airflow(WINDOW_CALL_S)
-            names = self._experiment.plan.schedules
-            schedules = window.open_for(ground.access.ledger, self._door, names, self.folder.name) if names else {}
+            names = scheduled(self._experiment, settings)
+            ledger = ground.access.ledger
+            schedules = window.open_for(ledger, self._door, names, self.folder.name) if ledger and names else {}
             meta = describe(self._experiment, settings, ground, bounds, self.folder.name, schedules)
         except BaseException:
             with suppress(HarnessError):

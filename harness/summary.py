@@ -38,19 +38,20 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    outcome, about, amiss = row.outcome, row.about, row.amiss
+    outcome, about = row.outcome, row.about
     numbers = [_amount(value, about) for value in (about.measure, about.limit, row.floor)] if about else [""] * 3
-    worst = markdown(amiss[0].name) + (f", {len(amiss) - 1} more" if amiss[1:] else "") if amiss else ""
     name = markdown(about.name) if about else ""
     verdict = f"{SIGNS[outcome.verdict]} {outcome.verdict}"
-    return [verdict, markdown(outcome.experiment), markdown(outcome.stack), name, *numbers, worst]
+    return [verdict, markdown(outcome.experiment), markdown(outcome.stack), name, *numbers, markdown(row.worst)]
 
 
 def _told(row: Row) -> list[str]:
-    if not row.amiss:
+    told = [f"- {c.verdict} {markdown(c.name)}: {markdown(c.because)}" for c in row.amiss]
+    told += [f"- {Verdict.INVALID} {row.outcome.needing}"] if row.outcome.needing else []
+    if not told:
         return []
     head = f"**{row.outcome.verdict}** {markdown(row.outcome.experiment)}: {markdown(str(row.place))}"
-    return ["", head, "", *(f"- {c.verdict} {markdown(c.name)}: {markdown(c.because)}" for c in row.amiss)]
+    return ["", head, "", *told]
 
 
 def _amount(value: float | None, check: Check | None) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from harness.errors import HistoryError, UsageError
 from harness.history import History
@@ -21,6 +22,7 @@ from harness.judge import (
     evidence,
     kept,
     machine,
+    no_ledger,
     null,
     peers,
     pools,
@@ -40,13 +42,12 @@ from harness.judge import (
     vantage,
     writable,
 )
-from harness.judge.checks import plain, some
+from harness.judge.checks import plain
+from harness.judge.every import Checker, every
 from harness.judge.faults import ANY, NULL, PER_TASK, SCHEDULER, targets
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.records import Schedule
 from harness.slo import CATALOGUE, Bound, bound_of
-
-Checker = Callable[[History, dict[str, Bound]], tuple[Check, ...]]
 
 CHECKERS: dict[str, Checker] = {
     "evidence": evidence.check,
@@ -208,17 +209,12 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
     if history.meta is None:
         why = f"Nothing can be judged, since the history has no first line that says what ran: {history.problem}."
         return _outcome(history, (plain("evidence.complete", Verdict.INVALID, why),))
-    bounds, checks = _bounds(history)
-    crashed: set[str] = set()
+    bounds, malformed = _bounds(history)
+    owed = _owed(history) - LATER - {check.name for check in malformed}
+    every_check = partial(every, bounds=bounds, owed=owed, checkers=CHECKERS if checkers is None else checkers)
     with _uncollected():
-        for name, checker in (CHECKERS if checkers is None else checkers).items():
-            try:
-                checks += checker(history, bounds)
-            except Exception as cause:  # a checker that crashed has proved nothing
-                crashed.add(name)
-                why = f"The checker {name} raised {type(cause).__name__}: {cause}"
-                checks.append(plain(name, Verdict.INVALID, why))
-    checks += _unjudged({c.name for c in checks}, bounds, _owed(history) - LATER, crashed)
+        found = every_check(history) if history.meta.ledger else no_ledger.judged(history, every_check)
+    checks = malformed + found
     with suppress(HistoryError):  # a damaged reading is told of by the evidence
         checks = machine.undecided(history, checks)
     return _outcome(history, _unique(aborted.undecided(history, checks)))
@@ -277,17 +273,6 @@ def _bounds(history: History) -> tuple[dict[str, Bound], list[Check]]:
         except UsageError as cause:
             malformed.append(plain(name, Verdict.INVALID, f"The bound cannot be used: {cause}."))
     return bounds, malformed
-
-
-def _unjudged(judged: set[str], bounds: dict[str, Bound], needed: frozenset[str], crashed: set[str]) -> list[Check]:
-    """Bounds that must be there and are not, and bounds that no checker spoke of, be it that it crashed."""
-    missing, ignored = sorted(needed - bounds.keys() - judged), sorted(bounds.keys() - judged)
-    absent = "The history holds no bound of this name, so nothing was judged."
-    raised = f"; these raised an error: {some(sorted(crashed))}" if crashed else ""
-    return [
-        *(plain(name, Verdict.INVALID, absent) for name in missing),
-        *(plain(name, Verdict.INVALID, f"No checker judged this bound{raised}.") for name in ignored),
-    ]
 
 
 def _unique(checks: Iterable[Check]) -> tuple[Check, ...]:

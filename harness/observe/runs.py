@@ -7,7 +7,7 @@ import time
 from typing import Any, Literal
 
 from harness.airflow import Airflow
-from harness.answers import RunState
+from harness.answers import RunState, TaskState, Try
 from harness.history import Op, Recorder
 from harness.observe.problems import Problems
 
@@ -123,20 +123,30 @@ class Runs:
         return {run.run_id: run.state for run in every}
 
     def _record_tasks(self) -> None:
-        """By Airflow's own record: task, map index, number of tries; and which of several began.
+        """By Airflow's own record: task, map index, number of tries; which of several began; and of each that did,
+        when, where, and what came of it.
 
         Only the last news of it is worth the requests.
         """
         for run_id in (run for run in self._accepted if self._there is None or run in self._there):
             try:
                 tasks = self._airflow.task_instances(self._dag, run_id)
-                again = [t for t in tasks if t.try_number > 1]
-                begun = [[t.task_id, t.map_index, self._airflow.begun(self._dag, run_id, t)] for t in again]
+                begun = [(task, self._begun(run_id, task)) for task in tasks]
             except Exception as problem:
                 self._problems.report("tasks", f"{type(problem).__name__}: {problem}")
                 continue
-            listed = [[task.task_id, task.map_index, task.try_number] for task in tasks]
-            self._op("ok", {"dag_run": run_id, "tasks": listed, "begun": begun}, f="tasks")
+            value = {
+                "dag_run": run_id,
+                "tasks": [[task.task_id, task.map_index, task.number] for task in tasks],
+                "begun": [[t.task_id, t.map_index, [one.number for one in own]] for t, own in begun if t.number > 1],
+                "tries": [_said(task, one) for task, own in begun for one in own],
+            }
+            self._op("ok", value, f="tasks")
+
+    def _begun(self, run_id: str, task: TaskState) -> list[Try]:
+        if task.number > 1:
+            return self._airflow.begun(self._dag, run_id, task)
+        return [task] if task.started else []
 
     def _take(self, runs: list[RunState]) -> None:
         for run in runs:
@@ -157,3 +167,17 @@ class Runs:
 
     def _op(self, kind: Literal["invoke", "ok", "fail", "info"], value: dict[str, Any], f: str = "run") -> None:
         self._recorder.write(Op(t=self._recorder.now(), process=self._process, f=f, type=kind, value=value))
+
+
+def _said(task: TaskState, one: Try) -> dict[str, Any]:
+    """Airflow's id is that of the last try; each has one of its own."""
+    return {
+        "task": task.task_id,
+        "map_index": task.map_index,
+        "try": one.number,
+        "state": one.state,
+        "start": one.started,
+        "end": one.ended,
+        "host": one.hostname,
+        "ti": task.id if one.number == task.number else "",
+    }

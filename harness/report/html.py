@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from harness import files
 from harness.history import NS, History
-from harness.outcome import Outcome, Verdict
+from harness.outcome import Check, Outcome, Verdict
 from harness.report import curve, facts, milestones, pages, tiles, timeline
 
 MEANINGS = {
@@ -40,7 +40,8 @@ def write(
         meta=history.meta,
         problem=history.problem,
         meaning=MEANINGS[outcome.verdict],
-        reasons=[c for c in outcome.checks if c.verdict is outcome.verdict and c.verdict is not Verdict.PASS],
+        reasons=[c for c in _amiss(outcome) if not c.needs],
+        needing=sum(bool(c.needs) for c in outcome.checks),
         tally=facts.tally(outcome),
         tiles=tiles.tiles(outcome, own),
         groups=facts.groups(outcome),
@@ -56,6 +57,11 @@ def write(
         figure=timeline.draw_run(history, outcome),
     )
     files.write(path, page)
+
+
+def _amiss(outcome: Outcome) -> list[Check]:
+    """Why the verdict is no better."""
+    return [c for c in outcome.checks if c.verdict is outcome.verdict and c.verdict is not Verdict.PASS]
 
 
 def _views(history: History, outcome: Outcome) -> dict[str, list[float]]:

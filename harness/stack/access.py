@@ -26,12 +26,13 @@ __all__ = ["INGRESS_NAMESPACE", "INGRESS_SERVICE", "SECRET", "Access", "open_acc
 class Access:
     """`base_url` leads through the load balancer, or through its node port where this host is not on its network.
 
-    `loopback_url` is that node port, mapped to loopback; only clusters that we made have one.
+    `loopback_url` is that node port, mapped to loopback; only clusters that we made have one. Some targets have no
+    `ledger`.
     """
 
     base_url: str
     password: str = field(repr=False)
-    ledger: Ledger
+    ledger: Ledger | None
     loopback_url: str | None = None
     user: str = USER
 
@@ -74,14 +75,20 @@ def open_access(settings: Settings, kube: Kube) -> Access:
 
 def _given(target: Target, kube: Kube) -> Access:
     """As the target's file says. Passwords are read where they are kept."""
-    login, there = target.login, target.ledger
-    if not target.url or login is None or there is None:
+    login = target.login
+    if not target.url or login is None:
         raise UsageError(f"the target {target.name} says too little to be asked: {'; '.join(target.lacks())}")
+    return Access(target.url, _read(target, login, kube, "the login"), _ledger(target, kube), user=login.user)
+
+
+def _ledger(target: Target, kube: Kube) -> Ledger | None:
+    there = target.ledger
+    if there is None:
+        return None
     password = _read(target, there, kube, "the ledger's password") if there.named else ""
     if there.authority and not there.authority.is_file():
         raise UsageError(f"the ledger's ca of the target {target.name} is no file: {there.authority}")
-    ledger = Ledger(there.port, password, there.host, there.tls, there.authority)
-    return Access(target.url, _read(target, login, kube, "the login"), ledger, user=login.user)
+    return Ledger(there.port, password, there.host, there.tls, there.authority)
 
 
 def _read(target: Target, kept: Kept, kube: Kube, what: str) -> str:

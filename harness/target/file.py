@@ -13,6 +13,13 @@ from harness.errors import UsageError
 from harness.target.model import Target
 
 WIDTH = 120
+NO_LEDGER = """\
+# No ledger: whether a task ran twice is INVALID here, and the rest is told by Airflow's own record (docs/target.md).
+# With a Redis that tasks write to, as this machine reaches it:
+# ledger:
+#   host: 10.0.0.1
+#   port: 6379
+"""
 
 
 def read(path: Path) -> Target:
@@ -33,7 +40,9 @@ def read(path: Path) -> Target:
 
 
 def written(target: Target, missing: Sequence[str]) -> str:
-    """As it stands in its file; what could not be found stands above it, to be completed."""
+    """As it stands in its file; what could not be found stands above it, to be completed, and below it what a ledger
+    would be."""
     said = target.model_dump(mode="json", exclude_defaults=True)
     head = "".join(f"# not found: {one}\n" for one in missing)
-    return head + yaml.safe_dump(said, sort_keys=False, width=WIDTH, allow_unicode=True)
+    hint = "" if target.ledger else NO_LEDGER
+    return head + yaml.safe_dump(said, sort_keys=False, width=WIDTH, allow_unicode=True) + hint

@@ -92,8 +92,8 @@ class Target(_Strict):
 
     `url` is where users reach it. `nodes` says how processes and packets are reached: `docker`, since nodes are
     containers of this machine, which can be switched off, too; `agent`, by pods of ours, which their owner allows so;
-    `closed`, by what the cluster's API can do. `machine` says whether the load of their machine can be seen. What a
-    chart or an image says of itself is for people.
+    `closed`, by what the cluster's API can do. `machine` says whether the load of their machine can be seen. Without a
+    `ledger`, nobody but Airflow says what its tasks did. What a chart or an image says of itself is for people.
     """
 
     name: str = Field(min_length=1)
@@ -138,6 +138,5 @@ class Target(_Strict):
         needed = {
             "url": (self.url, "where users reach Airflow, which the prober asks"),
             "login": (self.login, "by which DAG runs are triggered"),
-            "ledger": (self.ledger, "by which tasks are counted that were lost or run twice"),
         }
         return [f"{name}: {what}" for name, (said, what) in needed.items() if not said]

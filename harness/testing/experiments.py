@@ -143,9 +143,8 @@ def test_experiment(
         pytest.xfail(remark)
     if there.skip_slow and (slow := excuse(result.outcome, result.folder)):
         pytest.skip(slow)
-    bad = [
-        one_line(f"{c.name} {c.verdict}: {c.because}") for c in result.outcome.checks if c.verdict is not Verdict.PASS
-    ]
+    bad = [one_line(f"{c.name} {c.verdict}: {c.because}") for c in result.outcome.amiss]
+    bad += filter(None, [result.outcome.needing])
     assert result.outcome.verdict is Verdict.PASS, "\n".join([f"{result.folder}:", *bad])
     assert expected is None, (
         f"{case.name} is known to FAIL and passed: is {expected.issue} mended? Take it out of known.yaml"

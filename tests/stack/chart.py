@@ -88,7 +88,7 @@ def up(
     settings: Settings,
     variant: str = "chart-like",
     values: Json | None = None,
-    prepare: Callable[[], None] | None = None,
+    prepare: Callable[[], None] = lambda: None,
 ) -> None:
     """Everything of it Ready. A Job cannot be applied twice: what stands is taken away first, and `prepare` is called
     before the new one comes."""

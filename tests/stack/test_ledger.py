@@ -132,6 +132,7 @@ def test_what_a_pod_signs_is_read_and_nothing_stays(there: Settings, kube: Kube,
         at = ledgers.seen_from_here().model_copy(update={"host": host})
         reached = there.model_copy(update={"target": target.model_copy(update={"ledger": at})})
         ledger = open_access(reached, kube).ledger
+        assert ledger
 
         def signed() -> list[tuple[str, str]]:
             marks = [mark_of(fields, 0)[1] for _, fields in ledger.connect(5).xrange(STREAM)]

@@ -15,6 +15,8 @@ import pytest
 from harness.errors import UsageError
 from harness.experiment import check
 from harness.history import History, Recorder
+from harness.judge.by_airflow import account
+from harness.judge.runs import work
 from harness.kube import Kube
 from harness.ledger import Ledger
 from harness.rig import Rig
@@ -66,6 +68,44 @@ def test_everything_starts_records_drains_and_ends(
     assert {name.rsplit("-", 1)[0] for name in triggered} == {f"{recorder.path.parent.name}-{kind}" for kind in "wt"}
     assert {o.value["dag_run"] for o in history.ops if o.f == "run" and o.type == "ok"} == triggered
     assert {m.dag_run for m in history.marks} == {name for name in triggered if "-w-" in name}
+
+
+def test_airflow_has_each_task_at_work_while_its_marks_say_so_and_on_the_same_pod(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    """Its start is when the worker took the task up, its end when it was told; the marks are within."""
+    whole = rig(settings, kube, access, recorder)
+    whole.start()
+    until(recorder.path.read_bytes, lambda said: said.count(b'"offset"') > 2, what="clocks", timeout=60, every=0.1)
+    whole.drain(90)
+    assert whole.stop() == []
+    history = History.read(recorder.path)
+    said = account(history)
+    assert (said.silent, said.doubt) == ("", "")
+    early, late = (work(said.placed(edge).marks) for edge in ("early", "late"))
+    found = work(history.marks)
+    assert found.keys() == early.keys()
+    for task, done in found.items():
+        (mine,), (first,), (last,) = done.attempts, early[task].attempts, late[task].attempts
+        assert mine.end is not None
+        assert last.end is not None
+        assert first.start <= mine.start <= mine.end <= last.end, task
+    assert {m.executor_host for m in history.marks} == {one.host for one in said.tries}
+
+
+def test_without_a_ledger_nothing_connects_to_one_and_airflow_says_who_is_at_work(
+    settings: Settings, kube: Kube, access: Access, recorder: Recorder
+) -> None:
+    whole = rig(settings, kube, replace(access, ledger=None), recorder)
+    whole.start()
+    held = until(whole.at_work, bool, what="a worker with a task", timeout=60, every=0.2)
+    assert held.keys() <= {pod.name for pod in kube.pods(settings.namespace, "component=worker")}
+    whole.drain(90)
+    assert whole.stop() == []
+    history = History.read(recorder.path)
+    assert history.marks == ()
+    assert "ledger" not in {event.object for event in history.seen("probe")}
+    assert account(history).silent == ""
 
 
 def test_the_load_balancer_and_the_mapped_port_are_asked_at_once(

@@ -223,8 +223,8 @@ def test_a_try_that_was_withdrawn_before_its_start_did_not_begin(starts: list[st
     with serving(airflow_like(other)) as server:
         airflow = Airflow(server.url, "admin", "pw")
         for index, path in ((-1, "t/tries"), (3, "t/3/tries")):
-            task = TaskState(task_id="t", map_index=index, state=None, try_number=len(tries), hostname="")
-            assert airflow.begun("d", "r", task) == begun
+            task = TaskState(task_id="t", map_index=index, number=len(tries), started=None)
+            assert [one.number for one in airflow.begun("d", "r", task)] == begun
             assert server.asked_for("GET", f"{RUNS}/r/taskInstances/{path}")
         airflow.close()
 
@@ -236,7 +236,7 @@ def test_runs_and_tasks_and_schedulers_are_typed() -> None:
             job = {"id": 7, "hostname": "s-1", "state": "running", "latest_heartbeat": beat, "job_type": "SchedulerJob"}
             return Reply(200, {"jobs": [job], "total_entries": 1})
         if request.path.endswith("/taskInstances"):
-            task = {"task_id": "t", "map_index": -1, "state": None, "try_number": 0, "hostname": ""}
+            task = {"task_id": "t", "map_index": -1, "state": None, "try_number": 0, "start_date": None}
             return Reply(200, {"task_instances": [task], "total_entries": 1})
         return run_page(request, [{"dag_run_id": "r", "state": "queued"}])
 
@@ -247,6 +247,26 @@ def test_runs_and_tasks_and_schedulers_are_typed() -> None:
         assert [(j.id, j.hostname, j.state) for j in airflow.scheduler_jobs()] == [(7, "s-1", "running")]
         airflow.close()
     assert server.asked_for("GET", "/api/v2/jobs")[0].query["order_by"] == ["-id"]
+
+
+def test_what_is_at_work_is_asked_of_all_dags_and_only_ours_is_told() -> None:
+    def other(request: Request) -> Reply:
+        assert request.path == "/api/v2/dags/~/dagRuns/~/taskInstances"
+        common = {
+            "task_id": "t",
+            "map_index": -1,
+            "state": "running",
+            "try_number": 1,
+            "start_date": "2026-01-01T00:00:00Z",
+        }
+        found = [{**common, "id": run, "dag_run_id": run, "hostname": "w-1"} for run in ("p-1", "scheduled__1")]
+        return Reply(200, {"task_instances": found, "total_entries": 2})
+
+    with serving(airflow_like(other)) as server:
+        airflow = Airflow(server.url, "admin", "pw")
+        assert [(one.id, one.hostname) for one in airflow.running("p-")] == [("p-1", "w-1")]
+        airflow.close()
+        assert server.asked_for("GET", "/api/v2/dags/~/dagRuns/~/taskInstances")[0].query["state"] == ["running"]
 
 
 def test_an_answer_of_another_shape_is_not_airflow() -> None:

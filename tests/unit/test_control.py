@@ -19,6 +19,8 @@ from harness.outcome import Outcome, Verdict
 from harness.run import Result, Run, desk
 from harness.settings import ROOT, Settings
 from tests.unit.plans import experiment
+from tests.unit.test_ending import check as a_check
+from tests.unit.test_ending import outcome
 
 CODE = """
 from harness import control
@@ -66,6 +68,16 @@ def test_only_a_pass_does_not_deviate(
     said = capsys.readouterr()
     assert ("error: the history cannot be judged" in said.err) is (verdict is None)
     assert said.out == (f"{verdict} e: report.html\n" if verdict else "")
+
+
+def test_what_needs_a_ledger_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lacking = [a_check(f"tasks.{n}", Verdict.INVALID).model_copy(update={"needs": "ledger"}) for n in range(3)]
+    control._tell(Result(tmp_path, outcome(a_check("tasks.lost", Verdict.FAIL), *lacking)))
+    assert capsys.readouterr().out.splitlines() == [
+        "FAIL tasks.lost: so it is: tasks.lost",
+        "INVALID 3 checks need a ledger, which this target does not have",
+        f"FAIL worker-kill: {tmp_path / 'report.html'}",
+    ]
 
 
 @pytest.mark.parametrize("status", ["interrupted", "aborted", "failed"])

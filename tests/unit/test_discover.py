@@ -59,7 +59,7 @@ def test_every_part_is_found_by_what_it_runs() -> None:
 
 
 def test_what_is_not_there_is_said() -> None:
-    assert missing(found(SERVICE, INGRESS)) == {"chart", "login", "ledger"}
+    assert missing(found(SERVICE, INGRESS)) == {"chart", "login"}
     assert "components.triggerer" in missing(found(without="triggerer"))
     assert "url" in missing(found(SERVICE))
     assert "its Services: web" in next(one for one in found(SERVICE).missing if one.startswith("url"))

@@ -103,3 +103,22 @@ def test_no_text_of_others_steers_the_terminal(text: str) -> None:
     said = shown(Row(outcome(check(text, Verdict.FAIL), experiment=text), Path("b"), remark=text))
     assert not any("\x1b" in line for line in said)
     assert said[-1].startswith("FAIL ")
+
+
+def test_what_nobody_can_judge_without_a_ledger_is_told_in_one_line() -> None:
+    lacking = [
+        check(name, Verdict.INVALID, None).model_copy(update={"needs": "ledger"})
+        for name in ("tasks.duplicated", "tasks.overlapping")
+    ]
+    whole = row(outcome(*GOOD.checks, *lacking), Path("a"), {})
+    assert shown(whole)[1].endswith("2 s no ledger")
+    assert shown(whole)[2:] == [
+        "INVALID 2 checks need a ledger, which this target does not have",
+        "INVALID worker-kill on celery: a",
+    ]
+    broken = shown(row(outcome(*BAD.checks, lacking[0]), Path("b"), {}))
+    assert broken[1].endswith("rollback.time, 2 more; no ledger")
+    assert "INVALID 1 check needs a ledger, which this target does not have" in broken
+    told = shown(whole, verbose=True)
+    assert sum("so it is: tasks." in line for line in told) == 4
+    assert not [line for line in told if "need a ledger" in line]

@@ -150,3 +150,21 @@ def test_a_sign_of_life_is_written_once_and_its_loss_is_no_failure(monkeypatch: 
         stream.break_next = 1
         marks.alive(CONTEXT)
     assert (stream.broken, len(stream.entries)) == (1, 2)
+
+
+def test_without_a_ledger_nothing_is_written_and_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CHAOS_LEDGER", raising=False)
+    monkeypatch.setattr(marks, "_ledger", lambda *_: pytest.fail("there is none to connect to"))
+    done = []
+    with marks.attempt(CONTEXT):
+        done.append("work")
+    marks.alive(CONTEXT)
+    marks.told({"run_id": "p-0001"})
+    marks.called("scheduled__1", "d", "work", "success", "run-1")
+    assert (done, marks.window()) == (["work"], {})
+
+
+def test_an_address_that_is_empty_is_not_taken_for_no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CHAOS_LEDGER", "")
+    with pytest.raises(ValueError, match="Redis URL must specify"), marks.attempt(CONTEXT):
+        pytest.fail("the work must not begin unsigned")

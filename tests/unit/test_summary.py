@@ -66,3 +66,14 @@ def test_the_newest_session_is_shown_the_first_run_first(tmp_path: Path) -> None
 def test_every_verdict_has_a_sign(verdict: Verdict) -> None:
     one = GOOD.model_copy(update={"verdict": verdict})
     assert f" {verdict} |" in page([Row(one, Path("a"))])
+
+
+def test_what_nobody_can_judge_without_a_ledger_is_one_line() -> None:
+    lacking = [a_check(f"tasks.{n}", Verdict.INVALID, None).model_copy(update={"needs": "ledger"}) for n in range(3)]
+    lines = page([Row(outcome(*GOOD.checks, *lacking), Path("a"))]).splitlines()
+    assert lines[4].endswith("| no ledger |")
+    assert lines[6:] == [
+        "**INVALID** worker-kill: a",
+        "",
+        "- INVALID 3 checks need a ledger, which this target does not have",
+    ]

@@ -29,6 +29,7 @@ from tests.unit.builders import (
     whole,
     without,
 )
+from tests.unit.judge.ledgerless import ledgerless
 from tests.unit.judge.test_calibration import ROWS, judged, row
 from tests.unit.judge.test_evidence import OBSERVERS, UNPROVED, dags, phases, stopped
 from tests.unit.judge.test_kept import BOUND, GOOD, Write, kept, number, record
@@ -225,6 +226,10 @@ HISTORIES: dict[str, Callable[[], History]] = {
     "calibration: holds": judged,
     "calibration: does not hold": lambda: judged(rows=[ROWS[1], row(most_ms=25.001)]),
     "calibration: of nothing": lambda: judged(rows=[]),
+    "no ledger": lambda: ledgerless(whole(healthy())),
+    "no ledger: no clock": lambda: ledgerless(whole(healthy()), read=False),
+    "no ledger: other clocks": lambda: ledgerless(whole(healthy()), ahead=-6),
+    "no ledger: not asked": lambda: ledgerless(whole(without(healthy(), Op, lambda o: o.f == "tasks"))),
     "calibration: malformed": lambda: judged(rows=[row(kind=3)]),
 }
 

@@ -21,6 +21,7 @@ from tests.unit.loopback import Reply, Request, Server, serving
 
 RUNS = "/api/v2/dags/d/dagRuns"
 TASKS = [("extract", -1), ("transform", 0)]
+STARTED, ENDED = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
 
 
 class LittleAirflow:
@@ -47,7 +48,7 @@ class LittleAirflow:
         if request.path.endswith("/taskInstances"):
             return self._tasks()
         if request.path.endswith("/taskInstances/transform/0/tries"):
-            tries = [{"try_number": n, "start_date": f"2026-01-01T00:00:0{n}Z"} for n in (1, 2)]
+            tries = [{"try_number": n, "start_date": f"2026-01-01T00:00:0{n}Z", "state": "failed"} for n in (1, 2)]
             return Reply(200, {"task_instances": tries, "total_entries": 2})
         wanted = request.query.get("state", ["queued", "running", "success", "failed"])
         with self._lock:
@@ -55,7 +56,7 @@ class LittleAirflow:
         return Reply(200, {"dag_runs": runs[::-1] if "state" in request.query else runs, "total_entries": len(runs)})
 
     def _tasks(self) -> Reply:
-        seen = {"state": "success", "hostname": "w"}
+        seen = {"state": "success", "hostname": "w", "id": "7", "start_date": STARTED, "end_date": ENDED}
         found = [{"task_id": t, "map_index": i, "try_number": 1 + n, **seen} for n, (t, i) in enumerate(TASKS)]
         return Reply(200, {"task_instances": found, "total_entries": len(found)}) if self.tasks_known else Reply(500)
 
@@ -342,7 +343,21 @@ def test_in_the_end_it_is_recorded_what_airflow_knows_of_the_tasks(tmp_path: Pat
     (known,) = ops(play(tmp_path, LittleAirflow()), "tasks")
     assert known.type == "ok"
     tasks, begun = [["extract", -1, 1], ["transform", 0, 2]], [["transform", 0, [1, 2]]]
-    assert known.value == {"dag_run": "p-0000", "tasks": tasks, "begun": begun}
+    assert {name: known.value[name] for name in ("dag_run", "tasks", "begun")} == {
+        "dag_run": "p-0000",
+        "tasks": tasks,
+        "begun": begun,
+    }
+
+
+def test_and_when_and_where_each_try_was_at_work(tmp_path: Path) -> None:
+    (known,) = ops(play(tmp_path, LittleAirflow()), "tasks")
+    said = ("task", "map_index", "try", "state", "start", "end", "host", "ti")
+    assert [tuple(one[name] for name in said) for one in known.value["tries"]] == [
+        ("extract", -1, 1, "success", STARTED, ENDED, "w", "7"),
+        ("transform", 0, 1, "failed", "2026-01-01T00:00:01Z", None, None, ""),
+        ("transform", 0, 2, "failed", "2026-01-01T00:00:02Z", None, None, "7"),
+    ]
 
 
 def test_what_airflow_does_not_say_of_the_tasks_is_told(tmp_path: Path) -> None:

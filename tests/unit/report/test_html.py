@@ -14,6 +14,7 @@ from harness.history import Fault, History, Record, Sample
 from harness.judge.verdict import judge
 from harness.report import html
 from tests.unit.builders import bad, changed, healthy, job, meta, named, whole, without
+from tests.unit.judge.ledgerless import ledgerless
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'"
 
@@ -71,6 +72,16 @@ def test_it_is_drawn_of_nothing_at_all(tmp_path: Path) -> None:
 
 def test_it_says_why_a_history_is_not_whole(tmp_path: Path) -> None:
     assert "cut short" in said(page(tmp_path, History.of(healthy())))
+
+
+def test_it_says_once_and_first_that_a_target_has_no_ledger(tmp_path: Path) -> None:
+    text = said(page(tmp_path, ledgerless(whole(healthy()))))
+    banner = text[: text.index("Timeline")]
+    assert banner.count("This target has no ledger,") == 1
+    assert "4 checks are INVALID for that alone" in banner
+    assert "tasks.duplicated" not in banner
+    assert "tasks.duplicated" in text
+    assert "no ledger" not in said(page(tmp_path, whole(healthy())))
 
 
 def test_it_escapes_everything(tmp_path: Path) -> None:

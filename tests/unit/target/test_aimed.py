@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import rights
+from harness import bounds, rights
 from harness.errors import OutOfReach, UsageError
-from harness.experiment import check
+from harness.experiment import check, load
 from harness.kube import Kube
 from harness.kube.permit import place_of
 from harness.ledger import Ledger
 from harness.preflight import enter, watched
-from harness.settings import Settings
+from harness.settings import ROOT, Settings
 from harness.stack.access import Access, open_access
 from tests.unit.kube.cluster import lead, namespace
 from tests.unit.kube.coordination import REVIEWS, reviewed
@@ -126,6 +126,31 @@ def test_login_and_address_are_those_of_its_file(there: Path, tmp_path: Path, mo
         assert open_access(Settings(), Kube(Settings())).ledger == known
 
 
+def test_it_may_have_no_ledger(there: Path, tmp_path: Path) -> None:
+    with serving(cluster) as server:
+        aimed(tmp_path, server.url, ledger=None)
+        assert open_access(Settings(), Kube(Settings())) == Access("http://10.1.2.3:8080", "hush", None, user="me")
+    assert entering(tmp_path, KILLS, ledger=None).asked
+
+
+def test_without_a_ledger_scheduled_work_is_left_out_and_it_is_said_once_what_nobody_can_judge(
+    there: Path, tmp_path: Path
+) -> None:
+    one = load(ROOT / "experiments" / "scheduler-kill.json")
+    with_one = Settings.of()
+    aimed(tmp_path, ledger=None)
+    without = Settings.of()
+    assert bounds.scheduled(one, with_one)
+    assert bounds.unjudged(one, with_one, bounds.owed(one, with_one)) == ""
+    assert bounds.scheduled(one, without) == ()
+    gone = bounds.owed(one, with_one).keys() - bounds.owed(one, without).keys()
+    assert {name.partition(".")[0] for name in gone} == {"assets", "schedule"}
+    said = bounds.unjudged(one, without, bounds.owed(one, without))
+    assert said.startswith("the target mine has no ledger: of ")
+    assert "5 cannot PASS there, and scheduled DAGs are not started (" in said
+    assert "\n" not in said
+
+
 def test_an_agent_is_made_only_where_its_owner_allows_it(there: Path, tmp_path: Path) -> None:
     def closed(request: Request) -> Reply:
         return Reply(200, namespace("tools")) if request.path.endswith("/namespaces/tools") else cluster(request)
@@ -167,8 +192,8 @@ def test_what_it_cannot_do_is_skipped_with_the_reason_and_nobody_is_asked(there:
         theirs = activity("action", "chaosk8s.node.actions", "drain_nodes", name="worker")
         with pytest.raises(OutOfReach, match=r"chaosk8s\.node\.actions\.drain_nodes needs nodes, which belong to all"):
             enter(check("x", experiment() | {"method": [theirs]}), Settings())
-        aimed(tmp_path, server.url, ledger=None, login=None)
-        with pytest.raises(OutOfReach, match=r"all that a run needs: login: .*; ledger: "):
+        aimed(tmp_path, server.url, login=None)
+        with pytest.raises(OutOfReach, match=r"all that a run needs: login: by which DAG runs are triggered$"):
             enter(QUIET, Settings())
         assert server.asked == []
 

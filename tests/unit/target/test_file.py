@@ -83,7 +83,17 @@ def test_where_there_is_none_it_is_said_how_to_make_one(tmp_path: Path) -> None:
 
 def test_what_a_run_needs_and_is_not_there_is_named(tmp_path: Path) -> None:
     bare = {name: GOOD[name] for name in ("name", "context", "namespace")}
-    assert [one.partition(":")[0] for one in read(file(tmp_path, bare)).lacks()] == ["url", "login", "ledger"]
+    assert [one.partition(":")[0] for one in read(file(tmp_path, bare)).lacks()] == ["url", "login"]
+
+
+def test_a_file_without_a_ledger_says_what_that_means_and_how_to_name_one(tmp_path: Path) -> None:
+    target = Target(name="x", context="c", namespace="n")
+    text = written(target, ("login: none",))
+    assert read(file(tmp_path, text)) == target
+    shown = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines()[-3:])
+    assert read(file(tmp_path, text + shown)).ledger == LedgerAt(host="10.0.0.1", port=6379)
+    with_one = target.model_copy(update={"ledger": LedgerAt(port=1)})
+    assert "No ledger" not in written(with_one, ())
 
 
 def test_a_kubeconfig_is_the_one_that_is_named_or_kubectls_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
