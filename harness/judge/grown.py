@@ -31,7 +31,7 @@ def stress_doubt(target: Target, seen: Sightings) -> str | None:
     if during - before >= SHARE * asked:
         return None
     what = target.said.get("of")
-    return f"{target.name} used {before:g} {what} and then {during:g}, of {asked:g} asked for"
+    return f"{target.name} used {before:.3g} {what} and then {during:.3g}, of {asked:.3g} asked for"
 
 
 def _number(value: object) -> float | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.wait import until
 from tests.unit.chaos.borrowed.cluster import Cluster, owned
-from tests.unit.kube.cluster import Json, listing, namespace
+from tests.unit.kube.cluster import Json, deployment, listing, namespace
 from tests.unit.kube.execing import execed
 from tests.unit.kube.test_client import status
 from tests.unit.loopback import Reply, Request
@@ -73,6 +73,10 @@ class Meshed(Cluster):
     made: dict[tuple[str, str], Json] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     busy: tuple[float, float] = (0.0, 0.0)  # seconds by now, and at which moment
+
+    def __post_init__(self) -> None:
+        for kind in ("deployments", "statefulsets"):
+            self.workloads[kind] = deployment("worker", "worker", ready=1, desired=1)
 
     def entered(self, *command: str) -> list[str]:
         return ["nsenter", "-t", str(self.network), "-n", "--", *command]

@@ -374,7 +374,7 @@ def test_logins_and_other_places_are_refused() -> None:
     step["provider"]["secrets"] = ["k8s"]
     wrong = {
         "method[0].provider.secrets: it runs in the cluster of the run": {"method": [step]},
-        "rollbacks[0].provider.func: the only actions that may stand here are undo, chaosk8s": {
+        "rollbacks[0].provider.func: the only actions that may stand here": {
             "rollbacks": [calling(SCALE, **ONE_OF_EACH[SCALE])]
         },
         "method[0].type: ": {"method": [calling(TERMINATE, **ONE_OF_EACH[TERMINATE]) | {"type": "probe"}]},

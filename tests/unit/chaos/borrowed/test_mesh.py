@@ -1,8 +1,9 @@
-"""What `chaosk8s` has Chaos Mesh break is aimed, guarded, marked as ours, measured before and after, and taken back: its
-own functions run, on a cluster on loopback whose network the kernel breaks."""
+"""What `chaosk8s` has Chaos Mesh break is aimed, guarded, marked as ours, measured before and after, and taken back:
+its own functions run, on a cluster on loopback whose network the kernel breaks."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness import allowed, rights
-from harness.chaos import borrowed, crossing, delays, leftovers
+from harness.chaos import borrowed, crossing, delays, leftovers, undoing
 from harness.chaos import context as fault_context
 from harness.chaos.aims import Aims
 from harness.chaos.borrowed import mesh, stress
@@ -69,6 +70,8 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, 0.0)
     monkeypatch.setattr(stress, "SPAN_S", 0.3)
+    monkeypatch.setattr(undoing, "LASTS_SECONDS", 0.0)
+    monkeypatch.setattr(undoing, "UNDO_SECONDS", 20.0)
     monkeypatch.setattr(kube_mesh, "GONE_WITHIN_S", 2.0)
 
 
@@ -155,7 +158,8 @@ def test_a_delay_is_proved_by_connections_that_take_longer(stage: Stage) -> None
     (proof,) = stage.seen("proved")
     ((before, during),) = proof.evidence["connect_ms"]
     assert (proof.action, proof.evidence["asked_ms"]) == ("delay", 400)
-    assert before < 200 < 1000 <= during
+    assert before < 200
+    assert during >= 1000
     assert doubted(stage) is None
     undo_all(stage.context)
     assert stage.seen("rolled-back")[0].evidence["leftovers"] == []
@@ -165,10 +169,10 @@ def test_a_delay_is_proved_by_connections_that_take_longer(stage: Stage) -> None
 @pytest.mark.parametrize(
     ("full", "why"),
     [
-        (LOSS, "airflow/worker-1 was not seen cut off by Chaos Mesh (new yes held yes)"),
-        (LATENCY, "airflow/worker-1 took 0 ms to connect and then 0 ms, of 400 ms asked for"),
-        (CPU, "airflow/worker-1 used 0.1"),
-        (MEMORY, "airflow/worker-1 used 1e+08 bytes and then 1e+08, of 2.56e+08 asked for"),
+        (LOSS, r"airflow/worker-1 was not seen cut off by Chaos Mesh \(new yes held yes\)"),
+        (LATENCY, r"airflow/worker-1 took \d+ ms to connect and then \d+ ms, of 400 ms asked for"),
+        (CPU, r"airflow/worker-1 used 0\.\d+ processors and then 0\.\d+, of 1 asked for"),
+        (MEMORY, r"airflow/worker-1 used 1e\+08 bytes and then 1e\+08, of 2\.56e\+08 asked for"),
     ],
 )
 def test_the_word_of_chaos_mesh_alone_proves_nothing(stage: Stage, full: str, why: str) -> None:
@@ -177,7 +181,7 @@ def test_the_word_of_chaos_mesh_alone_proves_nothing(stage: Stage, full: str, wh
     assert stage.names("injected") == FIRST
     said = doubted(stage)
     assert said is not None
-    assert said.startswith(why)
+    assert re.fullmatch(why, said)
 
 
 @on_a_network
@@ -191,9 +195,8 @@ def test_stress_is_proved_by_what_the_container_uses(stage: Stage, full: str, as
     (made,) = [r.body["spec"] for r in stage.server.asked if r.path.endswith("/stresschaos") and r.method == "POST"]
     assert None not in made.values()
     assert made["duration"] == ONE_OF_EACH[full].get("duration", "30s")
-    assert leftovers.repair(stage.context.kube, stage.settings, ["airflow"]) == [
-        "StressChaos airflow/x of ours is there"
-    ]
+    found = leftovers.repair(stage.context.kube, stage.settings, ["airflow"])
+    assert found == ["StressChaos airflow/x of ours is there"]
     assert left(stage) == []
 
 
@@ -210,7 +213,7 @@ def test_what_is_not_injected_fails_with_the_words_of_chaos_mesh(stage: Stage) -
 
 @on_a_network
 def test_what_goes_on_after_its_object_is_gone_is_no_undo(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.chaos.undoing.UNDO_SECONDS", 0.0)
+    monkeypatch.setattr(undoing, "UNDO_SECONDS", 0.0)
     meshed_of(stage).keeps = True
     stage.run(LOSS, **ONE_OF_EACH[LOSS])
     undo_all(stage.context)
