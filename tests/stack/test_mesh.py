@@ -1,4 +1,4 @@
-"""Faults of Chaos Mesh on the real stack, where the cluster has it: one partition, one delay, each proved and undone."""
+"""Faults of Chaos Mesh on the real stack, where the cluster has it: a partition and a delay, proved and undone."""
 
 from __future__ import annotations
 
