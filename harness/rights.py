@@ -18,6 +18,7 @@ from harness.chaos import actions, borrowed
 from harness.errors import UsageError
 from harness.experiment import Experiment
 from harness.kube import LEASE, Right
+from harness.kube.mesh import rights as mesh_rights
 from harness.observe.servers import PATRONI
 from harness.settings import Settings
 from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE
@@ -163,13 +164,6 @@ ACTIONS = {
     "undo": Needs((), beyond=""),  # it takes back what the actions did, with their rights
 }
 
-
-def _of_mesh(plural: str) -> tuple[str, ...]:
-    """For one kind of fault; the undo looks for both."""
-    lists = ("list networkchaos.chaos-mesh.org", "list stresschaos.chaos-mesh.org")
-    return (*(f"{verb} {plural}.chaos-mesh.org" for verb in ("create", "get", "delete")), *lists)
-
-
 PATCHES_NODES = ("list nodes", "patch nodes")
 # Of others, those that we know: what their own calls ask for, and what ours around them do.
 BORROWED = {
@@ -183,12 +177,7 @@ BORROWED = {
     "chaosk8s.deployment.actions.scale_deployment": Needs((*WORKLOADS, "patch deployments.apps")),
     "chaosk8s.deployment.actions.rollout_deployment": Needs((*WORKLOADS, "patch deployments.apps")),
     "chaosk8s.statefulset.actions.scale_statefulset": Needs((*WORKLOADS, "patch statefulsets.apps")),
-    "chaosk8s.chaosmesh.network.actions.set_loss": Needs((*INSIDE, *_of_mesh("networkchaos")), beyond=""),
-    "chaosk8s.chaosmesh.network.actions.add_latency": Needs((*INSIDE, *_of_mesh("networkchaos")), beyond=""),
-    "chaosk8s.chaosmesh.network.actions.delete_network_fault": Needs(_of_mesh("networkchaos"), beyond=""),
-    "chaosk8s.chaosmesh.stress.actions.stress_cpu": Needs((*INSIDE, *_of_mesh("stresschaos")), beyond=""),
-    "chaosk8s.chaosmesh.stress.actions.stress_memory": Needs((*INSIDE, *_of_mesh("stresschaos")), beyond=""),
-    "chaosk8s.chaosmesh.stress.actions.delete_stressor": Needs(_of_mesh("stresschaos"), beyond=""),
+    **{one.home: Needs((*INSIDE, *mesh_rights(one.made)), beyond="") for one in borrowed.KNOWN.values() if one.made},
 }
 
 

@@ -86,6 +86,12 @@ class Meshes:
         )
 
 
+def rights(kind: str) -> tuple[str, ...]:
+    """To make one of a kind, follow it and take it back; and to look for what was left, of either."""
+    own = (f"{verb} {kind.lower()}.chaos-mesh.org" for verb in ("create", "get", "delete"))
+    return (*own, *(f"list {one.lower()}.chaos-mesh.org" for one in (NETWORK, STRESS)))
+
+
 def marked(document: Mapping[str, Any], seconds: float) -> Json:
     """A fault's document with our label, and an end of its own where it has none; what is None is left out, since the
     cluster would refuse it."""

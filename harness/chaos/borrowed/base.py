@@ -50,6 +50,7 @@ class Borrowed(BaseModel):
     home: ClassVar[str]
     kind: ClassVar[str]
     when: ClassVar[str] = ""  # what decides in the end, where only the moment does
+    made: ClassVar[str] = ""  # the kind of object that it has Chaos Mesh work on, if it does
     door: ClassVar[str] = ""  # the module by which it speaks to a cluster, where that is not its own
 
     @property

@@ -65,13 +65,12 @@ Names = str | list[str] | None
 
 
 class OnMesh(Borrowed):
-    """One fault of Chaos Mesh, on pods of the namespace that its object is in; `made` is the kind of object."""
+    """One fault of Chaos Mesh, on pods of the namespace that its object is in."""
 
     model_config = ConfigDict(validate_default=True)
 
     door: ClassVar[str] = "chaosk8s.crd.actions"
     when: ClassVar[str] = "as Chaos Mesh chooses"
-    made: ClassVar[str]
 
     name: Name
     ns: Name = "default"
@@ -193,7 +192,6 @@ class _Ending(Borrowed):
 
     kind: ClassVar[str] = "undo"
     door: ClassVar[str] = "chaosk8s.crd.actions"
-    made: ClassVar[str]
 
     name: Name
     ns: Name = "default"
