@@ -45,7 +45,7 @@ LONGEST_PAUSE_S = 600
 KINDS: dict[str, ModuleType] = {"action": actions, "probe": probes}
 UNDO = actions.undo.__name__
 THEIRS = frozenset({"secrets", "configuration"})  # Chaos Toolkit hands these in, and no file may
-BREAKS_NOTHING = frozenset({f"{actions.__name__}.{UNDO}", borrowed.UNDOING, borrowed.CordonNode.home})
+BREAKS_NOTHING = borrowed.UNDOING | {f"{actions.__name__}.{UNDO}", borrowed.CordonNode.home}
 
 
 def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
@@ -133,7 +133,9 @@ class _File:
         self._tolerance(activity.get("tolerance"), f"{place}.tolerance")
         provider, where = _object(activity.get("provider"), f"{place}.provider"), f"{place}.provider"
         kind = next((kind for kind in kinds if _is_ours(provider, KINDS[kind].__name__)), None)
-        if (full := borrowed.named(provider)) in borrowed.KNOWN or full in borrowed.READING:
+        if (full := borrowed.named(provider)) in borrowed.UNPROVABLE:
+            raise _RefusedError(f"{where}.func", f"{full} cannot be proved yet, so it may not be run")
+        if full in borrowed.KNOWN or full in borrowed.READING:
             return _borrowed(activity, full, place, kinds, only)
         if kind is None:
             return self._foreign(provider, where)
@@ -186,8 +188,9 @@ def _borrowed(activity: dict[str, Any], full: str, place: str, kinds: tuple[str,
     kind = "action" if full in borrowed.KNOWN else "probe"
     if activity.get("type") != kind or kind not in kinds:
         raise _RefusedError(f"{place}.type", f"{full} is an {kind}" if kind == "action" else f"{full} is a {kind}")
-    if only and kind == "action" and full != borrowed.UNDOING:
-        raise _RefusedError(f"{where}.func", f"{only} and {borrowed.UNDOING} are the only actions that may stand here")
+    if only and kind == "action" and full not in borrowed.UNDOING:
+        undoing = ", ".join((only, *sorted(borrowed.UNDOING)))
+        raise _RefusedError(f"{where}.func", f"the only actions that may stand here are {undoing}")
     if "secrets" in provider:
         raise _RefusedError(f"{where}.secrets", "it runs in the cluster of the run, and needs no login of its own")
     _only(provider, {"type", "module", "func", "arguments"}, where)

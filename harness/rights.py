@@ -18,6 +18,7 @@ from harness.chaos import actions, borrowed
 from harness.errors import UsageError
 from harness.experiment import Experiment
 from harness.kube import LEASE, Right
+from harness.kube.mesh import rights as mesh_rights
 from harness.observe.servers import PATRONI
 from harness.settings import Settings
 from harness.stack.access import INGRESS_NAMESPACE, INGRESS_SERVICE
@@ -163,7 +164,6 @@ ACTIONS = {
     "undo": Needs((), beyond=""),  # it takes back what the actions did, with their rights
 }
 
-
 PATCHES_NODES = ("list nodes", "patch nodes")
 # Of others, those that we know: what their own calls ask for, and what ours around them do.
 BORROWED = {
@@ -177,6 +177,7 @@ BORROWED = {
     "chaosk8s.deployment.actions.scale_deployment": Needs((*WORKLOADS, "patch deployments.apps")),
     "chaosk8s.deployment.actions.rollout_deployment": Needs((*WORKLOADS, "patch deployments.apps")),
     "chaosk8s.statefulset.actions.scale_statefulset": Needs((*WORKLOADS, "patch statefulsets.apps")),
+    **{one.home: Needs((*INSIDE, *mesh_rights(one.made)), beyond="") for one in borrowed.KNOWN.values() if one.made},
 }
 
 

@@ -16,7 +16,7 @@ from harness.experiment import Experiment
 from harness.kube import TASK_PODS, Kube, Pod
 from harness.settings import Settings
 
-HARMLESS = frozenset({actions.undo.__name__, actions.pile_up.__name__, actions.back_up.__name__, borrowed.UNDOING})
+HARMLESS = borrowed.UNDOING | {actions.undo.__name__, actions.pile_up.__name__, actions.back_up.__name__}
 NODE_OFF, DRAIN = actions.stop_node.__name__, actions.drain_node.__name__
 ANNOUNCER, CLOSED = actions.stop_announcing_node.__name__, actions.close_nodes.__name__
 ROTATION, UPGRADE = actions.rotate_secret.__name__, actions.upgrade.__name__

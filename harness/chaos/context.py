@@ -30,7 +30,8 @@ class Context:
     DAG runs at once, and waits so many seconds at most until they are over. `at_work` says which
     pods hold which tasks, and `roles` which are primary or standby, where that is agreed; `picked` are the uids of
     those that were picked as one, and as what. `struck` is called each time that something was hit. `stop` ends the
-    run, and says who stops it and why.
+    run, and says who stops it and why. `again` is what has to be as before once all is undone: each says in words what
+    is not.
     """
 
     settings: Settings
@@ -51,6 +52,7 @@ class Context:
     picked: dict[str, str] = field(default_factory=dict)
     struck: Callable[[], None] = lambda: None
     stop: Callable[[str, str], None] = lambda who, because: None
+    again: list[Callable[[], list[str]]] = field(default_factory=list)
 
     def permit(self, namespace: str, blow: Blow) -> None:
         """Raises `FaultRefused` unless the server says, now, that faults are allowed there, it hits nothing that we

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.chaos import archive, within
 from harness.errors import HarnessError
-from harness.kube import Changed, Kube, Lost, Pod, firewall, nodes, power
+from harness.kube import Changed, Kube, Lost, Mesh, Pod, firewall, nodes, power
 from harness.settings import Settings
 from harness.wait import until
 
@@ -22,6 +22,7 @@ def find(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[str]
     """What is left, in words; nothing if all is as it should be."""
     found = [f"{changed.namespace}/{changed.name} is not what it was" for changed in _changed(kube, namespaces)]
     found += [f"the data of {one.workload.namespace}/{one.workload.name} are lost" for one in _lost(kube, namespaces)]
+    found += [f"{one} of ours is there" for one in _meshes(kube, namespaces)]
     found += _marked(kube, namespaces) if kube.closed else []
     off = power.off(settings.cluster) if _powered(kube, settings) else []
     if kube.ours:
@@ -38,13 +39,16 @@ def _on_nodes(kube: Kube, settings: Settings, namespaces: Sequence[str], off: Se
 
 
 def repair(kube: Kube, settings: Settings, namespaces: Sequence[str]) -> list[str]:
-    """Repair what `find` finds, and return it in words. Waits for nodes, and for pods only where their data are to be
-    restored in them. Agents stay while one of their nodes is not as it was, so that the next look finds that."""
+    """Repair what `find` finds, and return it in words. Waits for nodes and for Chaos Mesh, and for pods only where
+    their data are to be restored in them. Agents stay while one of their nodes is not as it was, so that the next look
+    finds that."""
     found = find(kube, settings, namespaces)
     if not found:
         return []
     for changed in _changed(kube, namespaces):
         kube.change.put_back(changed)
+    for mesh in _meshes(kube, namespaces):
+        kube.meshes.remove(mesh)
     _unmark(kube, namespaces)
     _turn_on(kube, settings)
     for one in _lost(kube, namespaces):
@@ -133,6 +137,10 @@ def _pods(kube: Kube, namespaces: Sequence[str]) -> list[Pod]:
 
 def _lost(kube: Kube, namespaces: Sequence[str]) -> list[Lost]:
     return [lost for name in namespaces for lost in kube.change.lost(name)]
+
+
+def _meshes(kube: Kube, namespaces: Sequence[str]) -> list[Mesh]:
+    return [one for name in namespaces for one in kube.meshes.ours(name)]
 
 
 def _changed(kube: Kube, namespaces: Sequence[str]) -> list[Changed]:

@@ -31,7 +31,7 @@ def undo_all(context: Context) -> list[str]:
         until(lambda: _repaired(context), bool, what="leftovers repaired", timeout=UNDO_SECONDS)
         since = _whole_since(context)
     ready = ready_pods(context)
-    left = leftovers.find(context.kube, context.settings, context.namespaces)
+    left = [*leftovers.find(context.kube, context.settings, context.namespaces), *_amiss(context)]
     found = {
         "t": context.recorder.now() if since is None else since,
         "evidence": {"expected": context.expected, "ready": ready, "leftovers": left},
@@ -43,12 +43,18 @@ def undo_all(context: Context) -> list[str]:
 
 
 def _repaired(context: Context) -> bool:
-    """False if the cluster's own server does not answer: it may be what was broken."""
+    """False if something is not as before yet, or the cluster's own server does not answer, which may be what was
+    broken."""
     try:
         leftovers.repair(context.kube, context.settings, context.namespaces)
+        return not _amiss(context)
     except (KubeError, UsageError):
         return False
-    return True
+
+
+def _amiss(context: Context) -> list[str]:
+    """What is not as it was before a fault, though nothing of it is left."""
+    return [what for look in context.again for what in look()]
 
 
 def _whole_since(context: Context) -> int:

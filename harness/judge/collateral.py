@@ -15,7 +15,8 @@ from harness.records import MOST_T
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
-LIVES_ON = frozenset({"cut_off", "kill_child", "overload", "switch_over"})  # whoever is hit by these owes to stay
+# Whoever is hit by these owes to stay.
+LIVES_ON = frozenset({"cut_off", "delay", "kill_child", "overload", "stress", "switch_over"})
 SEEN_LATE = 2 * NS  # pods are seen by a watch, and by the undo itself
 # Its Deployment is changed, and by the undo once more.
 RESIZES = frozenset({"scale_pods", "load_at", "renew_pods", "rotate_secret", "upgrade"})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from harness.history import NS
-from harness.judge import restored, upgrade
+from harness.judge import grown, restored, upgrade
 from harness.judge.backlog import backlog
 from harness.judge.checks import some
 from harness.judge.faults import SCHEDULER, Target, serves
@@ -17,7 +17,8 @@ from harness.judge.sightings import Sightings
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child", restored.ACTION})
 LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
-BY_POLICY = "policy"
+# Who cuts off in ways of which nobody counts the packets.
+TRIED = {"policy": "its policy", "chaosk8s.chaosmesh.network.actions.set_loss": "Chaos Mesh"}
 DELETING_KILL, BY_DELETION = "kill_pods", "delete"  # where nodes are closed
 SIGKILLED = 128 + 9
 SILENT = 3  # times the usual distance of its beats
@@ -98,10 +99,10 @@ def _node_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _cut_doubt(target: Target, seen: Sightings) -> str | None:
-    if target.how.get("by") == BY_POLICY:
+    if by := TRIED.get(str(target.how.get("by"))):
         across = target.said.get("still_across")
         still = f" ({'; '.join(map(str, across))})" if isinstance(across, list) and across else ""
-        return None if target.said.get("cut") is True else f"{target.name} was not seen cut off by its policy{still}"
+        return None if target.said.get("cut") is True else f"{target.name} was not seen cut off by {by}{still}"
     dropped = target.said.get("dropped_packets")
     met = isinstance(dropped, int) and not isinstance(dropped, bool) and dropped > 0
     return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
@@ -190,6 +191,8 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "hang_pods": _hang_doubt,
     "stop_node": _node_doubt,
     "cut_off": _cut_doubt,
+    "delay": grown.delay_doubt,
+    "stress": grown.stress_doubt,
     "kill_child": _child_doubt,
     "close_nodes": _room_doubt,
     "overload": _overload_doubt,
@@ -200,7 +203,7 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
 # end says so itself, some time after it was asked.
-STILL_HEARD = frozenset({"cut_off"})
+STILL_HEARD = frozenset({"cut_off", "delay", "stress"})
 
 
 def _heartbeat_doubt(target: Target, seen: Sightings) -> str | None:

@@ -5,6 +5,7 @@ from harness.kube.changes import EVICTED, REFUSED, Changed, Lost
 from harness.kube.client import Kube
 from harness.kube.console import Console
 from harness.kube.leases import LEASE, Lease
+from harness.kube.mesh import Mesh
 from harness.kube.neighbours import Neighbours, of_cluster
 from harness.kube.objects import (
     CLUSTERS_OWN,
@@ -44,6 +45,7 @@ __all__ = [
     "Lease",
     "Listing",
     "Lost",
+    "Mesh",
     "Neighbours",
     "Node",
     "Place",

@@ -24,6 +24,7 @@ from harness.kube.fetching import fetch
 from harness.kube.hands import Closed, Docker, Hands
 from harness.kube.leases import Leases
 from harness.kube.manifests import Manifests
+from harness.kube.mesh import Meshes
 from harness.kube.objects import (
     STACK_LABEL,
     EndpointSlice,
@@ -75,6 +76,7 @@ class Kube:
         self.leases = Leases(api, self.guard)
         self.policies = Policies(api, self.guard)
         self.manifests = Manifests(api, self._permit.refuse_production)
+        self.meshes = Meshes(self.manifests, self.guard)
 
     def _hands(self, settings: Settings) -> Hands:
         if settings.aim.nodes == "agent":

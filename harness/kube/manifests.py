@@ -35,6 +35,8 @@ PLACES = {
     "RoleBinding": RBAC + "/namespaces/{0}/rolebindings",
     "ClusterRole": RBAC + "/clusterroles",
     "ClusterRoleBinding": RBAC + "/clusterrolebindings",
+    "NetworkChaos": "/apis/chaos-mesh.org/v1alpha1/namespaces/{0}/networkchaos",
+    "StressChaos": "/apis/chaos-mesh.org/v1alpha1/namespaces/{0}/stresschaos",
 }
 GONE = 404
 
@@ -79,6 +81,11 @@ class Manifests:
         """Remove it, and what depends on it; False where there was none. It may be on its way for a while."""
         query = (("propagationPolicy", "Background"),)
         return self._unless_gone("DELETE", f"{self._place(kind, namespace)}/{name}", query) is not None
+
+    def offered(self, version: str) -> frozenset[str]:
+        """The kinds of a version of an API group, such as `batch/v1`; none where the cluster does not know that."""
+        found = self._unless_gone("GET", f"/apis/{version}") or {}
+        return frozenset(str(one["kind"]) for one in found.get("resources") or ())
 
     def log(self, namespace: str, pod: str, lines: int) -> list[str]:
         """The last lines that a pod wrote; none where it is gone, or has not begun."""

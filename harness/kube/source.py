@@ -34,6 +34,10 @@ class KubeError(HarnessError):
         self.status = status
 
 
+class Forbidden(UsageError):
+    """The cluster does not let us."""
+
+
 @dataclass(frozen=True)
 class Change(Generic[T]):
     """One step of a watch; for a deletion, `thing` is what was last there. `version` is where to resume after it."""
@@ -117,7 +121,7 @@ def reaching() -> Iterator[None]:
                 "log in again, or run `harness up`"
             ) from cause
         if cause.status == 403:
-            raise UsageError(f"the cluster refused us (403): {_said(cause)}; give this user the right to it") from cause
+            raise Forbidden(f"the cluster refused us (403): {_said(cause)}; give this user the right to it") from cause
         raise KubeError(f"the cluster answered {cause.status} {cause.reason}", cause.status or 0) from cause
     except urllib3.exceptions.ProtocolError as cause:
         raise KubeError(f"the cluster's answer broke off: {cause}") from cause

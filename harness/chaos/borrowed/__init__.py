@@ -13,8 +13,11 @@ from importlib import import_module
 from typing import Any
 
 from harness.chaos.borrowed.base import Borrowed
+from harness.chaos.borrowed.mesh import DeleteNetworkFault, DeleteStressor
+from harness.chaos.borrowed.network import AddLatency, SetLoss
 from harness.chaos.borrowed.nodes import CordonNode, DrainNodes, UncordonNode
 from harness.chaos.borrowed.pods import DeletePods, TerminatePods
+from harness.chaos.borrowed.stress import StressCpu, StressMemory
 from harness.chaos.borrowed.workloads import RolloutDeployment, ScaleDeployment, ScaleStatefulSet
 from harness.chaos.context import Context, act
 
@@ -22,6 +25,7 @@ __all__ = [
     "KNOWN",
     "READING",
     "UNDOING",
+    "UNPROVABLE",
     "Borrowed",
     "CordonNode",
     "give_back",
@@ -40,9 +44,20 @@ _EVERY: tuple[type[Borrowed], ...] = (
     ScaleDeployment,
     RolloutDeployment,
     ScaleStatefulSet,
+    SetLoss,
+    AddLatency,
+    StressCpu,
+    StressMemory,
+    DeleteNetworkFault,
+    DeleteStressor,
 )
 KNOWN = {one.home: one for one in _EVERY}
-UNDOING = UncordonNode.home
+UNDOING = frozenset({UncordonNode.home, DeleteNetworkFault.home, DeleteStressor.home})
+# Nothing of ours could tell whether they happened.
+UNPROVABLE = frozenset(
+    f"chaosk8s.chaosmesh.network.actions.{name}"
+    for name in ("duplicate_packets", "corrupt_packets", "reorder_packets", "set_bandwidth")
+)
 # They look, and change nothing.
 READING = frozenset(
     f"chaosk8s.{name}"

@@ -50,6 +50,8 @@ class Borrowed(BaseModel):
     home: ClassVar[str]
     kind: ClassVar[str]
     when: ClassVar[str] = ""  # what decides in the end, where only the moment does
+    made: ClassVar[str] = ""  # the kind of object that it has Chaos Mesh work on, if it does
+    door: ClassVar[str] = ""  # the module by which it speaks to a cluster, where that is not its own
 
     @property
     def namespace(self) -> str:
@@ -97,7 +99,7 @@ class Borrowed(BaseModel):
         """Their own function, in our cluster. Raises `FaultError` where it gives up."""
         home, _, func = self.home.rpartition(".")
         module = import_module(home)
-        with kube.lent_to(module):
+        with kube.lent_to(import_module(self.door or home)):
             try:
                 return getattr(module, func)(**arguments)
             except Exception as cause:  # theirs, the client library's, or a defect of theirs

@@ -407,3 +407,10 @@ def test_a_policy_cuts_off_only_what_was_seen_cut_off() -> None:
     (why,) = by("policy", "cut_off", WORKER, {"cut": False, "still_across": ["new yes held no"]}, at_work)
     assert why == "airflow/worker-1 was not seen cut off by its policy (new yes held no)"
     assert by("", "cut_off", WORKER, {"cut": True}, at_work)
+
+
+def test_what_chaos_mesh_cuts_off_must_be_seen_cut_off_as_well() -> None:
+    at_work, home = mark(9, "start", host="worker-1"), "chaosk8s.chaosmesh.network.actions.set_loss"
+    assert by(home, "cut_off", WORKER, {"cut": True, "still_across": []}, at_work) == ()
+    (why,) = by(home, "cut_off", WORKER, {"cut": False, "still_across": ["new yes held no"]}, at_work)
+    assert why == "airflow/worker-1 was not seen cut off by Chaos Mesh (new yes held no)"
