@@ -13,6 +13,7 @@ from harness.settings import Settings
 from harness.slo import Bound, load
 from harness.timetables import table
 
+INGRESS, REDUNDANT_INGRESS = "ingress", "redundancy.ingress"
 WAITED_FOR = ("tasks.run_duration", "recovery.dag_seen")
 
 
@@ -25,6 +26,7 @@ def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
     """The bounds by name. Raises `UsageError` if `slo.yaml` gives no limit for one of them."""
     found = load(there.slo_file, there.profile, there.stack, one.name, needed(one, there))
     unasked = SCHEDULED | CALLBACKS if left_out(one, there) else frozenset[str]()
+    unasked |= frozenset() if there.aim.has(INGRESS) else {REDUNDANT_INGRESS}
     return {name: bound for name, bound in found.items() if name not in unasked}
 
 

@@ -43,7 +43,7 @@ class _Doing:
 
     @cached_property
     def hit(self) -> frozenset[str | None]:
-        """Pods that were to end: they go, or their containers are started again, once."""
+        """Pods that were to end: they go, or their containers are started again, each once."""
         return frozenset(target.uid for target in targets(self.history) if target.action not in LIVES_ON)
 
     @cached_property
@@ -75,8 +75,9 @@ class _Doing:
         )
 
     def spares(self, event: Event, again: int) -> int:
-        """How many restarts of this pod are the fault's own doing, of which the first was seen `again`."""
-        return int(event.uid in self.hit or again <= self._off_until(event))
+        """How many restarts of this pod are the fault's own doing, of which the first was seen `again`. The kubelet may
+        start a killed pod's containers again before it hears that the pod is deleted."""
+        return _containers(event) if event.uid in self.hit or again <= self._off_until(event) else 0
 
     def _off_until(self, event: Event) -> int:
         return self.off.get(str(event.value.get("node")), -1)
@@ -157,6 +158,12 @@ def _ours(history: History) -> list[Event]:
     """What was seen of the pods that the stack is made of; those of tasks come and go."""
     components = history.meta.replicas if history.meta else {}
     return [e for e in history.seen("pod") if e.value.get("component") in components]
+
+
+def _containers(event: Event) -> int:
+    """Recorded of pods that have several."""
+    count = event.value.get("containers")
+    return count if isinstance(count, int) else 1
 
 
 def _restarts(event: Event) -> int:

@@ -105,8 +105,7 @@ class Kube:
         self._permit.confirm(namespace)
 
     def denied(self, asked: Iterable[Right]) -> list[Right]:
-        """Those of the rights that the cluster does not give us. Raises `UsageError` where it may not, or cannot, be
-        asked."""
+        """Those of the rights that the cluster does not give us. Raises `UsageError` where it may not be asked."""
         every = list(asked)
         for namespace in sorted({right.namespace for right in every} - {""}):
             self._permit.refuse_production(namespace)
@@ -170,13 +169,17 @@ class Kube:
         return True
 
     def log(self, pod: Pod, lines: int) -> list[str]:
-        """The last lines of a pod's own log, each behind its time (RFC 3339); none where the pod or its container is
-        gone."""
+        """The last lines of its main container's log, each behind its time (RFC 3339); none where that is gone."""
         self.guard(pod.namespace)
         try:
             with reaching():
                 text = self._core.read_namespaced_pod_log(
-                    pod.name, pod.namespace, tail_lines=lines, timestamps=True, _request_timeout=LOG_TIMEOUT_S
+                    pod.name,
+                    pod.namespace,
+                    container=pod.main or None,
+                    tail_lines=lines,
+                    timestamps=True,
+                    _request_timeout=LOG_TIMEOUT_S,
                 )
         except KubeError as refused:
             if refused.status in (400, 404):

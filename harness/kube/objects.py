@@ -26,7 +26,8 @@ class Pod:
     `attempt` is what an executor made it for: DAG run, task, map index, try. `daemon`: each node has one; `static`:
     its node made it; `scratch`: a volume of it goes with it. `created` is in seconds since the epoch. `owner` is what
     would replace it, as kind/name; `duty` what its label `role` says, such as primary. `containers` are the names of
-    those that run, in the order of their ids; `image` is that of the first; `ports` are those on which it says that it
+    those that run, in the order of their ids; there should be `size` of them, and `main` is the first, as the pod's
+    spec lists them; `image` is that of the first; `ports` are those on which it says that it
     answers (TCP). `stopped` and `cut` are what we have marked it as, where no node can be asked.
     """
 
@@ -50,6 +51,8 @@ class Pod:
     scratch: bool = False
     created: float = 0.0
     containers: tuple[str, ...] = ()
+    size: int = 1
+    main: str = ""
     image: str = ""
     ports: tuple[int, ...] = ()
     stopped: bool = False
@@ -131,6 +134,8 @@ def pod_of(raw: V1Pod) -> Pod:
         scratch=any(volume.empty_dir is not None for volume in (raw.spec.volumes if raw.spec else None) or ()),
         created=meta.creation_timestamp.timestamp() if meta.creation_timestamp else 0.0,
         containers=tuple(s.name for s in running),
+        size=len(planned) or 1,
+        main=planned[0].name if planned else "",
         image=next((c.image for c in planned if c.image), ""),
         ports=tuple(p.container_port for c in planned for p in c.ports or () if (p.protocol or "TCP") == "TCP"),
         stopped=STOPPED_ANNOTATION in (meta.annotations or {}),

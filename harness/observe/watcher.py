@@ -100,6 +100,8 @@ class Watcher:
             "exit_code": pod.exit_code,
             "deleting": pod.deleting,
         }
+        if pod.size > 1:
+            value["containers"] = pod.size
         if pod.attempt:
             value["attempt"] = list(pod.attempt)
         if self._changed(("pod", pod.uid), what, value):

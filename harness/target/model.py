@@ -133,6 +133,10 @@ class Target(_Strict):
         named = [one for one in os.environ.get("KUBECONFIG", "").split(os.pathsep) if one]
         return Path(named[0]) if named else Path("~/.kube/config").expanduser()
 
+    def has(self, component: str) -> bool:
+        """Whether it runs one, as far as its file says what it runs."""
+        return component in self.components or not self.components
+
     def lacks(self) -> list[str]:
         """What a run needs and the file does not say, each with what it is for."""
         needed = {

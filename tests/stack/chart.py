@@ -49,11 +49,12 @@ def runnable(settings: Settings, variant: str, values: Json) -> str:
         head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
         (folder / "kustomization.yaml").write_text(yaml.safe_dump(head | named), encoding="utf-8")
         made = list(yaml.safe_load_all(kustomize(settings, folder)))
-    values = drawn()
+    secret = drawn()
     for one in made:
-        if one["kind"] == "Secret" and (data := values.get(one["metadata"]["name"].removeprefix(f"{RELEASE}-"))):
+        labels = one["metadata"].get("labels", {})
+        if one["kind"] == "Secret" and (data := secret.get(one["metadata"]["name"].removeprefix(f"{RELEASE}-"))):
             one["stringData"] = data
-        if one["kind"] in ("Deployment", "StatefulSet") and one["metadata"]["labels"]["component"] in AIRFLOW:
+        if one["kind"] in ("Deployment", "StatefulSet") and labels.get("component") in AIRFLOW:
             _give(one["spec"]["template"]["spec"], values)
     return yaml.safe_dump_all(made, sort_keys=False)
 

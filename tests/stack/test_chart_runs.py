@@ -125,8 +125,8 @@ class Given:
             "machine": "here",
         }
         target = found.model_copy(update=completed)
-        there = self.settings.model_copy(update={"target": target})
-        asked = rights.needed([load(path) for path in QUICK], there)
+        self.put(target)
+        asked = rights.needed([load(path) for path in QUICK], Settings.of(target=str(self.file)))
         kubectl(self.settings, "apply", "--filename=-", stdin=rights.manifests(asked, RUNNER))
         limited = chart.kubeconfig(self.settings, self.folder / "kubeconfig", RUNNER)
         self.put(target.model_copy(update={"kubeconfig": str(limited)}))
@@ -152,6 +152,7 @@ def test_a_run_is_judged_as_one_of_ours_is(given: Given, path: Path) -> None:
     code, said = call(
         "harness", "run", str(path), "--target", str(given.file), timeout=600, AIRFLOW_CHAOS_REPORTS=str(reports), **ENV
     )
+    assert code in {verdict.exit_code for verdict in Verdict}, said
     newest = max(reports.glob(f"{path.stem}-*/verdict.json"))
     outcome = Outcome.load(newest)
     assert code == outcome.verdict.exit_code, said

@@ -10,6 +10,7 @@ from harness import experiment
 from harness.bounds import owed
 from harness.settings import ROOT, Profile, Settings
 from harness.slo import stacks
+from harness.target import Target
 
 NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.json"))
 
@@ -24,3 +25,14 @@ def test_a_trigger_is_tried_for_as_long_as_nobody_may_answer(name: str) -> None:
             plan, bounds = shipped.plan.at(stack, profile), owed(shipped, there)
             silence = max(bounds[b].limit for b in bounds if b.endswith(".outage"))
             assert min(one.accept_within_s for one in (plan.workload, plan.writer) if one) >= silence
+
+
+@pytest.mark.parametrize(
+    ("components", "asked"), [({}, True), ({"scheduler": ()}, False), ({"ingress": ()}, True)], ids=str
+)
+def test_an_ingress_controller_that_is_not_there_owes_nothing(components: dict[str, tuple[()]], asked: bool) -> None:
+    """Nor one of others, whose log nobody here can read."""
+    target = Target(name="mine", context="c", namespace="etl", components=components)
+    there = Settings.of(target="").model_copy(update={"target": target, "slo_file": ROOT / "slo.yaml"})
+    bounds = owed(experiment.load(ROOT / "experiments" / "null.json"), there)
+    assert ("redundancy.ingress" in bounds, "redundancy.webservers" in bounds) == (asked, True)

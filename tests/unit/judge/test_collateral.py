@@ -72,6 +72,19 @@ def test_who_is_hit_starts_again_once_where_that_is_the_fault_and_else_not(actio
     assert judged(pod(30, "scheduler-a", "uid-a", restarts=2), records=stay).measure == counted + 1
 
 
+def test_of_a_pod_with_several_containers_each_starts_again_once() -> None:
+    """The kubelet may start them before it hears that the pod is deleted."""
+    stay = without(hit_by("kill_pods"), Event, lambda e: e.uid in ("uid-a", "uid-b") and e.t > at(FAULT))
+
+    def again(times: int) -> Check:
+        seen = pod(30, "scheduler-a", "uid-a", restarts=times)
+        first = pod(0.02, "scheduler-a", "uid-a", "added")
+        events = [e.model_copy(update={"value": {**e.value, "containers": 2}}) for e in (first, seen)]
+        return judged(*events, records=without(stay, Event, lambda e: e.uid == "uid-a" and e.source == "pod"))
+
+    assert (again(1).measure, again(2).measure, again(3).measure) == (0, 0, 1)
+
+
 def test_who_is_made_fewer_again_by_the_undo_was_not_lost() -> None:
     api = {"kind": "Selector", "name": "tier=airflow,component=api-server", "namespace": "airflow"}
     gone = pod(40, "api-a", "uid-x", deleting=True, **API)

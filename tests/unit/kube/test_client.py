@@ -126,6 +126,7 @@ def test_a_pod_is_read_in_full(tmp_path: Path) -> None:
         container_ids=("ab" * 32,),
         ip="10.0.0.1",
         containers=("main",),
+        main="main",
     )
 
 
@@ -137,6 +138,17 @@ def test_the_last_container_to_end_gives_the_exit_code_and_only_running_ones_the
     found = only(tmp_path, pod("s-1", containers=containers, ready=False, deleting=True))
     assert (found.exit_code, found.restarts, found.container_ids) == (137, 3, ("a" * 64,))
     assert (found.ready, found.deleting) == (False, True)
+
+
+def test_of_several_containers_the_first_of_the_spec_is_the_main_one_and_its_log_is_read(tmp_path: Path) -> None:
+    raw = pod("s-1", containers=[container("groomer", {"running": {}}), container("main", {"running": {}})])
+    raw["spec"] = {"containers": [{"name": "main"}, {"name": "groomer"}]}
+    found = only(tmp_path, raw)
+    assert (found.main, found.size, found.containers) == ("main", 2, ("groomer", "main"))
+    with serving(lambda _: Reply(200, "2026-01-01T00:00:00Z one")) as server:
+        kube = Kube(settings_for(tmp_path, server.url))
+        assert kube.log(found, 5) == ["2026-01-01T00:00:00Z one"]
+    assert server.asked[-1].query["container"] == ["main"]
 
 
 def test_a_pod_that_was_only_just_made_is_read_too(tmp_path: Path) -> None:

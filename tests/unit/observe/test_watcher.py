@@ -174,6 +174,16 @@ def test_a_pod_is_told_of_when_it_comes_changes_and_goes_and_not_otherwise(tmp_p
     }
 
 
+def test_of_a_pod_with_several_containers_it_is_told_how_many(tmp_path: Path) -> None:
+    cluster = Cluster()
+    raw = pod("s-1")
+    raw["spec"]["containers"].append({"name": "groomer"})
+    cluster.lists[POD] = [raw]
+    with scene(tmp_path, cluster, []) as play:
+        play.waits_for("pod", 1)
+    assert play.events("pod")[0].value["containers"] == 2
+
+
 def test_a_stream_that_ends_is_resumed_where_it_was(tmp_path: Path) -> None:
     cluster = Cluster()
     with scene(tmp_path, cluster, []) as play:
