@@ -16,9 +16,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness.counts import MEASURED, PAGE
 from harness.files import write
 from harness.judge.regression import Compared, Finding, findings, measure, rate
+from harness.trends.counts import MEASURED, PAGE
 
 Draws = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 CONFIDENCE = 0.95

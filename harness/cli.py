@@ -10,28 +10,15 @@ from typing import Annotated
 
 import typer
 
-from harness import (
-    auditing,
-    campaign,
-    console,
-    deploying,
-    ending,
-    exports,
-    jobs,
-    kills,
-    mutant,
-    offline,
-    pace,
-    series,
-    targeting,
-    upkeep,
-    writing,
-)
 from harness import calibrate as calibrating
-from harness import repeat as repeating
-from harness import sweep as sweeping
-from harness.console import Progress, err, out, plainly, show, show_repeated
-from harness.dryrun import dry_run
+from harness import kills, mutant, pace
+from harness.campaigns import campaign, series
+from harness.campaigns import repeat as repeating
+from harness.campaigns import sweep as sweeping
+from harness.commands import auditing, console, deploying, ending, exports, jobs, offline, targeting, upkeep, writing
+from harness.commands.console import Progress, err, out, plainly, show, show_repeated
+from harness.commands.dryrun import dry_run
+from harness.commands.upkeep import Profile, Stack, ours
 from harness.errors import (
     EXIT_FAIL,
     EXIT_INTERNAL,
@@ -46,7 +33,6 @@ from harness.foreign import escaped
 from harness.progress.show import Showing
 from harness.settings import Settings, publishing
 from harness.swept import What
-from harness.upkeep import Profile, Stack, ours
 
 app = typer.Typer(pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(offline.app)

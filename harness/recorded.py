@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import trend
 from harness.errors import UsageError
 from harness.history import NAMES, History
 from harness.judge import machine
@@ -16,6 +15,7 @@ from harness.report import matrix as matrices
 from harness.report.matrix import Matrix
 from harness.settings import Settings
 from harness.slo import changed, own
+from harness.trends import trend
 
 
 def read(named: Path) -> History:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
-from harness import counts, trend
 from harness.errors import HarnessError
 from harness.experiment import Plan
-from harness.trend import Kept
+from harness.trends import counts, trend
+from harness.trends.trend import Kept
 
 LAST_RUNS = 10
 

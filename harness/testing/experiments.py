@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness import allowed, experiment, known, pace, recorded
 from harness import ground as grounds
-from harness.console import Progress
+from harness.commands.console import Progress
 from harness.errors import HarnessError, OutOfReach
 from harness.foreign import one_line
 from harness.kills import checks_of

@@ -154,7 +154,7 @@ def chaos_console(pytestconfig: pytest.Config) -> Iterator[Console | None]:
     if pytestconfig.get_verbosity() < 0 or hasattr(pytestconfig, "workerinput") or not plugins.has_plugin("terminal"):
         yield None
         return
-    from harness.console import SafeConsole  # noqa: PLC0415
+    from harness.commands.console import SafeConsole  # noqa: PLC0415
 
     capture = plugins.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():
@@ -168,7 +168,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """One table of all experiments, and what was not passed; with -v, every check."""
     if not (results := config.stash[RESULTS]):
         return
-    from harness import console, ending  # noqa: PLC0415
+    from harness.commands import console, ending  # noqa: PLC0415
     from harness.settings import Settings  # noqa: PLC0415
 
     floors = ending.floors(Settings().reports)

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from harness import ground, sweep
-from harness.console import Progress
+from harness import ground
+from harness.campaigns import sweep
+from harness.commands.console import Progress
 from harness.outcome import Verdict
 from harness.progress.show import Showing
 from harness.settings import Settings

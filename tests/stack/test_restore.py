@@ -11,7 +11,7 @@ from harness.chaos import leftovers, restoring
 from harness.chaos.archive import Archive
 from harness.chaos.context import Context
 from harness.chaos.undoing import undo_all
-from harness.console import Progress
+from harness.commands.console import Progress
 from harness.history import History, Recorder
 from harness.judge.restored import restored
 from harness.kube import Kube

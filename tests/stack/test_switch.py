@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.console import Progress
+from harness.commands.console import Progress
 from harness.kube import STACK_LABEL, Kube
 from harness.settings import Settings
 from harness.stack import steps

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.chaos import leftovers
-from harness.console import Progress
+from harness.commands.console import Progress
 from harness.kube import STACK_LABEL, UPGRADED, Kube
 from harness.settings import Settings
 from harness.stack import steps

@@ -19,19 +19,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import cli, counts, recorded, settings
-from harness import console as shown
-from harness.ending import Row
+from harness import cli, recorded, settings
+from harness.commands import console as shown
+from harness.commands.ending import Row
 from harness.errors import CommandFailed, HarnessError, UsageError
 from harness.judge.verdict import required
 from harness.outcome import Check, Outcome, Verdict
 from harness.settings import ROOT, Settings
 from harness.slo import CATALOGUE
 from harness.stack import engine, steps
+from harness.trends import counts
 from tests.unit.builders import LIMITS, bad, healthy, meta
 from tests.unit.plans import experiment
 from tests.unit.test_recorded import record
-from tests.unit.test_trend import run
+from tests.unit.trends.test_trend import run
 
 Call = Callable[..., tuple[int, str, str]]
 

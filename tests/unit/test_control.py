@@ -18,9 +18,9 @@ from harness.experiment import Experiment, check
 from harness.outcome import Outcome, Verdict
 from harness.run import Result, Run, desk
 from harness.settings import ROOT, Settings
+from tests.unit.commands.test_ending import check as a_check
+from tests.unit.commands.test_ending import outcome
 from tests.unit.plans import experiment
-from tests.unit.test_ending import check as a_check
-from tests.unit.test_ending import outcome
 
 CODE = """
 from harness import control

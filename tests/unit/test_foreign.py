@@ -21,12 +21,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from rich.markup import render
 
-from harness import console, control, counts, kills
-from harness.counts import Count
-from harness.ending import Row
+from harness import control, kills
+from harness.commands import console
+from harness.commands.ending import Row
 from harness.errors import CommandFailed, HarnessError, StorageError, UsageError
 from harness.foreign import escaped, markdown, one_line, visible
-from harness.gate import Change
 from harness.history import Event, History, Record
 from harness.judge.regression import Compared, Finding
 from harness.judge.repeated import summed_up
@@ -38,7 +37,10 @@ from harness.report import kills as kill_page
 from harness.report import matrix as matrices
 from harness.run import Result
 from harness.testing import plugin
-from harness.trend import Drift, Kept
+from harness.trends import counts
+from harness.trends.counts import Count
+from harness.trends.gate import Change
+from harness.trends.trend import Drift, Kept
 from tests.unit.builders import bad, healthy, whole
 
 STEERS = "\x00\x07\x08\x0b\x0c\r\x1b\x7f\x85\x9b\u061c\u200e\u202a\u202e\u2066\u2069\u2028\u2029"

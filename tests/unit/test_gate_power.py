@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.gate import CALLS, CHANGES, Bench, Call, Change, section
-from harness.counts import PAGE
 from harness.judge.regression import measure
+from harness.trends.counts import PAGE
 
 SMALL = Call("", 3, 10, 20)
 

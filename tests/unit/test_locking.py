@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.console import Progress
+from harness.commands.console import Progress
 from harness.errors import UsageError
 from harness.locking import only_one
 from harness.settings import Settings

@@ -13,7 +13,7 @@ from harness.audit.rule import Finding, Rule, Said, Word
 from harness.audit.rules import EVERY
 from harness.audit.sarif import sarif
 from harness.audit.shown import FRESH, Run, State, advise, explanations
-from harness.auditing import OURS
+from harness.commands.auditing import OURS
 from harness.errors import UsageError
 from harness.report import audit as page
 from harness.settings import ROOT

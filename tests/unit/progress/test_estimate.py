@@ -7,12 +7,12 @@ from statistics import median
 
 import pytest
 
-from harness import counts
 from harness.experiment import check
 from harness.history import End, History
 from harness.outcome import Outcome, Verdict
 from harness.progress.estimate import LAST_RUNS, Estimate
-from harness.trend import keep
+from harness.trends import counts
+from harness.trends.trend import keep
 from tests.unit.builders import at, meta
 from tests.unit.plans import experiment
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.console import SafeConsole
+from harness.commands.console import SafeConsole
 from harness.experiment import check
 from harness.history import End, Record, Recorder
 from harness.outcome import Outcome, Verdict

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import recorded, trend
+from harness import recorded
 from harness.errors import UsageError
 from harness.history import Record
 from harness.outcome import Outcome, Verdict
 from harness.report import index
 from harness.report.spark import HEIGHT, MOST, WIDTH, spark
+from harness.trends import trend
 from tests.unit.builders import bad, healthy, meta, named, verdict
 from tests.unit.report.test_html import EVIL, said
 from tests.unit.test_recorded import record

@@ -1,0 +1,1 @@
+"""Many runs over time: how the newest compare, and how often which verdict came."""
