@@ -13,6 +13,7 @@ from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
 NAME = "availability.stream.broken"
+UNOPENED = "unopened"
 SILENT = "timed out"  # how the observer's words of it end
 FEWEST = 5
 
@@ -49,7 +50,8 @@ def _broken(history: History, bound: Bound) -> Check:
     ended = [s for s in judged if s.end is not None and s.end.type != "info"]
     broken = [s for s in ended if s.broken]
     if len(ended) < FEWEST:
-        return unknown(bound, f"Only {len(ended)} answers that stay open came to an end, of {FEWEST} at least")
+        few = f"Only {len(ended)} answers that stay open came to an end, of {FEWEST} at least"
+        return unknown(bound, few + _unopened(history))
     if fault is not None and not any(s.begin <= fault < s.end.t for s in ended if s.end):
         return unknown(bound, "No answer was open when the fault came, so that none was at stake")
     windows = [Window(start=s.begin, end=s.end.t, what=f"the answer about {s.dag_run}") for s in broken if s.end]
@@ -60,6 +62,12 @@ def _broken(history: History, bound: Bound) -> Check:
     if found.verdict is Verdict.FAIL and bound.holds(len(cut)) and (slow := machine.slow(history)):
         return in_doubt(found, f"{len(broken) - len(cut)} were silent for too long, and {slow}")
     return found
+
+
+def _unopened(history: History) -> str:
+    """Why others are not among them, in the words of the first."""
+    found = [op for op in history.ops if op.f == UNOPENED]
+    return f" ({len(found)} never said anything; the first: {found[0].value.get('error')})" if found else ""
 
 
 def _streams(history: History) -> list[_Stream]:

@@ -52,6 +52,7 @@ class Reader(ABC):
     def _read(self, run_id: str, number: int, accepted: float) -> None:
         """Read one run, which was accepted at this time of the monotonic clock, in seconds."""
 
-    def _op(self, kind: Literal["invoke", "ok", "fail", "info"], run_id: str, **said: object) -> None:
+    def _op(self, kind: Literal["invoke", "ok", "fail", "info"], run_id: str, f: str = "", **said: object) -> None:
         value = {"dag_run": run_id, **said}
-        self._recorder.write(Op(t=self._recorder.now(), process=self._process, f=self.f, type=kind, value=value))
+        op = Op(t=self._recorder.now(), process=self._process, f=f or self.f, type=kind, value=value)
+        self._recorder.write(op)

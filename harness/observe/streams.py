@@ -13,10 +13,12 @@ class Streams(Reader):
     servers that goes holds none of the six once in 64 times.
 
     Op `stream`: invoke once it is open and has said something; then ok, it told the run's end; fail, it broke off;
-    info, we ended it. One that never opened leaves nothing: that is what the prober measures.
+    info, we ended it. Of one that never opened, an op `unopened` says why: that nobody is answered is what the prober
+    measures.
     """
 
     f = "stream"
+    unopened = "unopened"
     each = 3
 
     def _read(self, run_id: str, number: int, accepted: float) -> None:
@@ -33,5 +35,7 @@ class Streams(Reader):
         except HarnessError as cause:
             if opened:
                 self._op("fail", run_id, number=number, error=str(cause))
+            else:
+                self._op("info", run_id, self.unopened, number=number, error=str(cause))
         finally:
             door.close()

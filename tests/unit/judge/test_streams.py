@@ -80,6 +80,14 @@ def test_where_none_was_open_when_the_fault_came_nothing_was_at_stake() -> None:
     assert "none was at stake" in found.because
 
 
+def test_where_none_ever_opened_it_is_said_why() -> None:
+    silent = [op(FAULT - n, "unopened", "info", f"r{n}") for n in range(3)]
+    said = [one.model_copy(update={"value": {**one.value, "error": "GET /wait ended"}}) for one in silent]
+    found = look(*said)
+    assert found.verdict is Verdict.INVALID
+    assert "of 5 at least (3 never said anything; the first: GET /wait ended)" in found.because
+
+
 def test_an_end_without_a_beginning_is_no_history() -> None:
     with pytest.raises(HistoryError, match="never open"):
         look(op(40, "stream", "ok", "ghost"))

@@ -75,22 +75,11 @@ def test_an_answer_that_is_cut_is_broken(tmp_path: Path, reply: Callable[[], Rep
     assert all(op.value["error"] for op in found.ops if op.type == "fail")
 
 
-def test_one_that_never_opened_leaves_nothing(tmp_path: Path) -> None:
-    recorder = Recorder.create(tmp_path / "history.jsonl")
-    asked = threading.Event()
-
-    def refuse(_: Request) -> Reply:
-        asked.set()
-        return Reply(503, {})
-
-    with serving(airflow(refuse)) as server:
-        door = Airflow(server.url, "admin", "pw", timeout=2)
-        reader = Streams(lambda: door.another(keep_alive=False), recorder, "d", "writer")
-        reader.accepted("r0")
-        assert asked.wait(10)
-        reader.stop()
-    recorder.close()
-    assert recorder.path.read_text(encoding="utf-8") == ""
+@pytest.mark.parametrize("reply", [lambda: Reply(503, {}), lambda: Reply(lines=[])], ids=["refused", "says nothing"])
+def test_one_that_never_opened_says_why(tmp_path: Path, reply: Callable[[], Reply]) -> None:
+    found, _ = read(Streams, tmp_path, lambda _: reply(), ops=3)
+    assert [(op.f, op.type) for op in found.ops] == [("unopened", "info")] * 3
+    assert all("/wait" in op.value["error"] for op in found.ops)
 
 
 def test_an_answer_that_we_end_is_neither_whole_nor_broken(tmp_path: Path) -> None:
