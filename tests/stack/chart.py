@@ -12,7 +12,7 @@ import secrets
 import string
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from harness import rights
+from harness.errors import CommandFailed
 from harness.kube import Kube
 from harness.settings import ROOT, Settings
 from harness.stack import cluster, images, recipes
@@ -116,7 +117,10 @@ def down(settings: Settings) -> None:
     """Nothing of it left: the namespace, its volumes, and what the auditor has outside of it."""
     there = (f"--namespace={NAMESPACE}", "--all")
     kubectl(settings, "delete", "deployments,statefulsets,jobs", *there, "--wait=false")
-    kubectl(settings, "delete", "pods", *there, "--grace-period=5", timeout=120)  # a worker has 600 s, and no broker
+    # A worker has 600 s, and no broker any more; a kubelet that waits for them may miss that they are 5 now.
+    for grace in (("--grace-period=5",), ("--grace-period=0", "--force")):
+        with suppress(CommandFailed):
+            kubectl(settings, "delete", "pods", *there, *grace, "--timeout=60s", timeout=90)
     name = AUDITOR.partition("/")[2]
     kubectl(settings, "delete", f"clusterrole/{name}", f"clusterrolebinding/{name}", "--ignore-not-found")
     kubectl(

@@ -18,7 +18,7 @@ HEAD = (
     "| --- | --- | --- | --- | --- | --- |\n"
 )
 # What a reader compares, whether it was kept or not.
-TOLD = ("recovery.", "availability.read.outage", "availability.write.outage", "tasks.run_duration", "tasks.lost")
+TOLD = ("recovery.", "tasks.run_duration")
 OURS = "celery"
 
 
