@@ -108,6 +108,8 @@ def used(method: str, url: str) -> Iterator[Right]:
     if match is None or "authorization.k8s.io" in path:  # what everybody may ask
         return
     group, namespace, resource, name, sub = match.group("group", "namespace", "resource", "name", "sub")
+    if resource is None and namespace is None:  # whether there is such an API
+        return
     if resource is None:
         resource, name = "namespaces", namespace
     verb = VERBS.get(method) or ("watch" if "watch=" in query else "get" if name else "list")
