@@ -10,7 +10,7 @@ from typing import Any
 from harness import dagfiles
 from harness.experiment import check
 from harness.timetables import table
-from tests.unit.kube.cluster import deployment, listing, pod
+from tests.unit.kube.cluster import MESH, deployment, listing, pod
 from tests.unit.kube.coordination import LEASES, REVIEWS, Leases, reviewed
 from tests.unit.loopback import Reply, Request
 from tests.unit.plans import experiment
@@ -45,6 +45,8 @@ class Stack:
             return reviewed(request, lambda _: True)
         if request.path.startswith(LEASES):
             return self.leases(request)
+        if request.path.startswith(MESH):
+            return Reply(404, {"kind": "Status"})
         return self._cluster(request)
 
     def _cluster(self, request: Request) -> Reply:

@@ -15,7 +15,7 @@ from harness.commands.dryrun import dry_run
 from harness.errors import UsageError
 from harness.experiment import load
 from harness.settings import ROOT, Settings
-from tests.unit.kube.cluster import Json, deployment, listing, namespace, pod, settings_for
+from tests.unit.kube.cluster import MESH, Json, deployment, listing, namespace, pod, settings_for
 from tests.unit.kube.coordination import REVIEWS, reviewed
 from tests.unit.loopback import Reply, Request, Server, serving
 from tests.unit.test_airflow import airflow_like
@@ -45,6 +45,8 @@ class Cluster:
     def __call__(self, request: Request) -> Reply:
         if request.path == REVIEWS:
             return reviewed(request, lambda _: True)
+        if request.path.startswith(MESH):
+            return Reply(404, {"kind": "Status"})
         return Reply(200, self._known(request.path))
 
     def _known(self, path: str) -> Json:

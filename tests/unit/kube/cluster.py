@@ -38,6 +38,9 @@ def namespace(name: str = "airflow", *, uid: str = "uid-of-namespace", **labels:
     return {"kind": "Namespace", "apiVersion": "v1", "metadata": meta}
 
 
+MESH = "/apis/chaos-mesh.org/"  # asked for in every cluster; most have none
+
+
 def listing(kind: str, items: list[Json], version: str = "10") -> Json:
     return {"kind": f"{kind}List", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items}
 

@@ -13,7 +13,7 @@ from harness.errors import FaultError, HarnessError, UsageError
 from harness.kube import Kube, KubeError, agents, nodes
 from harness.settings import Settings
 from harness.target import Agent, Target
-from tests.unit.kube.cluster import Json, container, lead, listing, namespace, pod
+from tests.unit.kube.cluster import MESH, Json, container, lead, listing, namespace, pod
 from tests.unit.kube.execing import execed
 from tests.unit.kube.test_nodes import VERSION_2, A, process, started
 from tests.unit.loopback import Reply, Request, Server, serving
@@ -36,7 +36,7 @@ class Cluster:
         self.lock = threading.Lock()
 
     def __call__(self, request: Request) -> Reply:
-        if request.path.startswith("/apis/chaos-mesh.org/"):  # there is none
+        if request.path.startswith(MESH):
             return Reply(404, {"kind": "Status"})
         with self.lock:
             return self._answer(request)
