@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from harness import rights
+from harness.audit.deployment import AIRFLOW
 from harness.errors import CommandFailed
 from harness.kube import Kube
 from harness.settings import ROOT, Settings
@@ -32,7 +33,6 @@ DEPLOY = ROOT / "deploy"
 NAMESPACE, RELEASE = "data-platform", "etl"
 AUDITOR = f"{NAMESPACE}/auditor"
 READY_SECONDS = 480
-AIRFLOW = frozenset({"api-server", "scheduler", "dag-processor", "triggerer", "worker"})
 LETTERS = string.ascii_letters + string.digits
 
 

@@ -24,7 +24,7 @@ OURS = "celery"
 
 def newest(reports: Path) -> list[Outcome]:
     """Of each experiment the newest run, by name."""
-    found = [Outcome.load(path) for path in sorted(reports.glob("*/verdict.json"))]
+    found = map(Outcome.load, reports.glob("*/verdict.json"))
     return list({one.experiment: one for one in sorted(found, key=lambda one: one.run_id)}.values())
 
 
@@ -35,13 +35,12 @@ def table(outcomes: list[Outcome], known: Measured) -> str:
 def _rows(outcome: Outcome, known: Measured) -> Iterator[str]:
     ours = known.seen(outcome.experiment, OURS)
     told = [check for check in outcome.checks if check.measure is not None and _is_told(check)]
-    for number, check in enumerate(told):
-        name, verdict = (f"`{outcome.experiment}`", str(outcome.verdict)) if number == 0 else ("", "")
+    for row, check in enumerate(told):
+        name, verdict = (f"`{outcome.experiment}`", str(outcome.verdict)) if row == 0 else ("", "")
         own = ours.measures[check.name][0] if ours and check.name in ours.measures else None
-        limit = "–" if check.limit is None else _figure(check.limit, check.unit)
         measured = _figure(check.measure, check.unit)
         cell = f"**{measured}**" if check.verdict is Verdict.FAIL else measured
-        beside = "–" if own is None else _figure(own, check.unit)
+        limit, beside = (_figure(number, check.unit) for number in (check.limit, own))
         yield f"| {name} | {verdict} | `{check.name}` | {cell} | {limit} | {beside} |\n"
 
 
@@ -49,8 +48,8 @@ def _is_told(check: Check) -> bool:
     return check.verdict is Verdict.FAIL or check.name.startswith(TOLD)
 
 
-def _figure(number: float | None, unit: str | None) -> str:
-    return "–" if number is None else f"{number:.3g} {unit or ''}".removesuffix(" count").strip()
+def _figure(number: float | None, unit: str) -> str:
+    return "–" if number is None else f"{number:.3g} {unit}".removesuffix(" count").strip()
 
 
 def publish(outcomes: list[Outcome], known: Measured) -> None:

@@ -29,13 +29,14 @@ from harness.target.file import read
 from harness.testing.selection import cases
 from tests.stack import chart
 from tests.stack.test_commands import call
-from tests.stack.test_ledger import forwarded
+from tests.stack.test_ledger import ENV as LEDGER
+from tests.stack.test_ledger import HOME, forwarded
 
 pytestmark = [pytest.mark.stack, pytest.mark.foreign, pytest.mark.long]
 VARIANT = "chart-like-ha"
 AGENTS = "airflow-chaos-agent-test"
 RUNNER = f"{chart.NAMESPACE}/runner"
-ENV = {"AIRFLOW_CHAOS_LEDGER_NAMESPACE": "airflow-chaos-ledger-test", "CHART_PASSWORD": "admin"}
+ENV = LEDGER | {"CHART_PASSWORD": "admin"}
 ALLOWED = {"airflow-chaos/allow": "true"}
 # What is about an ingress or a database of ours: the chart has neither an ingress controller nor these labels.
 NOT_THERE = frozenset({"ingress-kill", "metadata-db-restart", "broker-restart"})
@@ -142,7 +143,7 @@ def given(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
                 found.aim(host)
                 yield found
     finally:
-        kubectl(settings, "delete", "namespace", AGENTS, ENV["AIRFLOW_CHAOS_LEDGER_NAMESPACE"], "--ignore-not-found")
+        kubectl(settings, "delete", "namespace", AGENTS, HOME, "--ignore-not-found")
         chart.down(settings)
 
 
