@@ -34,6 +34,7 @@ OWNERS = "deployments,statefulsets"
 WORKLOADS = f"{OWNERS},jobs"
 OTHERS = "poddisruptionbudgets,services,configmaps,persistentvolumeclaims,serviceaccounts,roles,rolebindings"
 FOLDERS = {"stack": "overlays", "mutant": "mutants"}
+DNS = ROOT / "deploy" / "cluster" / "dns.yaml"
 RANDOM_BYTES = {
     "admin-password": 24,
     "jwt-secret": 48,
@@ -54,6 +55,7 @@ Say = Callable[[str], None]
 def ensure(settings: Settings, say: Say) -> None:
     """Apply everything and wait until every component is Ready. Applying what stands already changes nothing."""
     manifests = rendered(settings)
+    apply(settings, DNS.read_text(encoding="utf-8"))
     apply(settings, _metallb(settings))
     _ensure_secret(settings)
     scales = autoscaler.wanted(manifests)

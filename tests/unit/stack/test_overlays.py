@@ -117,3 +117,9 @@ def test_an_older_release_never_meets_the_tables_of_a_newer_one() -> None:
     assert steps["/spec/volumeClaimTemplates/0/metadata/name"] == "previous"
     assert steps["/spec/template/spec/containers/0/volumeMounts/0/name"] == "previous"
     assert steps["/spec/persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Delete"}
+
+
+def test_each_node_has_a_name_server_of_its_own() -> None:
+    dns = yaml.safe_load_all((DEPLOY / "cluster" / "dns.yaml").read_text(encoding="utf-8"))
+    replicas = {one["kind"]: one["spec"].get("replicas") for one in dns}
+    assert replicas == {"Service": None, "Deployment": len(read(ROOT / "kind-config.yaml")["nodes"])}
