@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ import typer
 from harness.commands import schemas, skeleton
 from harness.commands.console import plainly
 from harness.commands.schemas import SCHEMAS
+from harness.commands.upkeep import Profile, Stack
+from harness.commands.validate import validate as looked_at
 from harness.errors import UsageError
 from harness.files import write
 from harness.settings import Settings
@@ -53,3 +56,19 @@ def new(
     file = skeleton.bounds_file(settings).name
     plainly(f"{path}\nIt kills one pod; make of it what you want. Before it can be run, add to {file}:\n")
     plainly(skeleton.lacking(path, settings))
+    plainly(f"\nharness validate {path.parent.name}/{path.name} then says whether it is valid, and lists every bound that it is held to.")
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="below experiments/")],
+    stack: Stack = "",
+    profile: Profile = "",
+    allow_providers: Annotated[list[str] | None, typer.Option(help="allow this too, as for run")] = None,
+) -> None:
+    """Check experiments without a cluster, and print the bounds that each is held to."""
+    settings = Settings.of(stack=stack, profile=profile)
+    if allow_providers:
+        settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
+    for path in files:
+        plainly("\n".join(looked_at(path, settings)))

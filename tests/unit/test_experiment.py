@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from contextlib import suppress
@@ -13,8 +14,10 @@ from chaoslib.experiment import ensure_experiment_is_valid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import allowed
 from harness.asking import Probe, Target
 from harness.bounds import owed
+from harness.chaos import actions
 from harness.errors import UsageError
 from harness.experiment import CONTROL, EXTENSION, Experiment, check, load, name_of
 from harness.judge.verdict import required
@@ -212,11 +215,29 @@ def test_the_rate_of_a_probe_is_that_of_all_its_series(series: list[tuple[float,
     assert alone == [rate * len(conn) for rate, conn in series]
 
 
-def test_the_block_that_the_page_shows_is_one_that_is_taken() -> None:
-    text = (ROOT / "docs" / "write-an-experiment.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
-    plan = check("x", json.loads(f"{{{block}}}")).plan
-    assert (plan.component, plan.probe.targets[0].name) == ("scheduler", "version")
+PAGE = ROOT / "docs" / "write-an-experiment.md"
+
+
+def test_what_the_page_shows_makes_an_experiment_that_is_taken() -> None:
+    block, method = re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = check("x", json.loads(f"{{{block}, {method}}}"))
+    allowed.check(found)
+    assert (found.plan.component, found.plan.probe.targets[0].name) == ("scheduler", "version")
+    assert [step["provider"]["func"] for step in found.method()] == ["kill_pods"]
+
+
+def test_the_page_names_each_action_with_its_arguments() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    told = {name: re.findall(r"(\**)`(\w+)`", arguments) for name, arguments in rows if hasattr(actions, name)}
+    every = {
+        name: inspect.signature(action).parameters.values()
+        for name, action in inspect.getmembers(actions, inspect.isfunction)
+        if action.__module__ == actions.__name__ and name[0] != "_" and name != allowed.UNDO
+    }
+    assert told == {
+        name: [("**" if one.default is one.empty else "", one.name) for one in some if one.name != "namespace"]
+        for name, some in every.items()
+    }
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
