@@ -81,7 +81,7 @@ def _activity(kind: Literal["action", "probe"], name: str, func: str, **argument
 
 
 def bounds_file(settings: Settings) -> Path:
-    """Where to add bounds: a user's own file. Where there is none yet, it begins as a copy of the suite's."""
+    """Where to add bounds: a user's own file. If there is none yet, it begins as a copy of the suite's."""
     own = home() / "slo.yaml"
     if own.exists() or settings.slo_file != ROOT / "slo.yaml":
         return settings.slo_file

@@ -142,4 +142,4 @@ def test_more_than_a_config_map_holds_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_either_a_folder_or_a_manifest(call: Call, words: tuple[str, ...]) -> None:
     code, _, err = call("dags", "export", *words)
     assert code == 64
-    assert "one of both" in err
+    assert "one of the two" in err
