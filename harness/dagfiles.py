@@ -82,7 +82,7 @@ def _earlier(folder: Path) -> set[str]:
     if not folder.exists():
         return set()
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder; name another")
+        raise UsageError(f"{folder} is not a folder; name another")
     there = {path.name for path in folder.iterdir()} - NOBODYS
     ours = _listed(folder / LIST)
     if strange := sorted(there - ours):

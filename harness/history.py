@@ -226,7 +226,7 @@ class Pile:
 
 
 class _Damaged(Exception):
-    """A line that is not what a history line must be."""
+    """A line that is not valid in a history."""
 
 
 _Time = Annotated[int, msgspec.Meta(ge=0, le=MOST_T)]

@@ -231,9 +231,7 @@ def _wait(manifests: Manifests, home: str) -> None:
             lambda: _short(manifests, home), lambda why: not why, what="a ledger that is Ready", timeout=READY_SECONDS
         )
     except WaitTimeout as cause:
-        raise UsageError(
-            f"{cause}; fix that, or name an image that exists with --image, and install again"
-        ) from None
+        raise UsageError(f"{cause}; fix that, or name an image that exists with --image, and install again") from None
 
 
 def _short(manifests: Manifests, home: str) -> str:

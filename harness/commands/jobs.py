@@ -45,7 +45,7 @@ def start(  # noqa: PLR0913, PLR0917 - an argument is an option
     seed: Annotated[int | None, typer.Option(help="of each run")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="stay until it is over, and end with its verdict")] = False,
 ) -> None:
-    """Run experiments from a pod of the cluster; if it is lost, the next heals what it left broken, and goes on."""
+    """Run experiments from a pod of the cluster; if that is lost, the next heals what it left broken and carries on."""
     settings = Settings.of(stack=stack, profile=profile, target=target)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if wait and schedule:

@@ -88,7 +88,7 @@ def heal() -> None:
 
 
 def ours(settings: Settings) -> Settings:
-    """Raises `UsageError` where a target is given: nothing is made, taken down or planted in what is not ours."""
+    """Raises `UsageError` if a target is given: nothing is made, taken down or planted in what is not ours."""
     if settings.target:
         raise UsageError("this is about the cluster that `harness up` makes; unset AIRFLOW_CHAOS_TARGET")
     return settings

@@ -110,7 +110,7 @@ def test_a_list_that_is_none_makes_nothing_ours(tmp_path: Path, text: str) -> No
 
 def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         dagfiles.export(tmp_path / "x")
     with pytest.raises(StorageError):
         dagfiles.export(tmp_path / "x" / "y")
