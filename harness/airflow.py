@@ -30,21 +30,21 @@ class Airflow(Calls):
     """What Airflow can be asked, and told to do."""
 
     def version(self) -> str:
-        """Which Airflow answers; needs no login."""
+        """The version of Airflow that answers; needs no login."""
         body = self._get("/api/v2/version", {}, login=False)
         return str(body.get("version", ""))
 
     def dags(self) -> list[Dag]:
-        """Every DAG that is known."""
+        """Every DAG that Airflow knows."""
         return list(self._every("/api/v2/dags", "dags", Dag, {"order_by": "dag_id"}))
 
     def details(self, dag: str) -> DagDetails:
-        """A DAG as its newest file has it."""
+        """A DAG as its newest file defines it."""
         path = f"/api/v2/dags/{dag}/details"
         return self._typed(path, self._get(path, {}), DagDetails)
 
     def read_again(self, file_token: str) -> None:
-        """Ask the DAG processor to read a file before all others. Asked twice, it reads it once."""
+        """Ask the DAG processor to parse a file next. Asked twice, it parses it once."""
         path = f"/api/v2/parseDagFile/{file_token}"
         reply = self._send_as_user("PUT", path)
         if reply.status_code not in (201, 409):
@@ -61,8 +61,8 @@ class Airflow(Calls):
             raise self._unexpected(f"PATCH {dag}", reply)
 
     def trigger(self, dag: str, run_id: str) -> TriggerReply:
-        """Ask once for a run under our own id. Any HTTP answer is a reply; 200 and 201 are checked to be that run, and
-        after a 401 the next call logs in again."""
+        """Ask once for a run with our own id. Any HTTP answer is a reply; 200 and 201 must name that run, and after a
+        401 the next call logs in again."""
         path = f"/api/v2/dags/{dag}/dagRuns"
         reply = self._send_once("POST", path, json={"dag_run_id": run_id, "logical_date": None})
         if reply.status_code not in (200, 201):
@@ -78,7 +78,7 @@ class Airflow(Calls):
         return [run for run in every if run.run_id.startswith(prefix)]
 
     def listed(self, dag: str) -> list[ListedRun]:
-        """Every run of a DAG with everything that its schedule is judged by, oldest first."""
+        """Every run of a DAG, with all that it takes to judge its schedule, oldest first."""
         return list(self._every(f"/api/v2/dags/{dag}/dagRuns", "dag_runs", ListedRun, {"order_by": "id"}))
 
     def consumed(self, dag: str, run_id: str) -> list[Update]:
@@ -91,7 +91,7 @@ class Airflow(Calls):
         return [self._typed(path, one, Update) for one in updates]
 
     def forget(self, dag: str, runs: Sequence[ListedRun]) -> None:
-        """Delete runs of a DAG with all of their tasks; unfinished ones are made to fail first."""
+        """Delete runs of a DAG and all their tasks; unfinished runs are failed first."""
         for first in range(0, len(runs), PAGE):
             some = runs[first : first + PAGE]
             going = [{"dag_id": dag, "dag_run_id": run.run_id, "state": "failed"} for run in some if not run.over]
@@ -103,8 +103,8 @@ class Airflow(Calls):
                 raise self._unexpected(f"PATCH runs of {dag}", reply)
 
     def backfill(self, dag: str, from_date: str, to_date: str, at_once: int) -> TriggerReply:
-        """Ask once for a DAG's runs of the logical dates from one moment to another, so many at work at a time. Any
-        HTTP answer is a reply; all runs are made before it is 200."""
+        """Ask once for a backfill of the logical dates between two moments, `at_once` runs at a time. Any HTTP answer
+        is a reply; a 200 comes only after all runs were made."""
         path = "/api/v2/backfills"
         said: Json = {"dag_id": dag, "from_date": from_date, "to_date": to_date, "max_active_runs": at_once}
         reply = self._send_as_user("POST", path, json=said)
@@ -136,7 +136,7 @@ class Airflow(Calls):
             raise self._unexpected(f"pool {name}", reply)
 
     def knows(self, dag: str, run_id: str) -> bool:
-        """Whether a run is there for anybody who asks."""
+        """Whether anybody who asks can see a run."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}"
         reply = self._send_as_user("GET", path)
         if reply.status_code == 200 and self._body(reply).get("dag_run_id") == run_id:
@@ -146,7 +146,7 @@ class Airflow(Calls):
         raise self._unexpected(f"GET {path}", reply)
 
     def states(self, dag: str, run_id: str, every_s: int) -> Iterator[str]:
-        """The state of a run at a fixed interval until it is over, as one answer that stays open all the while.
+        """The state of a run every `every_s` seconds until it is over, from one answer that stays open.
 
         Raises `AirflowUnavailable` if it breaks off, is silent for too long, or ends before the run does.
         """
@@ -163,7 +163,7 @@ class Airflow(Calls):
             raise AirflowUnavailable(f"GET {path} at {self.base_url} ended while the run was {state or 'unheard of'}")
 
     def ensure(self, path: str, body: Json) -> None:
-        """Create what a write will change, if it is not there yet, under its `path`."""
+        """Create the object at `path` that writes will change, if it does not exist."""
         if self._send_as_user("GET", path).status_code == 200:
             return
         reply = self._send_as_user("POST", path.rpartition("/")[0], json=body)
@@ -171,7 +171,7 @@ class Airflow(Calls):
             raise self._unexpected(f"POST {path}", reply)
 
     def variable(self, path: str) -> str | None:
-        """What a Variable holds, by its path; None if there is no such one."""
+        """The value of the Variable at this path; None if there is none."""
         body = self._body(reply := self._send_as_user("GET", path))
         if reply.status_code == 404 and "detail" in body:
             return None
@@ -180,9 +180,9 @@ class Airflow(Calls):
         raise self._unexpected(f"GET {path}", reply)
 
     def finished(self, dag: str, prefix: str, known: Container[str]) -> list[RunState]:
-        """Runs that came to their end and are not `known`, by reading from the newest end back to what is known.
+        """Finished runs that are not `known`, read from the newest back to a page of known ones.
 
-        Cheap where thousands of runs are over; one that Airflow wrote late can be missed, so ask `runs` at the end.
+        Cheap when thousands of runs are over, but can miss one that Airflow wrote late, so ask `runs` at the end.
         """
         query = _begins(prefix) | {"order_by": "-end_date", "state": ["success", "failed"]}
         news: list[RunState] = []
@@ -199,8 +199,8 @@ class Airflow(Calls):
         return list(self._every(path, "task_instances", TaskState, {}))
 
     def begun(self, dag: str, run_id: str, task: TaskState) -> list[Try]:
-        """Those tries of a task that began to run, in order. What was only queued, and then withdrawn, has no start of
-        its own: none at all, or that of the try before it."""
+        """The tries of a task that began to run, in order. One that was queued and then withdrawn has no start, or the
+        start of the try before it."""
         path = f"/api/v2/dags/{dag}/dagRuns/{run_id}/taskInstances/{task.task_id}"
         path += f"/{task.map_index}/tries" if task.map_index >= 0 else "/tries"
         tries = sorted(self._every(path, "task_instances", Try, {}), key=lambda one: one.number)
@@ -208,7 +208,7 @@ class Airflow(Calls):
         return [one for before, one in zip(starts, tries, strict=False) if one.started not in (None, before)]
 
     def running(self, prefix: str) -> list[TaskState]:
-        """Every task that is at work now, of the runs whose id begins so."""
+        """Every task that is running now, of runs whose id begins with `prefix`."""
         path = "/api/v2/dags/~/dagRuns/~/taskInstances"
         every = self._every(path, "task_instances", TaskState, {"state": ["running"]})
         return [task for task in every if task.run_id.startswith(prefix)]

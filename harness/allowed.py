@@ -44,12 +44,12 @@ Component = Literal[
 LONGEST_PAUSE_S = 600
 KINDS: dict[str, ModuleType] = {"action": actions, "probe": probes}
 UNDO = actions.undo.__name__
-THEIRS = frozenset({"secrets", "configuration"})  # Chaos Toolkit hands these in, and no file may
+THEIRS = frozenset({"secrets", "configuration"})  # Chaos Toolkit passes these in; a file may not
 BREAKS_NOTHING = borrowed.UNDOING | {f"{actions.__name__}.{UNDO}", borrowed.CordonNode.home}
 
 
 def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
-    """Raises `UsageError` with file and place of the first thing that may not run, or cannot be intended."""
+    """Raises `UsageError`, with file and place, at the first thing that may not run or makes no sense."""
     try:
         _File(experiment.raw, allowed).check(experiment.plan.component)
         for where, blast in experiment.plan.blasts():
@@ -59,14 +59,14 @@ def check(experiment: Experiment, allowed: tuple[str, ...] = ()) -> None:
 
 
 class _RefusedError(Exception):
-    """The place, and why."""
+    """Where and why a file is refused."""
 
     def __init__(self, place: str, why: str) -> None:
         super().__init__(f"{place}: {why}")
 
 
 class _File:
-    """One file, and the providers besides ours that its user allows."""
+    """One file, and the foreign providers that its user allows."""
 
     def __init__(self, raw: dict[str, Any], allowed: tuple[str, ...]) -> None:
         self._raw = raw
@@ -89,7 +89,7 @@ class _File:
         _component(component, method)
 
     def _literal(self, value: Any, place: str) -> None:
-        """Plain values, or an environment variable by name. Anything else with a type is run, or fetched."""
+        """Plain values, or an environment variable by name. Chaos Toolkit runs or fetches any other type."""
         if isinstance(value, list):
             for number, item in enumerate(value):
                 self._literal(item, f"{place}[{number}]")
@@ -172,7 +172,7 @@ def _is_ours(provider: dict[str, Any], module: str) -> bool:
 
 
 def _call(provider: dict[str, Any], module: ModuleType, place: str) -> None:
-    """The function exists, and takes these arguments."""
+    """Check that the function exists and takes these arguments."""
     _only(provider, {"type", "module", "func", "arguments"}, place)
     known = _functions(module)
     func = provider.get("func")
@@ -183,7 +183,7 @@ def _call(provider: dict[str, Any], module: ModuleType, place: str) -> None:
 
 
 def _borrowed(activity: dict[str, Any], full: str, place: str, kinds: tuple[str, ...], only: str) -> None:
-    """A call of `chaosk8s` that is known, and can be made so; what looks alone may look wherever a probe may stand."""
+    """Check a call of `chaosk8s` that we know. A call that only looks may stand wherever a probe may."""
     provider, where = activity["provider"], f"{place}.provider"
     kind = "action" if full in borrowed.KNOWN else "probe"
     if activity.get("type") != kind or kind not in kinds:
@@ -213,7 +213,7 @@ def _functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
 
 
 def calls() -> dict[tuple[str, str], type[BaseModel]]:
-    """(action or probe, function) → its arguments, of all that are ours."""
+    """(action or probe, function) → its arguments, for all of ours."""
     return {(kind, name): _signature(func) for kind in KINDS for name, func in _functions(KINDS[kind]).items()}
 
 
@@ -231,7 +231,7 @@ def _signature(func: Callable[..., Any]) -> type[BaseModel]:
 
 
 def _by_environment(found: Any, place: str) -> None:
-    """Chaos Toolkit's journal contains the file as it is, so nothing in it is secret."""
+    """Chaos Toolkit's journal contains the whole file, so nothing in it stays secret."""
     if isinstance(found, dict) and found.get("type") == "env":
         if "default" in found:
             raise _RefusedError(f"{place}.default", "it would appear in the journal; leave it to the environment")

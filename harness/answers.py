@@ -14,7 +14,7 @@ class Answer(BaseModel):
 
 
 class Tag(Answer):
-    """A word that a DAG bears."""
+    """A tag of a DAG."""
 
     name: str
 
@@ -33,14 +33,14 @@ class Dag(Answer):
 
 
 class DagDetails(Dag):
-    """A DAG as its newest file has it; `file_token` is how that file is asked to be read again."""
+    """A DAG as its newest file defines it; `file_token` names that file when we ask for it to be parsed again."""
 
     start_date: str | None
     file_token: str
 
 
 class ListedRun(Answer):
-    """Everything that we need of a scheduled run; moments are RFC 3339."""
+    """Everything that we need to know about a scheduled run; times are RFC 3339."""
 
     run_id: str = Field(alias="dag_run_id")
     run_type: str
@@ -56,7 +56,7 @@ class ListedRun(Answer):
 
 
 class Backfill(Answer):
-    """A backfill of a DAG; `completed_at` is None while any of its runs is not over."""
+    """A backfill of a DAG; `completed_at` is None until all its runs are over."""
 
     id: int
     completed_at: str | None
@@ -79,9 +79,9 @@ class RunState(Answer):
 
 
 class Try(Answer):
-    """One try of a task; `started` is when one before it was started, where it was withdrawn before its own start.
+    """One try of a task. If it was withdrawn before it started, `started` may be the start of the try before it.
 
-    Moments are RFC 3339, by the clock of the host that it ran on.
+    Times are RFC 3339, by the clock of the host that it ran on.
     """
 
     number: int = Field(alias="try_number")
@@ -101,7 +101,7 @@ class TaskState(Try):
 
 
 class Job(Answer):
-    """A scheduler or triggerer as it enters itself in the database; `latest_heartbeat` is RFC 3339."""
+    """A scheduler or triggerer as it registers itself in the database; `latest_heartbeat` is RFC 3339."""
 
     id: int
     hostname: str | None
@@ -110,7 +110,7 @@ class Job(Answer):
 
 
 class DeferredTask(Answer):
-    """A task that waits in a triggerer; `triggerer` is None before one has taken it."""
+    """A task that waits in a triggerer; `triggerer` is None until one has taken it."""
 
     run_id: str = Field(alias="dag_run_id")
     task_id: str
@@ -119,10 +119,10 @@ class DeferredTask(Answer):
 
 @dataclass(frozen=True)
 class TriggerReply:
-    """What Airflow, or whatever stood before it, answered a trigger: 200 or 201 made the run, 409 had it already. Of a
-    backfill, 200 made all runs.
+    """The answer to a trigger, from Airflow or whatever is in front of it: 200 or 201 means that the run was made, 409
+    that it existed. For a backfill, 200 means that all runs were made.
 
-    `made_at` is when it was made by the clock of the api-server that made it.
+    `made_at` is when, by the clock of the api-server that made it.
     """
 
     status: int

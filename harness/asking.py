@@ -1,4 +1,4 @@
-"""What an experiment asks of Airflow all the time, and from where: the part of its file that the prober reads."""
+"""What an experiment keeps requesting from Airflow, and from where: the part of its file that the prober reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from harness.settings import MOST_POINTS
 
 VARIABLES = "/api/v2/variables/"
-MOST_TOGETHER_HZ = 20_000.0  # of all vantage points; each makes 1,000 at most, as the prober here
+MOST_TOGETHER_HZ = 20_000.0  # all vantage points together; each makes at most 1,000, like the prober here
 
 
 class Strict(BaseModel):
@@ -19,12 +19,12 @@ class Strict(BaseModel):
 
 
 class Target(Strict):
-    """One request, at `rate_hz` on each of its connection kinds.
+    """One request, at `rate_hz` over each of its kinds of connection.
 
-    `entry` main is the load balancer's address, where this host can reach it. Loopback is the mapped port, which is
-    also there when the address is not; a cluster that is not ours has none, and the target is then left out.
-    With `write`, each request gives a unique number to a Variable of Airflow, the cheapest thing that can be
-    written: `path` is the beginning of its name, since each kind of connection has one that nobody else writes.
+    `entry` main is the load balancer's address, if this host can reach it. Loopback is the mapped port, which works
+    even when the address does not; a cluster that is not ours has none, and the target is left out there.
+    With `write`, each request sets a Variable of Airflow, the cheapest thing to write, to a unique number: `path` is
+    the beginning of its name, since each kind of connection has a Variable that nobody else writes.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Target(Strict):
     @model_validator(mode="after")
     def _writes_to_a_variable(self) -> Target:
         if self.write and not (re.fullmatch(VARIABLES + r"[\w-]+", self.path) and self.login and not self.must_contain):
-            raise ValueError(f"a write has a login, the path {VARIABLES}NAME, and an answer that is known beforehand")
+            raise ValueError(f"a write has a login, the path {VARIABLES}NAME, and no must_contain")
         return self
 
     def at(self, conn: str) -> str:
@@ -54,13 +54,13 @@ class Target(Strict):
         return f"{self.path}-{conn}" if self.write else self.path
 
     def variable(self, conn: str, value: str) -> dict[str, str]:
-        """What is to be written there."""
+        """The body to write there."""
         return {"key": self.at(conn).removeprefix(VARIABLES), "value": value}
 
 
 class Vantage(Strict):
-    """So many pods, spread over the nodes of the cluster, that make requests as well: these `targets`, or else all
-    reads of the probe that go through the load balancer."""
+    """`points` pods, spread over the cluster's nodes, that make requests too: these `targets`, or else all reads of the
+    probe that go through the load balancer."""
 
     points: int = Field(ge=1, le=MOST_POINTS)
     targets: tuple[Target, ...] = ()
@@ -75,7 +75,7 @@ class Vantage(Strict):
 
 
 class Probe(Strict):
-    """The requests that go through the load balancer all the time; with `vantage`, from several places."""
+    """The requests sent through the load balancer throughout the run; with `vantage`, from several places."""
 
     timeout_s: float = Field(gt=0, le=60)
     targets: tuple[Target, ...] = Field(min_length=1)
@@ -105,7 +105,7 @@ class Probe(Strict):
 
     @property
     def seen(self) -> tuple[Target, ...]:
-        """What each vantage point asks for."""
+        """The requests of each vantage point."""
         reads = tuple(t for t in self.targets if not t.write and t.entry == "main")
         return (self.vantage.targets or reads) if self.vantage else ()
 

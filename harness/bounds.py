@@ -18,7 +18,7 @@ WAITED_FOR = ("tasks.run_duration", "recovery.dag_seen")
 
 
 def patience_s(plan: Plan, bounds: dict[str, Bound]) -> float:
-    """Seconds for which runs in flight are waited for in the end, at most: none is lost before it has had its time."""
+    """The longest to wait for runs in flight at the end, in seconds: no run is lost before it has had its time."""
     return max(plan.phases.cooldown_s, *(bounds[name].limit for name in WAITED_FOR if name in bounds), 0)
 
 
@@ -31,12 +31,12 @@ def owed(one: Experiment, there: Settings) -> dict[str, Bound]:
 
 
 def scheduled(one: Experiment, there: Settings) -> tuple[str, ...]:
-    """The DAGs that run by themselves meanwhile. Without a ledger there are none: their window opens through it."""
+    """The scheduled DAGs that run meanwhile. None without a ledger: their window opens through it."""
     return _named(one, there) if there.aim.ledger else ()
 
 
 def left_out(one: Experiment, there: Settings) -> tuple[str, ...]:
-    """Those that the experiment names, and that are not started for want of a ledger."""
+    """The scheduled DAGs that the experiment names, but that are not started for want of a ledger."""
     return () if there.aim.ledger else _named(one, there)
 
 
@@ -45,7 +45,7 @@ def _named(one: Experiment, there: Settings) -> tuple[str, ...]:
 
 
 def unjudged(one: Experiment, there: Settings, bounds: Collection[str]) -> str:
-    """What nobody can judge of a run on a target without a ledger, in one line for people; "" where there is one."""
+    """What cannot be judged on a target without a ledger, in one line for people; "" if there is one."""
     if there.aim.ledger:
         return ""
     said = f"the target {there.aim.name} has no ledger: of {len(bounds)} promises, {needing(bounds)} cannot PASS there"

@@ -16,7 +16,8 @@ OF_OTHERS = Brake(errors_share=0.5, within_s=20)
 
 
 def in_force(plan: Plan, *, ours: bool) -> Brake | None:
-    """What the experiment declares; otherwise none on our own clusters, made to be broken, `OF_OTHERS` elsewhere."""
+    """What the experiment declares; else none on our own clusters, which are there to be broken, and `OF_OTHERS`
+    elsewhere."""
     return plan.brake or (None if ours else OF_OTHERS)
 
 

@@ -29,13 +29,13 @@ from harness.observe.prober import Conn, Prober, Target
 from harness.observe.stub import Script, Span
 from harness.settings import Settings
 
-RATE_HZ = 50.0  # of each series; shorter intervals than experiments have show more of what delays
+RATE_HZ = 50.0  # per series; intervals shorter than in experiments show more of the delays
 TIMEOUT_S = 1.0
-LATE_S = 1.5  # a slow answer comes after its time-out
+LATE_S = 1.5  # slow answers come after the time-out
 LENGTHS_S = (0.02, 0.02, 0.02, 0.02, 0.05, 0.05, 0.1, 0.1, 0.5, 0.5, 1.0, 2.0, 5.0, 30.0)
-HEALTHY_S = 0.5  # between two outages; they too are up to one interval longer, to begin and end anywhere on the grid
+HEALTHY_S = 0.5  # between two outages; up to an interval longer, as outages are, to start anywhere on the grid
 LEAD_S = 3.0  # until the prober's processes are at work
-FLAP_S = 0.15  # so long down, so long up
+FLAP_S = 0.15  # down for this long, then up for as long
 DOORS = {"always": ("hang", "500", "truncate", "slow", "flap"), "sometimes": ("refuse",)}
 CONNS: tuple[Conn, ...] = ("new", "reused")
 SECONDS = round(LEAD_S + sum(LENGTHS_S) + HEALTHY_S * len(LENGTHS_S) + LATE_S + 2)
@@ -60,7 +60,7 @@ def known(settings: Settings) -> Calibration | None:
 
 
 def machine() -> str:
-    """What a calibration is only good for: this machine, and the prober as it is."""
+    """What a calibration holds for: this machine, and the prober as it is."""
     parts = (platform.node(), platform.release(), f"{os.cpu_count()} cores", platform.python_version())
     code = sha256(b"".join(Path(inspect.getfile(module)).read_bytes() for module in (prober, sampling, exchange)))
     return ", ".join((*parts, version("airflow-chaos"), f"prober {code.hexdigest()[:8]}"))
@@ -99,7 +99,7 @@ def _measure(path: Path, seed: int | None) -> Calibration:
 
 
 def script(t0: int, now: int, seed: int | None) -> Script:
-    """The same outages for each kind, each in its own order and at its own places."""
+    """The same outages for each kind of failure, each in its own order and at its own times."""
     chance = random.Random(seed)  # noqa: S311
     spans = {kind: _spans(now, chance) for kinds in DOORS.values() for kind in kinds}
     spans["flap"] = tuple(piece for span in spans["flap"] for piece in _flaps(span))
@@ -123,7 +123,7 @@ def _flaps(span: Span) -> list[Span]:
 
 @dataclass
 class Failing:
-    """A stub at work: where it listens, and, once it has ended, when it failed by its own account."""
+    """A running stub: where it listens and, once it has ended, when it failed by its own account."""
 
     ports: Mapping[str, int]
     true: dict[str, list[Span]] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Failing:
 
 @contextmanager
 def failing(plan: Script) -> Iterator[Failing]:
-    """Raises `HarnessError` if the stub did not work to the end of its script."""
+    """Raises `HarnessError` if the stub does not reach the end of its script."""
     command = [sys.executable, "-m", "harness.observe.stub"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:
         assert stub.stdin
@@ -154,7 +154,7 @@ def failing(plan: Script) -> Iterator[Failing]:
 
 
 def wait_for(plan: Script) -> None:
-    """Return when its last outage is over, and what follows it was seen."""
+    """Return once the last outage is over and the time after it was seen."""
     last = max(end for own in plan.spans.values() for _, end in own)
     time.sleep(max(0.0, (plan.t0 + last - time.monotonic_ns()) / NS) + HEALTHY_S)
 

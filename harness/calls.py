@@ -1,8 +1,8 @@
-"""One HTTP try per call of Airflow's REST API, its answers page by page, and all ways to go wrong.
+"""Calls of Airflow's REST API: one HTTP try each, answers page by page, and everything that can go wrong.
 
-Nothing is retried here and no proxy of the environment is used: what a fault does to a request must be seen, not
-smoothed over. To retry a trigger, repeat its run id. Only a token that is no longer taken is replaced by a fresh one:
-what asks on behalf of the harness goes on, and a trigger, which is measured, says that it was refused.
+Nothing is retried, and the environment's proxies are ignored: what a fault does to a request must show, not be smoothed
+over. To retry a trigger, repeat its run id. Only a rejected token is replaced: the harness's own calls carry on with a
+fresh one, while a trigger, which is measured, reports that it was refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class AirflowUnavailable(HarnessError):
     """No answer, a broken one, or one that is not Airflow's.
 
     `timed_out`: nobody answered in time. `maybe_served`: the request may have reached Airflow and had its effect.
-    `status`: of the answer, where there was one.
+    `status`: of the answer, if any.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class AirflowUnavailable(HarnessError):
 
 @dataclass
 class Session:
-    """The token that a user has now: one for all connections of a login."""
+    """A user's current token, shared by all connections of a login."""
 
     token: str = ""
 
 
 class Calls:
-    """Airflow at one address, as one user. It logs in at the first call that needs it, and again where its token is no
-    longer taken; one thread uses it at a time."""
+    """Airflow at one address, as one user. It logs in at the first call that needs it, and again when its token is
+    rejected; for one thread at a time."""
 
     def __init__(self, base_url: str, username: str, password: str, timeout: float = 5.0) -> None:
         """`timeout` in seconds, for connecting and for each wait on an answer."""
@@ -117,7 +117,7 @@ class Calls:
         return self._body(reply)
 
     def _send_as_user(self, method: str, path: str, **said: Any) -> requests.Response:
-        """With the token that there is; with a fresh one, once, where that is no longer taken: its key was replaced."""
+        """With the current token; if it is rejected because its key was replaced, once more with a fresh one."""
         reply = self._send_once(method, path, **said)
         if reply.status_code == UNKNOWN_TOKEN:
             reply.close()
@@ -127,7 +127,7 @@ class Calls:
         return reply
 
     def _send_once(self, method: str, path: str, **said: Any) -> requests.Response:
-        """As user, whatever the answer; after one that does not take our token, the next call logs in again."""
+        """As the user, whatever the answer; if it rejects our token, the next call logs in again."""
         token = self._login.token or self.login()
         reply = self._send(method, path, token=token, **said)
         if reply.status_code == UNKNOWN_TOKEN and self._login.token == token:
@@ -154,7 +154,7 @@ class Calls:
 
     @contextmanager
     def _told(self, asked: str) -> Iterator[None]:
-        """Translate what became of a request into our own errors."""
+        """Translate the failures of a request into our own errors."""
         asked = f"{asked} at {self.base_url}"
         try:
             yield
@@ -180,7 +180,7 @@ class Calls:
         return body
 
     def _unexpected(self, asked: str, reply: requests.Response) -> AirflowUnavailable:
-        # An answer to a login holds a token, or repeats the password that it does not understand.
+        # The answer to a login holds a token, or repeats a password that it did not understand.
         said = reply.reason if LOGIN in asked else " ".join(reply.text.split())[:200]
         message = f"{asked} at {self.base_url} was answered {reply.status_code}: {said}"
         return AirflowUnavailable(message, status=reply.status_code)

@@ -64,9 +64,9 @@ def run(  # noqa: PLR0913, PLR0917 - an argument is an option
     stack: Stack = "",
     profile: Profile = "",
     target: Target = "",
-    repeat: Annotated[int, typer.Option(help="so many times, and one verdict over all")] = 1,
+    repeat: Annotated[int, typer.Option(help="run it this many times, for one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
-    vantage: Annotated[int, typer.Option(min=0, help="so many pods of the cluster make requests, too")] = 0,
+    vantage: Annotated[int, typer.Option(min=0, help="this many pods of the cluster make requests too")] = 0,
     allow_providers: Annotated[
         list[str] | None, typer.Option(help="allow this too: process, http, or a module by its name")
     ] = None,
@@ -138,8 +138,8 @@ def sweep(
     publish: Publish = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress, only a line for each run")] = False,
 ) -> None:
-    """Hit each in turn and judge all by the same bounds; goes on where it stopped. Ends with the verdict over all, or
-    over those of a part or of these names."""
+    """Hit each in turn and judge all by the same bounds; resumes where it stopped. Ends with the verdict over all, or
+    over the chosen ones."""
     settings = Settings.of(stack=stack)
     one = sweeping.begin(what, settings, again=again)
     chosen = sweeping.chosen(one, names or (), part)
@@ -190,7 +190,7 @@ def _answered(words: list[str]) -> int:
 
 
 def _name() -> str:
-    """What we were called as: the shell completes each of our two names by itself."""
+    """The name that we were called by: shells complete each of our two names separately."""
     called = Path(sys.argv[0]).name
     return called if called == "airflow-chaos" else "harness"
 
@@ -201,7 +201,7 @@ def _refused(cause: HarnessError) -> int:
 
 
 def _unforeseen(cause: Exception) -> int:
-    """Click's own usage errors are the user's; anything else is our defect, and its traceback is shown."""
+    """Click's own usage errors are the user's; anything else is our defect, shown with its traceback."""
     shown = getattr(cause, "format_message", None)
     if shown is not None:
         err.print(f"[red]error:[/red] {escaped(shown())}", highlight=False, soft_wrap=True)

@@ -36,8 +36,8 @@ class _Interruptions(RunEventHandler):  # type: ignore[misc]
 
 
 def configure_control(event_registry: Any) -> None:
-    """Make every interruption end the experiment at once. For SIGTERM, Chaos Toolkit raises what it then takes for a
-    failure of the current action, and the method would go on."""
+    """Make every interruption end the experiment at once. On SIGTERM, Chaos Toolkit raises an error that it then takes
+    for a failure of the current action, and the method would go on."""
     event_registry.register(_Interruptions())
     signal.signal(signal.SIGTERM, lambda *_: stop())
 
@@ -77,13 +77,13 @@ def before_method_control(context: dict[str, Any]) -> None:
 
 
 def before_activity_control(context: dict[str, Any]) -> None:
-    """What others provide and we know is done by us: guarded, recorded and proved."""
+    """We carry out the foreign actions that we know ourselves: guarded, recorded and proved."""
     if desk.run:
         borrowed.take_over(context)
 
 
 def after_activity_control(context: dict[str, Any], state: dict[str, Any] | None) -> None:
-    """The journal holds each activity as its file does."""
+    """Restore each activity for the journal, as in its file."""
     borrowed.give_back(context)
     if state is not None:
         borrowed.give_back(state["activity"])
@@ -112,7 +112,7 @@ def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> 
 
 
 def cleanup_control() -> None:
-    """Chaos Toolkit itself knows the exit codes 0 and 1 only; started by `chaos run`, the process gets ours."""
+    """Chaos Toolkit knows only the exit codes 0 and 1; under `chaos run`, the process ends with ours."""
     if desk.embedded:
         return
     code = desk.exit_code()

@@ -1,4 +1,4 @@
-"""The DAGs of the suite's load as files: their version, and the package that an Airflow of others deploys."""
+"""The DAGs of the suite's load as files: their version, and the package to deploy on somebody else's Airflow."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ VERSION = "dags_version.py"
 IGNORED = ".airflowignore"
 BESIDES = (IGNORED, "README.md")
 LIST = "airflow-chaos-dags.json"  # what an export wrote, so that the next one replaces that and nothing else
-NOBODYS = frozenset({".git", "__pycache__"})  # nothing of these is replaced
+NOBODYS = frozenset({".git", "__pycache__"})  # never replaced
 NAME = "airflow-chaos-dags"
 MOST = 1_000_000  # bytes of a ConfigMap, which may have 1 MiB with its names
 HOME = "/opt/airflow"  # of the official image
 MOUNTING = """The DAGs of airflow-chaos. In the values.yaml of the official chart, unless DAGs come by git-sync or a
 volume there (pods see a newer version of this only once they are restarted):"""
-DEADLINES = "ledger_marks.py"  # what a missed deadline calls, which a triggerer looks for in its configuration
+DEADLINES = "ledger_marks.py"  # called on a missed deadline; triggerers look for it in their configuration
 
 
 class _AsText(yaml.SafeDumper):
-    """Files as the lines that they are."""
+    """Writes files line by line, as they are."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         style = "|" if "\n" in data else None
@@ -42,27 +42,27 @@ _AsText.add_representer(str, _AsText.represent_str)
 
 @cache
 def _version() -> dict[str, Any]:
-    """By the very code that the DAGs' own tags are made by."""
+    """From the very code that makes the DAGs' own tags."""
     return runpy.run_path(str(FOLDER / VERSION))
 
 
 def names() -> tuple[str, ...]:
-    """The files that the version is made of."""
+    """The files that the version is computed from."""
     return tuple(_version()["FILES"])
 
 
 def tag() -> str:
-    """What the DAGs of this suite's version bear."""
+    """The tag of DAGs of this suite's version."""
     return str(_version()["TAGS"][-1])
 
 
 def version_in(tags: Iterable[str]) -> str:
-    """The tag of these that says a version of the suite; nothing where none does."""
+    """The first of these tags that names a version of the suite, or ""."""
     return next((one for one in tags if one.startswith(_version()["PREFIX"])), "")
 
 
 def export(folder: Path) -> None:
-    """Write the package, in the place of an earlier one. Raises `UsageError` where something else is in the folder."""
+    """Write the package, replacing an earlier one. Raises `UsageError` if the folder holds anything else."""
     earlier = _earlier(folder)
     wanted = (*names(), *BESIDES)
     try:
@@ -82,7 +82,7 @@ def _earlier(folder: Path) -> set[str]:
     if not folder.exists():
         return set()
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder; name another")
+        raise UsageError(f"{folder} is not a folder; name another")
     there = {path.name for path in folder.iterdir()} - NOBODYS
     ours = _listed(folder / LIST)
     if strange := sorted(there - ours):
@@ -105,8 +105,8 @@ def _put(path: Path, content: bytes) -> None:
 
 
 def config_map() -> str:
-    """The same as a ConfigMap, with what the official chart's values need to mount it. Raises `UsageError` where it
-    would be too large for one."""
+    """The DAGs as a ConfigMap, with the values that the official chart needs to mount it. Raises `UsageError` if they
+    are too large for one."""
     data = {name: (FOLDER / name).read_text(encoding="utf-8") for name in (IGNORED, *names())}
     if (size := sum(len(text.encode()) for text in data.values())) > MOST:
         raise UsageError(f"the DAGs have {size} bytes, and a ConfigMap has {MOST}; export them to a folder")
@@ -118,7 +118,7 @@ def config_map() -> str:
 
 
 def _mounts(files: Sequence[str]) -> str:
-    """Each file by itself: a whole ConfigMap is a directory of links, in which Airflow sees a loop."""
+    """Each file separately: a ConfigMap mounted whole is a directory of links, in which Airflow sees a loop."""
     places = [(f"{HOME}/dags/{name}", name) for name in files] + [(f"{HOME}/config/{DEADLINES}", DEADLINES)]
     mounts = [{"name": NAME, "mountPath": path, "subPath": name, "readOnly": True} for path, name in places]
     values = {"volumes": [{"name": NAME, "configMap": {"name": NAME}}], "volumeMounts": mounts}

@@ -1,7 +1,7 @@
 """Every error that the harness raises on purpose.
 
     HarnessError            exit 70
-    ├── UsageError          exit 64  the caller can mend it; nothing was changed
+    ├── UsageError          exit 64  the caller can fix it; nothing was changed
     │   └── OutOfReach               the target lacks what the experiment needs: it is skipped, and says nothing
     ├── StackError                   a set-up step did not reach its goal
     │   └── CommandFailed            a program ended with a non-zero code or ran out of time
@@ -11,8 +11,8 @@
     ├── StorageError        exit 74  a file or folder cannot be read or written: a full disk, missing permission
     └── HistoryError        exit 64  a recorded run is of a format that this version does not know
 
-A message says what happened, to what, and what to do next. It may quote what a cluster or a file says, and it
-will be printed, so it is made harmless to a terminal here.
+A message says what happened, to what, and what to do next. It may quote a cluster or a file, and it will be printed, so
+it is made safe for terminals here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXIT_INVALID = 2
 EXIT_USAGE = 64
 EXIT_INTERNAL = 70
 EXIT_STORAGE = 74  # EX_IOERR of sysexits.h
-# What the system says of a disk, a file or a folder, and of nothing else.
+# Errors that can only be about a disk, a file or a folder.
 STORAGE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES, errno.EPERM}
     | {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
@@ -45,7 +45,7 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """Bad input, or a machine or stack that is not as the command needs it."""
+    """Bad input, or a machine or stack that is not in the state that the command needs."""
 
     exit_code = EXIT_USAGE
 
@@ -86,7 +86,7 @@ class StorageError(HarnessError):
 
     @classmethod
     def of(cls, cause: OSError, path: Path | None = None) -> StorageError:
-        """What the system says, and about which file; `path` names the file where that is known better."""
+        """With the system's message and the file; `path` names it if the caller knows better."""
         what = path or cause.filename or "a file"
         return cls(f"{what}: {cause.strerror or cause}; make room or give us the right to it, and try again")
 

@@ -40,7 +40,7 @@ Recovery = Literal[
 
 def _known(dag: str) -> str:
     if dag not in table().dags:
-        raise ValueError(f"{dag!r} is none of the DAGs that run by themselves: {', '.join(table().dags)}")
+        raise ValueError(f"{dag!r} is not one of the scheduled DAGs: {', '.join(table().dags)}")
     return dag
 
 
@@ -66,8 +66,8 @@ class Workload(Strict):
 
 
 class Elsewhere(Strict):
-    """What differs on a stack, or in a profile: the phases, the seconds between two runs of the workload, which DAGs
-    run by themselves, and how far the faults reach."""
+    """What differs on a stack, or in a profile: the phases, the seconds between two runs of the workload, which
+    scheduled DAGs run, and how far the faults reach."""
 
     phases: Phases | None = None
     every_s: float | None = Field(default=None, ge=0.2, le=60)
@@ -76,13 +76,13 @@ class Elsewhere(Strict):
 
 
 class Plan(Strict):
-    """The extension block. The triggers of `writer` count as write requests, as those of the probe that write do;
-    actions ask for `surge`.
+    """The extension block. The triggers of `writer` count as write requests, like the probe's writes; actions ask for
+    `surge`.
 
-    `recovery` are the phases that the experiment owes a bound for, where they are not all of its component's: what is
-    cut off for a while is not replaced. `schedules` are the DAGs that run by themselves meanwhile. `on` is what differs
-    on a stack, or in a profile, of this name. `blast` is the most that may be hit, and `brake` when the run is ended.
-    `watch` are namespaces that are watched beside the stack's own, since something in them is hit.
+    `recovery` are the phases that the experiment owes a bound for, if not all of its component's: what is cut off for a
+    while is not replaced. `schedules` are the scheduled DAGs that run meanwhile. `on` says what differs on the stack,
+    or in the profile, of this name. `blast` is the most that may be hit, and `brake` when the run is ended. `watch` are
+    namespaces to watch in addition to the stack's own, because something in them is hit.
     """
 
     name: Literal["airflow-chaos"]
@@ -135,15 +135,15 @@ class Experiment(BaseModel):
     plan: Plan
 
     def at(self, *names: str) -> Experiment:
-        """The same as it runs on the stack, and in the profile, of these names."""
+        """The experiment as it runs on the stack, and in the profile, of these names."""
         return self.model_copy(update={"plan": self.plan.at(*names)})
 
     def seeded(self, seed: int | None) -> Experiment:
-        """The same with another seed, where one is given."""
+        """The experiment with this seed, if one is given."""
         return self if seed is None else self.model_copy(update={"plan": self.plan.model_copy(update={"seed": seed})})
 
     def seen_from(self, points: int) -> Experiment:
-        """The same from so many vantage points, where any are asked for. Raises `UsageError` where that is too much."""
+        """The experiment with this many vantage points, if any. Raises `UsageError` if they are too many."""
         if not points:
             return self
         seen = self.plan.probe.vantage.targets if self.plan.probe.vantage else ()
@@ -163,9 +163,9 @@ class Experiment(BaseModel):
 
 
 def load(path: Path) -> Experiment:
-    """Read an experiment, one of the suite where nothing of this name is here.
+    """Read an experiment; the suite's own if there is none of this name here.
 
-    Raises `UsageError` with file and line where it cannot be run.
+    Raises `UsageError` with file and line if it cannot be run.
     """
     path = resolved(path)
     if not path.is_file():
@@ -194,7 +194,7 @@ def check(name: str, raw: Any, file: str = "") -> Experiment:
 
 
 def name_of(title: str) -> str:
-    """The name of the file with this title, the user's own first: Chaos Toolkit tells a control no more of the file."""
+    """The name of the file with this title, the user's own first: Chaos Toolkit tells a control no more than that."""
     for path in (*sources.files(sources.own()), *sources.files(), *sources.files(sources.EXAMPLES)):
         with suppress(UsageError):
             if _table(sources.read(path)).get("title") == title:

@@ -25,7 +25,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a text atomically, and its folder if there is none. Raises `StorageError`."""
+    """Write a text atomically, creating its folder if needed. Raises `StorageError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

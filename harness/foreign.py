@@ -16,7 +16,7 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>&|]")
 
 
 def visible(text: str) -> str:
-    """The same with what would steer a terminal written out, as in a Python string."""
+    """The text with whatever would steer a terminal escaped, as in a Python string."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
@@ -26,11 +26,11 @@ def markdown(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """As `visible`, and in one line: a text within a line cannot begin another one."""
+    """As `visible`, in one line: foreign text cannot begin a new one."""
     return visible(text).replace("\n", "\\n")
 
 
 def escaped(text: str) -> str:
-    """What reads as this text in rich's markup. Of backslashes before a bracket that opens no tag rich drops one, and
-    its own function does not know that."""
+    """This text as rich's markup. Rich drops one backslash before a bracket that opens no tag, which its own function
+    does not know."""
     return _NO_TAG.sub(r"\1\\[", escape(text))

@@ -18,8 +18,8 @@ def stands(settings: Settings) -> bool:
 def ensure(settings: Settings, display: Display) -> str:
     """Switch stacks if another one is up, and wait for the steady state.
 
-    If that does not come, everything is taken down and rebuilt. Returns the reason, or nothing: a stack that must be
-    rebuilt is not what the last experiment should have left. Raises what the second attempt raises.
+    If it does not come, everything is taken down and rebuilt. Returns the reason, or "": the last experiment should not
+    have left a stack that must be rebuilt. Raises whatever the second attempt raises.
     """
     if settings.target:  # nothing is made there, and nothing taken down
         wait_until_whole(Kube(settings), settings.namespace)

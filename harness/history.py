@@ -63,7 +63,7 @@ class Recorder:
 
     @classmethod
     def create(cls, path: Path) -> Recorder:
-        """Begin a history: its clock starts now. Raises FileExistsError where there is one already."""
+        """Begin a history: its clock starts now. Raises FileExistsError if there is one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
         return cls(path, time.monotonic_ns())
@@ -73,7 +73,7 @@ class Recorder:
         return time.monotonic_ns() - self.t0
 
     def write(self, *records: Record) -> None:
-        """Append whole lines, in one call. Raises OSError where the disk takes only a part of them."""
+        """Append whole lines, in one call. Raises OSError if the disk takes only a part of them."""
         lines = "".join(r.model_dump_json(by_alias=True) + "\n" for r in records).encode()
         if os.write(self._fd, lines) != len(lines):
             raise OSError(errno.ENOSPC, "the history could be written in part only", str(self.path))
@@ -94,8 +94,8 @@ class Recorder:
 class History:
     """A run as checkers read it. `problem` says why it is incomplete, or is None.
 
-    `marks` are of triggered runs, `scheduled_marks` of scheduled ones. `last_t` is until when
-    it tells: its end, whatever claims to be later, or its last record if it has no end.
+    `marks` are of triggered runs, `scheduled_marks` of scheduled ones. `last_t` is how far it
+    reaches: to its end, whatever claims to be later, or to its last record if it has no end.
     """
 
     meta: Meta | None
@@ -111,15 +111,15 @@ class History:
     ended: int | None = None  # when the end was recorded, if it was
 
     def seen(self, source: str) -> tuple[Event, ...]:
-        """The events of one source: gathered once, since there may be as many faults that ask as there are events."""
+        """The events of one source, grouped only once: as many faults may ask as there are events."""
         return self._by_source.get(source, ())
 
     def of_pod(self, uid: str | None) -> tuple[Event, ...]:
-        """What was seen of one pod."""
+        """The events of one pod."""
         return self._by_pod.get(uid, ())
 
     def once(self, work: Callable[[History], T]) -> T:
-        """What a function makes of this history, computed once for all checkers that ask. Nobody may change it."""
+        """The result of a function on this history, computed once for all checkers. Do not change it."""
         if work not in self._kept:
             self._kept[work] = work(self)
         return cast("T", self._kept[work])
@@ -138,7 +138,7 @@ class History:
 
     @classmethod
     def of(cls, records: Iterable[Record], problem: str | None = None) -> History:
-        """Sort records by kind and time. `problem` is what the reader already found."""
+        """Sort records by kind and time. `problem` is what the reader found wrong."""
         pile = Pile()
         for record in records:
             pile.add(record)
@@ -204,7 +204,7 @@ class Pile:
         self.intake = Intake()
         self.others: list[Record] = []
         self.meta: Meta | None = None
-        self.end: End | None = None  # the last record, where it is one
+        self.end: End | None = None  # the last record, if it is one
         self._empty = True
 
     def add(self, record: Record) -> None:
@@ -226,14 +226,14 @@ class Pile:
 
 
 class _Damaged(Exception):
-    """A line that is not what a history line must be."""
+    """A line that is not valid in a history."""
 
 
 _Time = Annotated[int, msgspec.Meta(ge=0, le=MOST_T)]
 
 
 class _SampleLine(msgspec.Struct, gc=False):
-    """A sample as its line has it; read in its own way, since there may be a million of them."""
+    """A sample as in its line; decoded separately, since there may be a million of them."""
 
     kind: Literal["sample"]
     t: _Time
@@ -277,7 +277,7 @@ def _take(line: bytes, number: int, pile: Pile) -> None:
             try:
                 pile.sample(_SAMPLE.decode(line))
             except msgspec.ValidationError:
-                pass  # the words are in a record of another kind; or it is no sample, which is reported below
+                pass  # the word is in a record of another kind; or the sample is not valid, which is reported below
             else:
                 return
         if _ANY.decode(line).kind in KINDS:

@@ -12,7 +12,7 @@ from harness.foreign import markdown
 from harness.outcome import Outcome, Verdict
 
 EVIDENCE = "evidence."
-SUITE = "suite"  # the class of what is wrong with the suite itself
+SUITE = "suite"  # the class of defects in the suite itself
 COLUMNS = "| mutant | experiment | named check | fate | also FAIL, or else INVALID |"
 MOST_CHECKS = 4  # in a cell; the JSON has all
 
@@ -27,11 +27,11 @@ class Fate(StrEnum):
 
 
 class Trial(BaseModel):
-    """One run of a mutant, or of a control where `mutant` is empty. `failed` are the checks that were FAIL, `doubted`
+    """One run of a mutant, or of a control if `mutant` is empty. `failed` are the checks that were FAIL, `doubted`
     those that were INVALID.
 
-    `check` was named beforehand; where it is one of several that would do, `also` are the others. `rest` says that the
-    run was to show nothing: the mutant at rest, with nothing broken.
+    `check` was named beforehand; `also` are others that would do. `rest` marks a run that should show nothing: the
+    mutant at rest, with nothing broken.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,11 +54,11 @@ class Trial(BaseModel):
 
     @property
     def fate(self) -> Fate:
-        """A run that is not judged catches nothing, and neither does one that was red for want of evidence.
+        """A run that was not judged catches nothing, nor does one that was red for want of evidence.
 
-        Unless want of evidence is the very defect: a check of the evidence that was named beforehand and is INVALID
-        turns a night as red as it can be. Where the suite itself is broken, that is so of every check: what it has not
-        seen must not be held against the stack.
+        Unless want of evidence is the very defect: an evidence check that was named beforehand and is INVALID turns a
+        night as red as it can be. If the suite itself is broken, that goes for every check: what it did not see must
+        not be held against the stack.
         """
         red = {*self.failed, *(name for name in self.doubted if name.startswith(EVIDENCE) or self.kind == SUITE)}
         if red & {self.check, *self.also}:
@@ -87,11 +87,11 @@ class Matrix(BaseModel):
 
     @property
     def owed(self) -> tuple[Trial, ...]:
-        """The trials of mutants that have no control yet, oldest first: there must be as many controls."""
+        """The trials of mutants that have no control yet, oldest first: each needs one."""
         return tuple(trial for trial in self.trials if trial.mutant and not trial.rest)[len(self.controls) :]
 
     def before(self, newest: Trial) -> tuple[Fate, ...]:
-        """The fates of the very same mutant in earlier runs that could be judged."""
+        """The fates of this very mutant in earlier runs that could be judged."""
         mine = (newest.mutant, newest.digest)
         same = [one.fate for one in self.trials if not one.rest and (one.mutant, one.digest) == mine]
         return tuple(fate for fate in same[:-1] if fate is not Fate.INVALID)

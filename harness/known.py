@@ -25,7 +25,7 @@ class Known(BaseModel):
     because: str = Field(min_length=1)
 
     def explains(self, failed: Collection[str], doubted: Collection[str]) -> bool:
-        """Whether a run with these FAIL and INVALID checks FAILs only by what is known."""
+        """Whether a run with these FAIL and INVALID checks FAILs only for known reasons."""
         return bool(failed) and not doubted and self.checks.issuperset(failed)
 
 

@@ -59,10 +59,10 @@ class Holder:
 
 
 def take(kube: Kube, namespace: str, work: str, patience_s: float = 0.0) -> Claim | None:
-    """Be the one at work in the cluster, as long as the claim is held; `work` says at what.
+    """Claim the cluster for `work`, for as long as the claim is held.
 
-    None if there is no such namespace, or if a cluster that is not ours does not let us have a Lease. Raises
-    `UsageError`, by name, where somebody else is at work and does not end within `patience_s` seconds.
+    None if there is no such namespace, or if a cluster that is not ours denies us a Lease. Raises `UsageError`, naming
+    the holder, if somebody else is at work and does not end within `patience_s` seconds.
     """
     if not kube.ours and kube.denied(rights.claim(namespace)):
         return None
@@ -104,7 +104,7 @@ def _stays(kube: Kube, namespace: str, lease: Lease) -> bool:
 
 
 def _age_s(lease: Lease) -> float:
-    """Since it was renewed. A clock that is ahead of ours must not make it last for ever, so it counts either way."""
+    """Since it was renewed, in either direction: a clock ahead of ours must not make it last for ever."""
     return abs((datetime.now(UTC) - lease.renewed).total_seconds())
 
 
@@ -149,7 +149,7 @@ class Claim:
         self._thread.start()
 
     def release(self) -> str:
-        """Give it up; returns what went wrong meanwhile, or nothing. If the cluster is away, the Lease expires."""
+        """Give it up; returns what went wrong meanwhile, or "". If the cluster is out of reach, the Lease expires."""
         self._stopping.set()
         self._thread.join()
         with suppress(HarnessError):
@@ -159,7 +159,7 @@ class Claim:
 
     def _renew(self) -> None:
         while not self._stopping.wait(RENEW_S):
-            with suppress(HarnessError):  # a fault may have taken the cluster's own server away: the next try tells
+            with suppress(HarnessError):  # a fault may have hit the cluster's own API server: the next try will tell
                 renewed = self._leases.renew(self._namespace, self._lease, self._holder, LASTS_S)
                 if renewed is None and not self._is_ours():
                     self._lost = f"another harness took the Lease of {self._namespace} while this one was at work"
@@ -167,7 +167,7 @@ class Claim:
                 self._lease = renewed or self._lease
 
     def _is_ours(self) -> bool:
-        """Look at it: an answer lost on the way leaves us with an old version of our own Lease."""
+        """Read it again: an answer lost on the way leaves us with an old version of our own Lease."""
         found = self._leases.read(self._namespace)
         if found is None or found.holder != self._holder:
             return False

@@ -1,4 +1,4 @@
-"""Where the ledger is, and how one talks to it: a Redis of its own, with a password that was made at install."""
+"""Where the ledger is, and how to talk to it: a Redis of its own, with a password generated at install."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from redis.retry import Retry
 
 @dataclass(frozen=True)
 class Ledger:
-    """An empty password is none: whoever brings a Redis of their own may have it open.
+    """An empty password means none: people may bring a Redis that is open.
 
-    With `tls` the server's certificate is always verified: by `authority`, a file, or else by what this machine trusts.
+    With `tls` the server's certificate is always verified: against `authority`, a file, or else what this machine
+    trusts.
     """
 
     port: int
@@ -28,7 +29,7 @@ class Ledger:
         return f"{self.host}:{self.port}"
 
     def connect(self, timeout_s: float) -> Any:
-        """A client that has not connected yet, and tries nothing again: what is tried, and how long, its user says."""
+        """A client that connects when first used and retries nothing: its user decides what to try, and how long."""
         return redis.Redis(
             host=self.host,
             port=self.port,

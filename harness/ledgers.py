@@ -1,7 +1,7 @@
-"""A ledger of ours beside an Airflow of others: laid down in a namespace of its own, and removed with it.
+"""A ledger of ours for somebody else's Airflow: installed in a namespace of its own, and removed with it.
 
-It is the one of our own stacks (`deploy/base/ledger`), fitted to where it stands. Its password is drawn here and kept
-in two Secrets, its own and one beside Airflow for tasks to read; nothing else ever holds it.
+It is our own stacks' ledger (`deploy/base/ledger`), adapted to its place. Its password is generated here and kept in
+two Secrets, its own and one next to Airflow for tasks to read, and nowhere else.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ MANIFEST = ROOT / "deploy" / "base" / "ledger" / "ledger.yaml"
 NAME, PORT = "ledger", 6379
 CONFIG, PASSES = "redis.conf", "requirepass "
 SECRET, URL, PASSWORD = "airflow-chaos-ledger", "url", "password"
-VARIABLE = "AIRFLOW_CHAOS_LEDGER"  # by which tasks are told of it
-HERE = 16380  # on this machine; our own stack's is at another
-OF = "airflow-chaos/ledger-of"  # whose it is; so two of a cluster do not take each other's
-DRAWN_WITH = "airflow-chaos/secret"  # the uid of the Secret that its pod began with
+VARIABLE = "AIRFLOW_CHAOS_LEDGER"  # tells tasks where it is
+HERE = 16380  # on this machine; our own stack's ledger has another port
+OF = "airflow-chaos/ledger-of"  # whose ledger it is, so that two Airflows in a cluster do not take each other's
+DRAWN_WITH = "airflow-chaos/secret"  # the uid of the Secret that its pod started with
 RANDOM_BYTES = 24
 READY_SECONDS, GONE_SECONDS = 180, 180
 LAID = ("secrets", "services", "deployments.apps", "networkpolicies.networking.k8s.io")
@@ -47,8 +47,8 @@ Say = Callable[[str], None]
 
 
 def install(settings: Settings, image: str, say: Say) -> None:
-    """Lay it down and wait until it answers; what stands is kept, its password too. Raises `UsageError` where that is
-    not allowed, with nothing changed, or where its image does not come."""
+    """Install it and wait until it answers; an existing one is kept, with its password. Raises `UsageError` if that is
+    not allowed, with nothing changed, or if its image does not come."""
     target, home = _aim(settings), settings.ledger_namespace
     kube = Kube(settings)
     kube.confirm(target.namespace)
@@ -66,12 +66,12 @@ def install(settings: Settings, image: str, say: Say) -> None:
     say(f"waiting until {NAME} in {home} is Ready")
     _wait(manifests, home)
     held = {PASSWORD: password, URL: f"redis://:{password}@{NAME}.{home}.svc:{PORT}/0"}
-    manifests.apply(_secret(settings, target.namespace, SECRET, held))  # last, for it says that all is there
+    manifests.apply(_secret(settings, target.namespace, SECRET, held))  # last, since it says that all is there
 
 
 def remove(settings: Settings) -> list[str]:
-    """Take away what `install` made, and nothing else; returns what was there. Raises `UsageError` where that is not
-    allowed, with nothing changed."""
+    """Remove what `install` made, and nothing else; returns what was there. Raises `UsageError` if that is not allowed,
+    with nothing changed."""
     target, home = _aim(settings), settings.ledger_namespace
     kube = Kube(settings)
     kube.confirm(target.namespace)
@@ -92,7 +92,7 @@ def remove(settings: Settings) -> list[str]:
 
 
 def seen_from_here() -> LedgerAt:
-    """What stands in the target's file, once it is reached as `forward` says."""
+    """The ledger as the target's file describes it, when it is reached as `forward` says."""
     return LedgerAt(port=HERE, secret=SECRET, key=PASSWORD)
 
 
@@ -105,7 +105,7 @@ def forward(settings: Settings) -> str:
 
 
 def redis(settings: Settings, image: str, drawn: str) -> list[Json]:
-    """The manifests of our own stacks' ledger for this place. `drawn` names the Secret that its pod begins with."""
+    """The manifests of our own stacks' ledger, for this place. `drawn` is the uid of the Secret that it starts with."""
     fit = {"Service": _reached_inside, "NetworkPolicy": _let_in, "Deployment": _standing}
     found = sorted(
         yaml.safe_load_all(MANIFEST.read_text(encoding="utf-8")), key=lambda one: one["kind"] == "Deployment"
@@ -122,7 +122,7 @@ def redis(settings: Settings, image: str, drawn: str) -> list[Json]:
 
 
 def _reached_inside(spec: Json, _: Settings) -> None:
-    """By no port of the nodes."""
+    """No port on the nodes."""
     spec["type"] = "ClusterIP"
     for port in spec["ports"]:
         del port["nodePort"]
@@ -145,12 +145,12 @@ def _standing(spec: Json, settings: Settings) -> None:
 
 
 def _aim(settings: Settings) -> Target:
-    """Raises `UsageError` where there is no target, or its ledger would stand in what is broken."""
+    """Raises `UsageError` if there is no target, or the ledger would be where faults hit."""
     if settings.target is None:
-        raise UsageError("our own stack has a ledger, by `harness up`; name an Airflow of others with --target FILE")
+        raise UsageError("`harness up` gives our own stack a ledger; name another Airflow with --target FILE")
     home = settings.ledger_namespace
     if home in (*settings.target.namespaces, settings.job_namespace):
-        raise UsageError(f"the ledger would stand in {home}, beside what it is to tell of; {_elsewhere()}")
+        raise UsageError(f"the ledger would be in {home}, next to what it is to record; {_elsewhere()}")
     return settings.target
 
 
@@ -159,15 +159,15 @@ def _elsewhere() -> str:
 
 
 def _ours_or_free(manifests: Manifests, settings: Settings, stands: Json | None) -> None:
-    """Raises `UsageError` where a name that we need is taken, or its earlier bearer not quite gone."""
+    """Raises `UsageError` if a name that we need is taken, or its last bearer is still being removed."""
     home, namespace = settings.ledger_namespace, settings.namespace
     if stands and not _is_ours(stands, settings):
-        raise UsageError(f"namespace {home} is there and is no ledger of {namespace}; {_elsewhere()}")
+        raise UsageError(f"namespace {home} exists and is not a ledger of {namespace}; {_elsewhere()}")
     if stands and stands["metadata"].get("deletionTimestamp"):
         raise UsageError(f"namespace {home} is still being removed; install once it is gone")
     secret = manifests.read("Secret", namespace, SECRET)
     if secret and not _is_ours(secret, settings):
-        raise UsageError(f"the Secret {namespace}/{SECRET} is there and is not ours; rename it, or delete it")
+        raise UsageError(f"the Secret {namespace}/{SECRET} exists and is not ours; rename or delete it")
 
 
 def _is_ours(found: Json | None, settings: Settings) -> bool:
@@ -194,7 +194,7 @@ def _entitled(kube: Kube, needed: list[Right]) -> None:
 
 
 def _kept(manifests: Manifests, settings: Settings) -> str:
-    """The password that it has; nothing where there is none yet."""
+    """Its current password; "" if there is none yet."""
     own = _held(manifests.read("Secret", settings.ledger_namespace, NAME), CONFIG)
     given = _held(manifests.read("Secret", settings.namespace, SECRET), PASSWORD)
     return own.removeprefix(PASSES).strip() or given
@@ -203,12 +203,12 @@ def _kept(manifests: Manifests, settings: Settings) -> str:
 def _held(secret: Mapping[str, Any] | None, key: str) -> str:
     try:
         return base64.b64decode(((secret or {}).get("data") or {}).get(key, "")).decode()
-    except ValueError:  # nothing that we made
+    except ValueError:  # not made by us
         return ""
 
 
 def _namespace(settings: Settings) -> Json:
-    """Not labelled to be broken, and held to Kubernetes' strictest standard for pods."""
+    """Not labelled as open to faults, and held to Kubernetes' strictest standard for pods."""
     labels = {**_labels(settings), "pod-security.kubernetes.io/enforce": "restricted"}
     about = {"name": settings.ledger_namespace, "labels": labels}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
@@ -220,7 +220,7 @@ def _secret(settings: Settings, namespace: str, name: str, held: Mapping[str, st
 
 
 def _image(kube: Kube) -> str:
-    """That of our table: in a cluster of ours the nodes have it by its name, elsewhere it is pulled."""
+    """The one in our table: in a cluster of ours the nodes have it by its name, elsewhere it is pulled."""
     row = recipes.load().images["redis"]
     return row.published if kube.ours else row.pinned
 
@@ -231,13 +231,11 @@ def _wait(manifests: Manifests, home: str) -> None:
             lambda: _short(manifests, home), lambda why: not why, what="a ledger that is Ready", timeout=READY_SECONDS
         )
     except WaitTimeout as cause:
-        raise UsageError(
-            f"{cause}; mend that, or name an image that is there with --image, and install again"
-        ) from None
+        raise UsageError(f"{cause}; fix that, or name an image that exists with --image, and install again") from None
 
 
 def _short(manifests: Manifests, home: str) -> str:
-    """Why it is not as its manifest says yet; nothing where it is."""
+    """Why it is not yet as its manifest says; "" once it is."""
     found = manifests.read("Deployment", home, NAME) or {"metadata": {}}
     status = found.get("status", {})
     as_said = status.get("observedGeneration") == found["metadata"].get("generation")

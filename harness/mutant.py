@@ -26,10 +26,10 @@ PLAIN = frozenset({"healthy.pods", *(f"evidence.{name}" for name in _OF_EVIDENCE
 
 
 class Mutant(BaseModel):
-    """One defect: laid over an otherwise good stack, this experiment must FAIL by this check, or one in `also`.
+    """One defect: planted in a good stack, it must make this experiment FAIL by this check, or one in `also`.
 
-    `rest` asks for a run with nothing broken too, in which it should not show. `quick` are the few for every change.
-    `because` says why it cannot matter, and then it does not count. One of class `suite` is planted in the harness.
+    `rest` asks for a run with nothing broken too, in which it should not show. `quick` marks the few for every change.
+    `because` says why it cannot matter; it then does not count. One of class `suite` is planted in the harness.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -61,7 +61,7 @@ class Mutant(BaseModel):
 
     @classmethod
     def load(cls, folder: Path) -> Mutant:
-        """Raises `UsageError` with the file where it is not what it must be."""
+        """Raises `UsageError`, with the file, if it is not valid."""
         path = folder / FILE
         try:
             said = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ class Mutant(BaseModel):
 
 
 def every(names: list[str] | None = None, folder: Path = FOLDER) -> list[Mutant]:
-    """All of them, or those of these names, in the order in which stacks need least change. Raises `UsageError`."""
+    """All of them, or those with these names, in the order that changes stacks least often. Raises `UsageError`."""
     known = [Mutant.load(path.parent) for path in sorted(folder.glob(f"*/{FILE}"))]
     if strange := sorted(set(names or ()) - {mutant.name for mutant in known}):
         there = ", ".join(mutant.name for mutant in known)
@@ -90,7 +90,7 @@ def every(names: list[str] | None = None, folder: Path = FOLDER) -> list[Mutant]
 
 
 def share(some: list[T], part: str) -> list[T]:
-    """The K-th of N parts, said as K/N. Raises `UsageError`."""
+    """The K-th of N parts, given as K/N. Raises `UsageError`."""
     first, _, parts = part.partition("/")
     if not (first.isdecimal() and parts.isdecimal() and 1 <= int(first) <= int(parts)):
         raise UsageError(f"--part {part}: it is K/N, the K-th of N parts, such as 1/2")
@@ -98,7 +98,7 @@ def share(some: list[T], part: str) -> list[T]:
 
 
 def _digest(folder: Path) -> str:
-    """Of all that makes it what it is: a changed mutant is another one."""
+    """Of everything that makes up a mutant: a changed one counts as another."""
     whole = sha256()
     shared = sorted(SHARED.iterdir()) if (folder / PLANTED).is_file() else []
     for path in (path for path in (*sorted(folder.iterdir()), *shared) if path.is_file()):

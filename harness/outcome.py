@@ -44,7 +44,7 @@ class Check(BaseModel):
     """One thing that was measured against one limit. `measure` and `limit` are None if there is none.
 
     `curve` is (setting, measure) if it rests on measures at several settings; otherwise it is left out. `needs` is what
-    the target does not have and nobody can judge it without; it is left out where there is nothing of that kind.
+    the target lacks and the check cannot be judged without; it is left out if there is nothing of the kind.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +74,7 @@ class Outcome(BaseModel):
 
     @property
     def amiss(self) -> list[Check]:
-        """The checks that did not pass; those that nobody can judge on this target are told by `needing`, together."""
+        """The checks that did not pass, except those that cannot be judged on this target: `needing` counts them."""
         return [check for check in self.checks if check.verdict is not Verdict.PASS and not check.needs]
 
     @property

@@ -1,9 +1,9 @@
-"""How fast is the machine? It may be shared below us, where nothing says who uses it: its processors are then busy with
-the stack alone, and slow.
+"""How fast is the machine? It may be shared at a level that we cannot see: its processors then seem busy with the stack
+alone, and are slow.
 
-The work is what Airflow's processes spend their time on: objects are made, written down and read again. A loop over
-numbers stays in the processor's own caches, and was as fast as ever on a machine whose memory had become half as fast.
-It is measured in processor time, since waiting for a turn is not slowness.
+The work is what Airflow's processes spend their time on: making objects, writing them down and reading them again. A
+loop over numbers stays in the processor's own caches, and was as fast as ever on a machine whose memory had become half
+as fast. It is measured in processor time, since waiting for a turn is not slowness.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from statistics import median
 
 OBJECTS = 20_000
 PIECES = 3
-USUAL_MS = 5.3  # of the machines on which the bounds were measured, with compilers at work on all processors
+USUAL_MS = 5.3  # on the machines on which the bounds were measured, with compilers at work on all processors
 SLOWEST = 1.5  # times that
 EVERY_S = 0.5
 MS = 1_000_000  # nanoseconds
@@ -35,7 +35,7 @@ def too_slow(readings: int = 15) -> str | None:
 
 
 def slowly(ms: float) -> str | None:
-    """That so many milliseconds are many for the work, if they are."""
+    """Why this many milliseconds for the work are too many, or None."""
     if ms <= SLOWEST * USUAL_MS:
         return None
     return f"the processors took {ms / USUAL_MS:.1f} times as long as usual for the same work"

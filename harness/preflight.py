@@ -32,14 +32,14 @@ from harness.stack.steady import wait_quiet
 from harness.timetables import table
 
 HANG = "hang_pods"
-DEPLOY = "run `harness up`, or on an Airflow of others `harness dags export`"
+DEPLOY = "run `harness up`, or on somebody else's Airflow `harness dags export`"
 DECIDING = ("dags", "deploy", "experiments", "harness", "images", "slo.yaml", "uv.lock")
 
 
 @dataclass(frozen=True)
 class Ground:
-    """The standing stack: its doors, how many pods of each component it has in which namespaces, what of them would be
-    hit now, and which DAGs of the load are paused."""
+    """The standing stack: its doors, its pods by component, its namespaces, what would be hit now, and which DAGs of
+    the load are paused."""
 
     kube: Kube
     access: Access
@@ -54,7 +54,7 @@ class Ground:
 def enter(experiment: Experiment, settings: Settings) -> Kube:
     """The cluster's door, if we may do there what the experiment needs. Raises `UsageError`, with nothing touched.
 
-    All missing rights are named at once; but first, if we can see the namespace, it must allow faults at all.
+    All missing rights are named at once; before that, if we can see the namespace, it must allow faults at all.
     """
     possible(experiment, settings)
     kube = Kube(settings)
@@ -62,7 +62,7 @@ def enter(experiment: Experiment, settings: Settings) -> Kube:
     missing = kube.denied(rights.needed([experiment], settings))
     if rights.guard(settings.namespace) not in missing:
         kube.confirm(settings.namespace)
-    if not kube.ours:  # there, it may be done without
+    if not kube.ours:  # elsewhere the Lease is optional
         missing = [right for right in missing if right not in rights.claim(settings.namespace)]
     if missing:
         what = "; ".join(map(str, missing))
@@ -73,8 +73,8 @@ def enter(experiment: Experiment, settings: Settings) -> Kube:
 
 
 def look(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
-    """Look at everything that the run depends on, and touch nothing. Raises `UsageError` at the first thing that is not
-    as it must be."""
+    """Check everything that the run depends on, and touch nothing. Raises `UsageError` at the first thing that is
+    wrong."""
     if owner := Owner.of(settings):
         owner.agree()
     _right_stack(kube, settings)
@@ -97,33 +97,34 @@ def look(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
 
 
 def possible(experiment: Experiment, settings: Settings) -> None:
-    """Raises `OutOfReach` where the target is not described enough."""
+    """Raises `OutOfReach` if the target's file does not say enough."""
     target = settings.aim
     if settings.target and (lacks := target.lacks()):
         raise OutOfReach(f"the target {target.name} does not say all that a run needs: {'; '.join(lacks)}")
 
 
 def in_reach(experiment: Experiment, settings: Settings, *, ours: bool) -> None:
-    """Raises `OutOfReach` where an action needs more of the target than it allows, or can give."""
+    """Raises `OutOfReach` if an action needs more of the target than it allows, or can give."""
     if lacking := rights.out_of_reach(experiment, settings, ours=ours):
         func, what = next(iter(lacking.items()))
         raise OutOfReach(f"the target {settings.aim.name}: {func} needs {what}; nothing was done")
 
 
 def _stoppable(kube: Kube, settings: Settings, aims: Iterable[Aim]) -> None:
-    """Raises `OutOfReach` where a pod would have to be stopped from inside, and cannot be."""
+    """Raises `OutOfReach` if a pod would have to be stopped from inside, and cannot be."""
     hung = [pod for aim in aims if kube.closed and aim.action == HANG for pod in aim.of or aim.blow.pods]
     if why := next((why for pod in hung if (why := within.unstoppable(kube, pod))), None):
         raise OutOfReach(f"the nodes of the target {settings.aim.name} are closed, and {why}; nothing was done")
 
 
 def watched(settings: Settings, kube: Kube) -> tuple[str, ...]:
-    """The namespaces of the deployment and of the way to it; of a cluster of others that no file describes, the one."""
+    """The namespaces of the deployment and of the way to it; if it is not ours and no file describes it, only its
+    own."""
     return settings.aim.namespaces if kube.ours or settings.target else (settings.namespace,)
 
 
 def check_ground(experiment: Experiment, settings: Settings, kube: Kube) -> Ground:
-    """As `look`, and prepare what the load needs. Raises `UsageError`, with nothing broken."""
+    """As `look`, then prepare what the load needs. Raises `UsageError`, with nothing broken."""
     ground = look(experiment, settings, kube)
     _prepare(experiment, ground)
     try:
@@ -185,14 +186,14 @@ def describe(
 
 
 def suite_version(root: Path = ROOT) -> str:
-    """The package's version, followed by the commit that it is run from, if that is known.
+    """The package's version, plus the commit that it runs from, if that is known.
 
-    A change to anything that decides times or verdicts makes it another version.
+    A change to anything that affects times or verdicts makes it another version.
     """
     released = version("airflow-chaos")
     git = ("git", "--no-optional-locks", "-C", str(root))
     try:
-        if not (root / ".git").exists():  # nor is it the commit of what we are installed into
+        if not (root / ".git").exists():  # a repository that we are installed into says nothing of us
             return released
         commit = run([*git, "rev-parse", "--short=8", "HEAD"], timeout=10).strip()
         changed = run([*git, "diff", "--name-only", "HEAD", "--", *DECIDING], timeout=10).strip()
@@ -212,7 +213,7 @@ def _right_stack(kube: Kube, settings: Settings) -> None:
 
 
 def _whole(kube: Kube, settings: Settings) -> dict[str, int]:
-    """Pods wanted, by component. Raises `UsageError` where some are not Ready, or a roll is under way."""
+    """Pods wanted, by component. Raises `UsageError` if some are not Ready, or a roll is under way."""
     found = kube.ready_replicas(settings.namespace)
     if not found:
         raise UsageError(f"the stack is not up: nothing is deployed in {settings.namespace}; run harness up")
@@ -239,7 +240,7 @@ def _dags(experiment: Experiment, access: Access) -> tuple[dict[str, str], tuple
 
 
 def _same_version(dag: Dag) -> None:
-    """Raises `UsageError` where a DAG is not of the files that we would deploy."""
+    """Raises `UsageError` if a DAG does not come from the files that we would deploy."""
     if dagfiles.tag() not in dag.words:
         theirs = dagfiles.version_in(dag.words) or "without a version"
         raise UsageError(
@@ -251,7 +252,7 @@ def _same_version(dag: Dag) -> None:
 def _prepare(experiment: Experiment, ground: Ground) -> None:
     """Pause scheduled DAGs, unpause the load's, and create the Variables to be written."""
     with _airflow(ground.access) as door:
-        window.close(door)  # of a harness that was killed
+        window.close(door)  # left open by a killed harness
         for dag in ground.paused:
             door.unpause(dag)
         for target in experiment.plan.probe.writes:

@@ -30,10 +30,10 @@ def read(named: Path) -> History:
 
 
 def check(named: Path, save: bool = False) -> Outcome:
-    """Judge a recorded run; with `save`, write verdict, report and JUnit beside the history.
+    """Judge a recorded run; with `save`, write verdict, report and JUnit next to the history.
 
     If its folder has its name, it is in a folder of runs: it is added to their columns, and the page over
-    all of them is written.
+    all of them is redrawn.
     """
     history = read(named)
     outcome = judge(history)
@@ -51,7 +51,7 @@ def check(named: Path, save: bool = False) -> Outcome:
 
 
 def slow(named: Path) -> str | None:
-    """That a run was recorded on processors much slower than usual, if it was."""
+    """Says so if a run was recorded on processors much slower than usual; else None."""
     return machine.slow(read(named))
 
 

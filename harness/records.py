@@ -1,4 +1,4 @@
-"""What the lines of a history are, format 1: one class a kind.
+"""The lines of a history, format 1: one class per kind.
 
 Times are integer nanoseconds of the host's monotonic clock since the run began. Unknown fields are ignored, so a newer
 harness may add some.
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 NS = 1_000_000_000
 MOST_T = 1 << 62  # 146 years
-ABORTED = "aborted"  # `what` of a probe event: who ended the run before its time, and in its value `because`
+ABORTED = "aborted"  # `what` of a probe event: who ended the run early, with `because` in its value
 
 
 class Record(BaseModel):
@@ -24,13 +24,13 @@ class Record(BaseModel):
 
 
 class Schedule(BaseModel):
-    """What a DAG that nobody triggers owes, as its file has it: enough to work out its runs without asking Airflow.
+    """What a scheduled DAG owes, as its file says: enough to work out its runs without asking Airflow.
 
     Times are Airflow's wall time in ISO 8601. `expression` is cron of 5 fields, or 6 with seconds last. With
-    `interval`, a run for [a, b) is due at b, else at its tick. Of the kind `asset` are runs that updates of what it
-    `consumes` ask for. `pools` is task → pool, `produces` asset → task, `deferred` task → seconds that it waits,
-    `callbacks` the kinds (success, failure, deadline) that a run owes, with the task that is told, or "" for the DAG.
-    What was due in the `backfill_s` before its start is asked for as a backfill.
+    `interval`, a run for [a, b) is due at b, else at its tick. Runs of kind `asset` are called for by updates of the
+    assets that it `consumes`. `pools` is task → pool, `produces` asset → task, `deferred` task → seconds that it waits,
+    `callbacks` the kinds (success, failure, deadline) that a run owes, each with its task, or "" for the DAG.
+    The runs due in the `backfill_s` before its start are requested as a backfill.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -58,11 +58,11 @@ class Meta(Record):
     """The first line: what ran, on what, and the bounds in force (name → limit, unit, origin).
 
     `component` is what was to be hit; "none" if nothing is, to see what the checks measure without a fault.
-    `recovery` are the phases of the recovery that are owed; None in records of those who do not say.
+    `recovery` are the phases of the recovery that are owed; None if the record does not say.
     `remade` says why the stack was rebuilt before this run, if the previous run left none to continue with.
-    `machine` is the processor, cores and memory that it ran on; empty in records of those who do not say.
-    `schedules` are the DAGs that ran by themselves, and `pools` how many slots each of their pools has.
-    `ledger`: whether the target has one; where it has none, nobody but Airflow says what its tasks did.
+    `machine` is the processor, cores and memory that it ran on; empty if the record does not say.
+    `schedules` are the scheduled DAGs that ran, and `pools` how many slots each of their pools has.
+    `ledger`: whether the target has one; without one, only Airflow says what its tasks did.
     """
 
     kind: Literal["meta"] = "meta"
@@ -86,9 +86,9 @@ class Meta(Record):
 
 
 class Sample(Record):
-    """One request: `t` is when it started, `due` when it should have, `end` when its answer or error was there.
+    """One request: `t` is when it started, `due` when it should have, `end` when its answer or error came.
 
-    `vantage` is from where it was made, where that was not this machine; its times are then translated to our clock.
+    `vantage` is where it was made, if not on this machine; its times are then translated to our clock.
     """
 
     kind: Literal["sample"] = "sample"
@@ -107,19 +107,20 @@ class Sample(Record):
 class Op(Record):
     """One step of an operation: `invoke`, then one of `ok`, `fail`, `info`.
 
-    `f` is trigger, run, or tasks: what Airflow in the end knows of a run's tasks, the number of their
-    tries and, of several, which began; and of all `tries` that did, when and where, by the clock of that host. Of the
-    process `prober`, kept: the `value` that is left at a `path` once nobody writes it any more, which was `asked` for
-    at that time (fail: there is none; info: nobody knows). Of the process
-    `schedule`, listed: Airflow was asked for all runs of a `dag`, and how many `runs` it knew (info: it could not be
-    asked); scheduled: one of these runs; and backfill: runs of the logical dates from `from_date` to `to_date` were
-    asked for (fail: it was refused; info: nobody knows). Of the process `late`, put: a file has a new `dag` from then
-    on; and seen: a run of it was made. Of the processes `database` and `broker`, role: what a `server` says that it is,
-    primary, replica or none, and whether it `wrote` what it was asked to keep meanwhile (info: it did not answer); and
-    leader: whom somebody who decides it (`by`) calls the primary. And there: the `runs` that this process asked for, as
-    far as they are there in the end, and the states of those that are `undone` (info: nobody knows). Of the process
-    `archive`, backup: a base `backup` of the database in a pod is whole, and `begins` with this file of its log; and
-    position: up to where (`lsn`) its log was on its disk, and what of it was `archived`, when it was `asked`.
+    `f` is trigger; run; tasks: what Airflow knows in the end of a run's tasks: how many tries each had, which of
+    several began, and when and where those `tries` ran, by that host's clock; or there: which of the `runs` that this
+    process asked for are there in the end, and the states of those that are `undone` (info: nobody knows).
+
+    Process `prober`, kept: the `value` left at a `path` once nobody writes it any more, and when it was `asked` for
+    (fail: there is none; info: nobody knows).
+    Process `schedule`, listed: Airflow was asked for all runs of a `dag`, and knew so many `runs` (info: it could not
+    be asked); scheduled: one of these runs; backfill: runs of the logical dates from `from_date` to `to_date` were
+    asked for (fail: refused; info: nobody knows).
+    Process `late`, put: a file has a new `dag` from then on; seen: a run of it was made.
+    Processes `database` and `broker`, role: what a `server` says it is (primary, replica or none), and whether it
+    `wrote` what it was asked to keep meanwhile (info: no answer); leader: whom the decider (`by`) calls the primary.
+    Process `archive`, backup: a base `backup` of the database in a pod is complete, and `begins` with this file of its
+    log; position: how far (`lsn`) its log was on disk, and how much of it was `archived`, when it was `asked`.
     """
 
     kind: Literal["op"] = "op"
@@ -130,11 +131,11 @@ class Op(Record):
 
 
 class Mark(Record):
-    """What a task wrote of itself, outside Airflow: that one attempt of it started or ended.
+    """What a task wrote about itself, outside Airflow: that one of its attempts started or ended.
 
     `resumed` on an end: the attempt was deferred in between, so it may have begun on another host. `ti` is Airflow's
-    own id of the attempt, which its processes bear in their titles. `dag` stands in marks of runs that nobody asked
-    for: what their ids say is unique within a DAG alone.
+    own id of the attempt, which its processes carry in their titles. `dag` is set in marks of scheduled runs, whose ids
+    are unique only within a DAG.
     """
 
     kind: Literal["ledger"] = "ledger"

@@ -33,19 +33,19 @@ from harness.settings import Settings
 from harness.stack import window
 from harness.stack.access import Access
 
-TRIGGERER = "triggerer"  # what waits in it is asked of Airflow, so only where it is what is broken
-# Where requests are what an experiment is about, some of them last.
+TRIGGERER = "triggerer"  # Airflow must be asked what waits in it, so only if it is what is broken
+# If an experiment is about requests, some of them stay open.
 READERS = {"workload": (Streams,), "writer": (Streams, Witness)}
 JSON = {"Content-Type": "application/json"}
 LATE = "dag_seen"
-ARCHIVED = "celery-archive"  # where the database may be restored to what it was some time ago
+ARCHIVED = "celery-archive"  # where the database may be restored to an earlier state
 QUICK_S = 2.0
 CALL_S = 5.0
-BACKFILL_S = 20.0  # all of its runs are made before it is answered
+BACKFILL_S = 20.0  # the answer comes only after all of its runs were made
 
 
 class Rig:
-    """Starts with what only watches, then the load; stops the load first, so that nothing happens unseen."""
+    """Starts the observers, then the load; stops the load first, so that nothing happens unseen."""
 
     def __init__(
         self,
@@ -112,11 +112,11 @@ class Rig:
         )
 
     def start(self) -> None:
-        """Raises `UsageError` where the stack cannot be watched; then `stop` ends what was started."""
+        """Raises `UsageError` if the stack cannot be watched; `stop` then ends what was started."""
         readers = READERS if self._plan.writer else {}
         starts: list[Callable[[], None]] = [
             self._machine.start,
-            *(points.start for points in self._points),  # first, for it takes the longest until they are there
+            *(points.start for points in self._points),  # early, since they take longest to come up
             self._watcher.start,
             self._logs.start,
             self._primaries.start,
@@ -130,7 +130,7 @@ class Rig:
             start()
 
     def surge(self, runs: int, within_s: float) -> None:
-        """Ask for so many runs of the plan's surge; wait for them, `within_s` seconds at most, where that is not 0."""
+        """Ask for this many runs of the plan's surge; wait for them, `within_s` seconds at most, if that is not 0."""
         assert self._plan.surge is not None
         load = self._load(self._plan.surge, "workload", f"{self._recorder.path.parent.name}-s{len(self._loads)}")
         self._loads.append(load)
@@ -140,7 +140,7 @@ class Rig:
             load.stop(within_s)
 
     def at_work(self) -> dict[str, frozenset[str]]:
-        """Pod → the tasks that it holds now: attempts that are under way in it, or deferred ones that wait."""
+        """Pod → the tasks that it holds now: attempts under way in it, or deferred tasks that wait."""
         busy = [*(one.at_work() for one in self._ledger), *(one.at_work() for one in self._asked)]
         return busy[0] | self._watcher.holders()
 
@@ -191,12 +191,12 @@ class Rig:
         return problems
 
     def _read_back(self) -> None:
-        """What is left of the writes, now that nobody writes any more."""
+        """Record what is left of the writes, now that nobody writes any more."""
         kept.read(lambda: self._access.airflow(CALL_S), self._recorder, self._written)
 
 
 def _targets(plan: Plan, access: Access, run_id: str) -> dict[str, list[Target]]:
-    """By the address that they go to."""
+    """The prober's targets, by address."""
     token = access.token() if any(t.login for t in plan.probe.targets) else ""
     found: dict[str, list[Target]] = {}
     for target in plan.probe.targets:
@@ -206,7 +206,7 @@ def _targets(plan: Plan, access: Access, run_id: str) -> dict[str, list[Target]]
 
 
 def _seen(plan: Plan, access: Access, run_id: str) -> tuple[Target, ...]:
-    """What each vantage point asks for."""
+    """The requests of each vantage point."""
     token = access.token() if any(t.login for t in plan.probe.seen) else ""
     return tuple(one for target in plan.probe.seen for one in _series(target, token, run_id))
 

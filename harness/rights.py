@@ -1,7 +1,7 @@
-"""Which rights to a cluster a run needs: what each part of it asks of the cluster's API, in one table.
+"""The rights to a cluster that a run needs: what each part of it asks of the cluster's API, in one table.
 
 Processes, packets and the power of nodes are reached by `docker exec` and `docker kill`, which no Role can grant: that
-needs a kind cluster on this machine. On others, an agent reaches all but their power, where their owner allows one.
+needs a kind cluster on this machine. On others, an agent reaches all but the power, if the owner allows one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "airflow-chaos"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 RBAC = "rbac.authorization.k8s.io"
 GUARD = "get namespaces {namespace}"  # whether its owner allows faults in it
-STACK = (  # each of its namespaces: what preflight, observers and the undo look at
+STACK = (  # in each of its namespaces: what preflight, observers and the undo look at
     GUARD,
     "list pods",
     "watch pods",
@@ -37,7 +37,7 @@ STACK = (  # each of its namespaces: what preflight, observers and the undo look
     "list deployments.apps",
     "list statefulsets.apps",
 )
-AUDIT = (  # what `harness audit` lists; Secrets are left out, for whoever may list their names may read them
+AUDIT = (  # what `harness audit` lists; not Secrets, since whoever may list their names may read them
     "list deployments.apps",
     "list statefulsets.apps",
     "list pods",
@@ -47,13 +47,13 @@ AUDIT = (  # what `harness audit` lists; Secrets are left out, for whoever may l
     "list horizontalpodautoscalers.autoscaling",
     "list scaledobjects.keda.sh",
 )
-CLOCKS = "kube-node-lease"  # the namespace in which each node says what time it is there
+CLOCKS = "kube-node-lease"  # the namespace in which each node reports its time
 ENTRY = (f"get services {INGRESS_SERVICE}",)
 NODES = ("list nodes", "watch nodes")
-# Who is the primary is asked of each server, in its pod, and of Patroni's own note.
+# Each server is asked who is the primary, in its pod, and Patroni's own note is read.
 PRIMARIES = ("create pods/exec", "get pods/exec", f"get endpoints {PATRONI}")
 SEVERAL = "celery-ha"  # the stack whose database and broker are several servers
-# Vantage points are pods of a Job of ours, in a namespace of their own, which is there already.
+# Vantage points are pods of a Job of ours, in a namespace of their own that exists by then.
 VANTAGE = (
     GUARD,
     "create jobs.batch",
@@ -75,24 +75,24 @@ CLAIM = (
 
 
 Beyond = Literal["", "looks", "enters", "powers"]
-# What others have may not be lost, and is upgraded by what keeps a record of its releases.
+# Other people's data may not be lost, and what upgrades their deployments keeps a record of their releases.
 DATA, DEPLOYED = "a database that we made", "a deployment that we made"
-# What an action needs of nodes where they are closed: to have a process of ours in each container that is to end.
+# What an action needs where nodes are closed: a process of ours in each container that is to end.
 CANARIES = ("create pods/exec", "get pods/exec")
-AGENTS = (GUARD, "create pods", "list pods", "delete pods", "create pods/exec", "get pods/exec")  # where these are made
+AGENTS = (GUARD, "create pods", "list pods", "delete pods", "create pods/exec", "get pods/exec")  # where they are made
 LEFT_AGENTS = (GUARD, "list pods")  # whether one was left
 POLICIES = "list networkpolicies.networking.k8s.io"  # whether one of ours was left, where nodes are closed
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What an action needs: where it aims, in each namespace of the stack, and of the whole cluster.
+    """What an action needs: `there`, where it aims; `everywhere`, in each namespace of the stack; in all the `cluster`.
 
     `beyond` the API it `looks` at the processes of nodes, `enters` nodes to break something, or switches their power.
-    `closed` is what it needs there besides where nodes are closed; None: it cannot be done then. `given` is what it
-    needs of the whole cluster where it is called with an argument of this name, `also` in the namespace `also_in`.
+    `closed` is what else it needs where it aims if nodes are closed; None: it cannot be done then. `given` is what it
+    needs in the whole cluster if it is called with an argument of this name, `also` in the namespace `also_in`.
     `ours` is what it needs that only a cluster that we made has.
-    Words in braces are arguments, too.
+    Words in braces are arguments too.
     """
 
     there: tuple[str, ...] = ("list pods",)
@@ -105,11 +105,11 @@ class Needs:
     ours: str = ""
 
     def of_cluster(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
-        """What it needs of the whole cluster, called so."""
+        """What it needs in the whole cluster, called with these arguments."""
         return (*self.cluster, *(words for name, words in self.given if arguments.get(name)))
 
     def lacks(self, nodes: str, arguments: Mapping[str, Any], *, ours: bool) -> str:
-        """What is out of its reach where nodes are reached in this way; nothing where it can be done."""
+        """What is out of its reach if nodes are reached in this way; "" if it can be done."""
         if self.ours and not ours:
             return self.ours
         if self.beyond == "powers" and nodes != "docker":
@@ -165,7 +165,7 @@ ACTIONS = {
 }
 
 PATCHES_NODES = ("list nodes", "patch nodes")
-# Of others, those that we know: what their own calls ask for, and what ours around them do.
+# Foreign actions that we know: what their own calls need, and what ours around them do.
 BORROWED = {
     "chaosk8s.pod.actions.terminate_pods": Needs(("list pods", "delete pods")),
     "chaosk8s.pod.actions.delete_pods": Needs(("list pods", "delete pods")),
@@ -184,14 +184,14 @@ BORROWED = {
 def needed(experiments: Iterable[Experiment], settings: Settings) -> list[Right]:
     """Everything that runs of these experiments ask of the API, sorted, each once.
 
-    What --allow-providers lets through is not in it.
+    It leaves out whatever --allow-providers lets through.
     """
     here, aim = settings.namespace, settings.aim
     experiments = list(experiments)
     watched = {name for one in experiments for name in one.plan.watch}
     found = {right for name in (*aim.namespaces, *watched) for right in _rights(name, STACK)}
     found.update(_rights(here, (*_login(settings), *CLAIM)), _rights("", NODES))
-    if not settings.target:  # the address of others stands in their file
+    if not settings.target:  # a target's address is in its file
         found.update(_rights(INGRESS_NAMESPACE, ENTRY))
     found.update(_rights(here, PRIMARIES if settings.stack == SEVERAL else ()))
     if aim.nodes == "agent":
@@ -217,18 +217,18 @@ def _login(settings: Settings) -> tuple[str, ...]:
 
 
 def auditing(namespace: str) -> list[Right]:
-    """All that an audit of this namespace asks for, but for the names of Secrets."""
+    """All that an audit of this namespace asks for, except the names of Secrets."""
     leases = _rights(CLOCKS, ("list leases.coordination.k8s.io",))
     return [*_rights(namespace, AUDIT), *leases, *_rights("", ("list nodes",))]
 
 
 def claim(namespace: str) -> list[Right]:
-    """What the Lease needs that keeps harnesses on several machines out of each other's way."""
+    """The rights to the Lease that keeps harnesses on several machines out of each other's way."""
     return list(_rights(namespace, CLAIM))
 
 
 def guard(namespace: str) -> Right:
-    """What it needs to see whether a namespace's owner allows faults in it."""
+    """The right to see whether a namespace's owner allows faults in it."""
     return next(_rights(namespace, (GUARD,)))
 
 
@@ -238,12 +238,12 @@ def beyond(experiments: Iterable[Experiment]) -> list[str]:
 
 
 def out_of_reach(experiment: Experiment, settings: Settings, *, ours: bool) -> dict[str, str]:
-    """The actions of an experiment that cannot be done on the target, by name, and what of it is out of their reach."""
+    """The actions of an experiment that cannot be done on the target, by name, each with what is out of its reach."""
     found = {}
     for func, needs, said in _steps([experiment]):
         there = said.get("namespace") or said.get("ns") or settings.namespace
         found[func] = needs.lacks(settings.aim.nodes, said, ours=ours)
-        if settings.target and not ours:  # the undo looks into no others
+        if settings.target and not ours:  # the undo looks into no other namespaces
             strange = {there, said.get("also_in") or there}.difference(settings.aim.namespaces)
             if strange:
                 found[func] = f"namespace {min(strange)}, which its file does not name (`beside`)"
@@ -266,8 +266,8 @@ def _rights(namespace: str, words: Iterable[str], arguments: Mapping[str, Any] =
 
 
 def manifests(rights: Iterable[Right], account: str) -> str:
-    """YAML to apply: a ServiceAccount (`namespace/name`), a Role for each namespace, a ClusterRole for the rest, all of
-    its name, and the bindings. Raises `UsageError` where the account is not given so."""
+    """YAML to apply: a ServiceAccount (`namespace/name`), a Role for each namespace, a ClusterRole for the rest, all
+    with its name, and the bindings. Raises `UsageError` if the account is not given in this form."""
     home, slash, name = account.partition("/")
     if not (home and slash and name) or "/" in name:
         raise UsageError(f"{account!r} names no ServiceAccount; give it as namespace/name")

@@ -47,14 +47,13 @@ PhaseName = Literal["baseline", "fault", "recovery", "cooldown"]
 
 
 def at_work_s(plan: Plan) -> float:
-    """Seconds for which the load goes on once everything is whole again: as long as before the fault, since the same
-    checks apply."""
+    """Seconds of load once everything is whole again: as many as before the fault, since the same checks apply."""
     return max(AT_WORK_S, plan.phases.baseline_s)
 
 
 @dataclass(frozen=True)
 class Result:
-    """A closed and judged run; one that was interrupted is judged as far as it came."""
+    """A closed and judged run; one that was interrupted is judged as far as it got."""
 
     folder: Path
     outcome: Outcome
@@ -163,10 +162,10 @@ class Run:
         time.sleep(self._experiment.plan.phases.baseline_s)
 
     def recover(self) -> None:
-        """Live on under load, then let the runs in flight finish: none is lost before a run has had its time.
+        """Keep the load up, then let the runs in flight finish: none is lost before it has had its time.
 
-        What is whole again must be seen at work, so that the load goes on for a while after the undo, however long
-        that took.
+        What is whole again must be seen at work, so the load goes on for a while after the undo, however long that
+        took.
         """
         phases = self._experiment.plan.phases
         self._brake.release()
@@ -192,7 +191,7 @@ class Run:
         self._phase = name
 
     def close(self, journal: dict[str, Any]) -> Result | None:
-        """Undo, stop, close, judge. Returns None where the run was refused before anything was recorded."""
+        """Undo, stop, close, judge. Returns None if the run was refused before anything was recorded."""
         if self._recorder is None:
             return None
         with undisturbed("undoing what was broken and closing the history"):
@@ -231,11 +230,11 @@ Opened = Callable[[Path], None]
 
 
 def _nobody(_: Path) -> None:
-    """Where nobody wants to know in which folder the history is."""
+    """For when nobody asks which folder the history is in."""
 
 
 class Desk:
-    """Where a command and the control that Chaos Toolkit loads find each other: it passes nothing between them."""
+    """Where a command and the control that Chaos Toolkit loads meet: it passes nothing between them."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -261,7 +260,7 @@ desk = Desk()
 
 
 def conduct(path: Path, settings: Settings, remade: str = "", opened: Opened = _nobody) -> Result:
-    """As `conduct_this`, of the experiment that a file holds."""
+    """As `conduct_this`, for the experiment in a file."""
     return conduct_this(experiments.load(path), settings, remade, opened)
 
 
@@ -270,14 +269,14 @@ def conduct_this(experiment: Experiment, settings: Settings, remade: str = "", o
 
     `remade` is why the stack was rebuilt before it; the history keeps that. `opened` is told the folder once there is
     a history in it.
-    Raises `UsageError` where it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
+    Raises `UsageError` if it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
     """
     allowed.check(experiment, settings.allow_providers)
-    # What Chaos Toolkit has to say is in the journal; what went wrong is said by us, once.
+    # What Chaos Toolkit has to say is in the journal; we say what went wrong, once.
     logging.getLogger("chaostoolkit").addHandler(logging.NullHandler())
     try:
         ensure_experiment_is_valid(experiment.raw)
-    except Exception as cause:  # it trips over what it does not expect, too
+    except Exception as cause:  # it also trips over what it does not expect
         raise UsageError(f"{experiment.file} is not a valid Chaos Toolkit experiment: {cause}") from cause
     desk.name, desk.settings, desk.remade, desk.embedded = experiment.name, settings, remade, True
     desk.opened = opened

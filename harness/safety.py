@@ -10,8 +10,8 @@ _DECLARED = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=F
 class Blast(BaseModel):
     """The blast radius. What is not declared may not be hit.
 
-    `pods` and `nodes` are those of the whole run, each counted once; `share` is that of one component's Ready pods
-    which are hit at once, from 0 to 1; `seconds` are from the first fault to the undo.
+    `pods` and `nodes` are those of the whole run, each counted once; `share` is the share of a component's Ready pods
+    hit at once, from 0 to 1; `seconds` run from the first fault to the undo.
     """
 
     model_config = _DECLARED

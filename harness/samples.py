@@ -44,7 +44,7 @@ class Series:
 class Column:
     """Samples of one series in the order in which they were due; times in nanoseconds since the run began.
 
-    `errors` holds what was said of the first 10,000 that said anything, by their place.
+    `errors` holds the messages of the first 10,000 samples that have one, by place.
     """
 
     method: str
@@ -68,7 +68,7 @@ class Column:
 
     @cached_property
     def bad(self) -> Flags:
-        """Those that were not answered well. `info` may have been served, but was not answered: bad."""
+        """The samples that were not answered well. `info` may have been served, but was not answered: bad."""
         return np.asarray(self.outcome != 0)
 
     def where(self, chosen: Flags) -> Column:
@@ -110,7 +110,7 @@ class Column:
 
 
 class Samples:
-    """All samples of a run, a column for each series; iterated, one after another as they were due."""
+    """All samples of a run, a column for each series; iteration gives them in the order in which they were due."""
 
     def __init__(self, columns: Iterable[Column] = ()) -> None:
         found: dict[Series, list[Column]] = {}
@@ -208,7 +208,7 @@ class _Open:
         self.errors: dict[int, str] = {}
 
     def closed(self, target: str, conn: Conn, method: str, path: str, vantage: str) -> Column:
-        whole = len(self.status)  # filled last: a sample of which a part could not be held is left out
+        whole = len(self.status)  # filled last: a sample that could be held only in part is left out
         return Column(
             method=method,
             path=path,
@@ -225,7 +225,7 @@ class _Open:
 
 
 def _joined(parts: list[Column]) -> Column:
-    """Requests of one series that went to several paths; the first one's stands for all."""
+    """Requests of one series that went to several paths; the first path stands for all."""
     if len(parts) == 1:
         return parts[0]
     errors: dict[int, str] = {}

@@ -1,7 +1,7 @@
 """What a user may set through environment variables that begin with AIRFLOW_CHAOS_, and where files are looked for.
 
-An installed package carries the suite's files in `harness/shipped/`; in a checkout they are beside `harness/`. Whoever
-uses the package has their own in the working directory, and these take the place of the suite's of the same name.
+An installed package carries the suite's files in `harness/shipped/`; in a checkout they are next to `harness/`. Users
+of the package keep their own in the working directory; these replace the suite's files of the same name.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PLANTED_ON = "-mutant-"  # in the name of what is deployed, between its stack an
 
 
 Profile = Literal["tuned", "defaults"]
-Words = Annotated[tuple[str, ...], NoDecode]  # with commas
+Words = Annotated[tuple[str, ...], NoDecode]  # comma-separated
 
 
 def _cache() -> Path:
-    """Raises `UsageError` where nothing says who this is: a user that the system does not know, without HOME."""
+    """Raises `UsageError` if there is no home folder: no HOME, and a user that the system does not know."""
     try:
         return Path.home() / ".cache" / "airflow-chaos"
     except RuntimeError as cause:
@@ -53,19 +53,19 @@ def here(name: str) -> Path:
 
 
 def resolved(path: Path) -> Path:
-    """What is called so from here, or else in the suite; the path itself where there is neither."""
+    """The path as seen from here, or else from the suite; unchanged if it exists in neither."""
     return path if path.exists() or not (ROOT / path).exists() else ROOT / path
 
 
 def publishing(asked: bool = True) -> bool:
-    """Raises `UsageError` where a page of the suite's own is asked for, and this is not a checkout of it."""
+    """Raises `UsageError` if a page of the suite itself is asked for, and this is not a checkout of it."""
     if asked and INSTALLED:
-        raise UsageError("this writes pages of the suite's own repository; call it in a checkout")
+        raise UsageError("this writes pages of the suite's own repository; run it in a checkout")
     return asked
 
 
 class Settings(BaseSettings):
-    """Paths, names and addresses of one stack. `target` is a deployment of others; where there is none, it is ours."""
+    """Paths, names and addresses of one stack. `target` is somebody else's deployment; without one, it is ours."""
 
     model_config = SettingsConfigDict(env_prefix="AIRFLOW_CHAOS_", frozen=True)
 
@@ -88,14 +88,14 @@ class Settings(BaseSettings):
     skip_slow: bool = False  # on processors too slow for any bound, skip experiments
     production_words: Words = ("prod", "production", "live")
 
-    # Of a harness in a pod: what it stands on, the version that it was built as, and the Job that it belongs to.
+    # For a harness in a pod: its node and namespace, the version that it was built as, and the Job that it belongs to.
     own_node: str = ""
     own_namespace: str = ""
     build: str = ""
     job: str = ""
 
     vantage: int = Field(default=0, ge=0, le=MOST_POINTS)
-    image: str = ""  # of the suite, where it is not one that we built
+    image: str = ""  # of the suite, if it is not one that we built
 
     brake_url: str = ""
     brake_query: str = ""
@@ -115,12 +115,12 @@ class Settings(BaseSettings):
             return {name: value for name, value in said.items() if name != "target"}
         found = target if isinstance(target, Target) else read(Path(target))
         if said.get("namespace", found.namespace) != found.namespace:
-            raise ValueError(f"the target is in namespace {found.namespace}, and {said['namespace']} is given besides")
+            raise ValueError(f"the target is in namespace {found.namespace}, but {said['namespace']} is given")
         return {**said, "target": found, "namespace": found.namespace}
 
     @classmethod
     def of(cls, **said: str) -> Settings:
-        """What the environment says, and over it what options say. Raises `UsageError`."""
+        """The settings of the environment, overridden by options. Raises `UsageError`."""
         try:
             return cls.model_validate({name: value for name, value in said.items() if value})
         except ValidationError as cause:
@@ -134,8 +134,8 @@ class Settings(BaseSettings):
 
     @property
     def deployment(self) -> str:
-        """What stands, by its name: a stack with Airflow's own settings, with a planted defect, or somebody else's, is
-        not the one that we tuned."""
+        """The name of what is deployed: a stack with Airflow's own settings, with a planted defect, or somebody else's,
+        is not the one that we tuned."""
         if self.target:
             return f"{self.overlay}{SOMEWHERE_ELSE}{self.target.name}"
         return f"{self.overlay}{PLANTED_ON}{self.mutant}" if self.mutant else self.overlay

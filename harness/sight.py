@@ -1,6 +1,6 @@
-"""The smallest defect that a load sees: how long a window must be, in which requests fail, to be hit with 95 %.
+"""The smallest defect that a load sees: how long requests must fail for a 95 % chance that one of them is hit.
 
-A window begins at any moment with the same chance. What it meets follows from when requests are due; nothing is
+The window is equally likely to begin at any moment. What it meets follows from when requests are due; nothing is
 measured.
 """
 
@@ -17,14 +17,14 @@ from harness.history import NS
 from harness.observe.sampling import phases
 
 SURE = 0.95
-LONG_ENOUGH_NS = 60 * NS  # so long is looked at; no grid has a longer period, and of one that had, this is enough
+LONG_ENOUGH_NS = 60 * NS  # how far we look; no grid has a longer period, and for one that had, this is enough
 FINE = 60  # halvings of the answer
 Grid = NDArray[np.int64]
 
 
 def smallest(plan: Plan, *, write: bool, share: float = 1.0) -> float | None:
-    """Seconds that reads, or writes, must fail for until one of them is hit with 95 %. `share` of the requests meet the
-    defect: half of them, where one of two replicas has it. None where the load has no such requests."""
+    """Seconds for which reads, or writes, must fail for a 95 % chance that one is hit. `share` of the requests meet the
+    defect: half of them, if one of two replicas has it. None if the load has no such requests."""
     grids = _grids(plan, write)
     if not grids:
         return None
@@ -37,7 +37,7 @@ def smallest(plan: Plan, *, write: bool, share: float = 1.0) -> float | None:
 
 
 def hit(grids: list[Grid], seconds: float, share: float = 1.0) -> float:
-    """How probable it is that a window of this length meets a request. Grids know nothing of each other's phase."""
+    """The chance that a window of this length meets a request. The phases of grids are independent."""
     return 1 - math.prod(_missed(grid, round(seconds * NS), share) for grid in grids)
 
 
@@ -55,7 +55,7 @@ def _missed(grid: Grid, window: int, share: float) -> float:
 
 
 def _grids(plan: Plan, write: bool) -> list[Grid]:
-    """When requests are due: one grid for each process of the prober, whose series know of each other, and for the
+    """When requests are due: one grid for each process of the prober, which spaces its series, and one for the
     triggers, which are spread over two series and have their own clock."""
     entries = {t.entry for t in plan.probe.targets}
     found = [grid for entry in sorted(entries) if len(grid := _probed(plan, entry, write))]

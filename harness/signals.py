@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STOP = signal.SIGUSR1  # Chaos Toolkit exits by it; an exception it would take for one of the action that is under way
+STOP = signal.SIGUSR1  # Chaos Toolkit exits on it; an exception it would take for a failure of the current action
 HELD = (signal.SIGINT, signal.SIGTERM, STOP)
 
 

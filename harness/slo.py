@@ -1,7 +1,7 @@
 """Bounds: their names, units and origins, as `slo.yaml` gives them.
 
 `slo.yaml` is profile → stack → experiment → bound name → {limit, unit, origin}. A bound under `every`, in place of
-an experiment or a stack, holds if a bound of this name is needed and none is nearer. The catalogue below
+an experiment or a stack, holds if a bound of this name is needed and none is closer. The catalogue below
 is closed: an unknown name, or another unit, is refused with file and line before anything starts.
 """
 
@@ -150,7 +150,7 @@ def bound_of(name: str, raw: Any, where: str) -> Bound:
 
 
 def load(path: Path, profile: str, stack: str, experiment: str, required: frozenset[str]) -> dict[str, Bound]:
-    """The bounds of one experiment. Raises `UsageError` with file and line where one is missing or wrong."""
+    """The bounds of one experiment. Raises `UsageError` with file and line if one is missing or wrong."""
     root = _root(path)
     node = _table(path, root, (profile, stack, experiment))
     shared = [
@@ -174,7 +174,7 @@ def load(path: Path, profile: str, stack: str, experiment: str, required: frozen
 def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, experiment: str) -> dict[str, str]:
     """The bounds of a run that are different in today's `slo.yaml`, and how.
 
-    `stack` is as in a history: with the profile behind it, unless that is tuned.
+    `stack` is as in a history: with the profile appended, unless that is tuned.
     """
     profile, short = _profile(stack)
     now = {name: _today(path, profile, short, experiment, name) for name in then}
@@ -186,7 +186,7 @@ def changed(path: Path, then: Mapping[str, Mapping[str, Any]], stack: str, exper
 
 
 def own(path: Path, stack: str, experiment: str) -> frozenset[str]:
-    """The names of the bounds that `slo.yaml` gives to this experiment itself; none where it does not know it."""
+    """The names of the bounds that `slo.yaml` gives to this experiment itself; none if it does not know it."""
     try:
         return frozenset(_names(_table(path, _root(path), (*_profile(stack), experiment))))
     except UsageError:
@@ -194,7 +194,7 @@ def own(path: Path, stack: str, experiment: str) -> frozenset[str]:
 
 
 def _profile(stack: str) -> tuple[str, str]:
-    """The profile and the stack, of a stack as a history has it."""
+    """The profile and the stack, from a stack as a history names it."""
     short = stack.removesuffix("-defaults")
     return ("tuned" if short == stack else "defaults"), short
 
@@ -207,13 +207,13 @@ def _today(path: Path, profile: str, stack: str, experiment: str, name: str) -> 
 
 
 def shared(path: Path, profile: str, stack: str) -> frozenset[str]:
-    """The names of the bounds that hold for every experiment of a stack that has none of that name itself."""
+    """The names of the bounds that hold for every experiment of a stack, unless it has its own."""
     root = _root(path)
     return frozenset(str(key.value) for keys in ((profile,), (profile, stack)) for key, _ in _shared(path, root, keys))
 
 
 def every(path: Path, profile: str, stack: str = "") -> dict[str, Bound]:
-    """The bounds that hold for every experiment of a profile, or of one of its stacks, that has none of that name."""
+    """The bounds that hold for every experiment of a profile, or of one of its stacks, unless it has its own."""
     found = _shared(path, _root(path), (profile, stack) if stack else (profile,))
     return {
         str(key.value): bound_of(str(key.value), _value(value, where), where)
@@ -244,7 +244,7 @@ def _root(path: Path) -> yaml.Node:
 
 
 def _value(node: yaml.Node, where: str) -> Any:
-    """What a node says. Raises `UsageError` where it is tagged as something that it is not, or holds itself."""
+    """The value of a node. Raises `UsageError` if it is tagged as something that it is not, or contains itself."""
     try:
         return yaml.safe_load(yaml.serialize(node))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as cause:
@@ -252,7 +252,7 @@ def _value(node: yaml.Node, where: str) -> Any:
 
 
 def _shared(path: Path, root: yaml.Node, keys: tuple[str, ...]) -> list[tuple[yaml.Node, yaml.Node]]:
-    """Names and bounds of what holds for every experiment of a stack, or of all; nothing where the file says none."""
+    """Names and bounds that hold for every experiment of a stack, or of all stacks; nothing if the file has none."""
     return _table(path, root, (*keys, SHARED)).value if SHARED in _names(_table(path, root, keys)) else []
 
 

@@ -1,4 +1,4 @@
-"""Where experiments stand: each in a file of its own, in JSON or in YAML."""
+"""Where experiments are: each in a file of its own, in JSON or YAML."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from harness.errors import UsageError
 from harness.settings import ROOT, home
 
 FOLDER = ROOT / "experiments"
-EXAMPLES = ROOT / "examples"  # made of what others call
+EXAMPLES = ROOT / "examples"  # made of foreign actions
 YAML = (".yaml", ".yml")
 ENDINGS = (".json", *YAML)
-# What one sweep runs once for each victim: runs of it are of different faults, so that none is compared with another.
+# A sweep runs these once for each victim: their runs have different faults, so none is compared with another.
 SWEPT = ("any-one-pod", "any-one-node")
 
 
 def own() -> Path:
-    """The folder of a user's own: in a checkout, that of the suite."""
+    """The folder of a user's own experiments: in a checkout, the suite's."""
     return home() / FOLDER.name
 
 
 def files(folder: Path | None = None) -> list[Path]:
     """The experiments in a folder, by name; without one, a user's own, and those of the suite that have other names.
 
-    Raises `UsageError` where two in one folder have one name, which stands for one bound.
+    Raises `UsageError` if two in one folder have the same name, since bounds go by name.
     """
     if folder is None:
         every = {path.stem: path for there in dict.fromkeys((FOLDER, own())) for path in files(there)}
@@ -40,13 +40,13 @@ def files(folder: Path | None = None) -> list[Path]:
 
 
 def named(name: str, folder: Path | None = None) -> Path:
-    """The file of an experiment; where there is none, the one that it would be."""
+    """The file of an experiment; if there is none, the one that it would have."""
     there = (path for path in files(folder) if path.stem == name)
     return next(there, (folder or own()) / f"{name}{ENDINGS[0]}")
 
 
 def read(path: Path) -> Any:
-    """What a file says. Raises `UsageError` with file and line where it cannot be read."""
+    """The content of a file. Raises `UsageError` with file and line if it cannot be read."""
     if path.suffix in YAML:
         return tables.read(path)
     try:

@@ -23,7 +23,7 @@ from harness.stack.access import open_access
 from harness.wait import until
 
 CALL_S = 10.0
-ANSWERS_WITHIN_S = 60.0  # the way to api-servers is open some seconds after they are Ready
+ANSWERS_WITHIN_S = 60.0  # api-servers can be reached some seconds after they are Ready
 API_SERVER = "api-server"
 
 
@@ -47,7 +47,7 @@ def status(settings: Settings) -> Group:
 def heal(settings: Settings) -> list[str]:
     """Undo what a killed harness left, and close the histories that it left open. Returns what was done, in words.
 
-    If the cluster cannot be repaired, the histories are closed all the same, before the error is passed on.
+    If the cluster cannot be repaired, the histories are closed anyway before the error is passed on.
     """
     lock = only_one(settings)
     try:
@@ -64,7 +64,7 @@ def heal(settings: Settings) -> list[str]:
 
 
 def _put_right(settings: Settings, *, wait: bool) -> list[str]:
-    """Any other harness at work in the cluster must end first; a killed one is waited for until its Lease has expired.
+    """Any other harness at work in the cluster must end first; if it was killed, its Lease must expire.
 
     Raises `UsageError`, naming it, if one is alive.
     """
@@ -81,9 +81,9 @@ def _put_right(settings: Settings, *, wait: bool) -> list[str]:
 
 
 def _paused(settings: Settings) -> list[str]:
-    """Scheduled DAGs that still run: they are started before there is a history that could be left open.
+    """Pause scheduled DAGs that still run: they are started before there is a history that could be left open.
 
-    Raises `WaitTimeout` where Airflow does not answer.
+    Raises `WaitTimeout` if Airflow does not answer.
     """
     kube = Kube(settings)
     if API_SERVER not in kube.ready_replicas(settings.namespace):
@@ -114,7 +114,7 @@ def _repair(settings: Settings) -> list[str]:
 
 
 def left_open(folder: Path) -> bool:
-    """Whether a history lacks its last line: its harness was killed before it could write one."""
+    """Whether a history lacks its last line: its harness was killed before it could write it."""
     path = folder / NAMES[0]
     if not path.is_file():
         return False

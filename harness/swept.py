@@ -1,7 +1,7 @@
-"""A sweep: all that was there, what came of it when each was hit, and one verdict over all.
+"""A sweep: all that was there, what happened when each was hit, and one verdict over all.
 
-What was hit is replaced, so that pods go and come meanwhile. One that came is in the place of one that went where it
-has the same owner, and is the same part of it. All places must have been hit, each by a kill of its own.
+What was hit is replaced, so pods come and go meanwhile. A new one takes the place of an old one if it has the same
+owner, and is the same part of it. All places must have been hit, each by a kill of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ What = Literal["pods", "nodes"]
 
 
 class Place(BaseModel):
-    """A pod, or a node, as it was found. `owner` is what replaces it, as namespace/kind/name; `part` says which of its
-    pods it is, where they are not all alike: by its number, or by its node. `duty`: what it is among them."""
+    """A pod, or a node, as it was found. `owner` is what replaces it, as namespace/kind/name; `part` says which of the
+    owner's pods it is, by number or by node, if they are not all alike; `duty` is its role among them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,7 +40,7 @@ class Place(BaseModel):
 
 
 class LeftOut(BaseModel):
-    """What was there and is no victim, and why."""
+    """Something that was there and is not a victim, and why."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,7 +50,7 @@ class LeftOut(BaseModel):
 
 class Trial(BaseModel):
     """One run. `victim` is the uid of the place whose turn it was; `hit` what the history proves to have been hit, or
-    None. `outage` and `back` are seconds: the longest outage, and until all was as before."""
+    None. `outage` and `back` are seconds: the longest outage, and the time until all was as before."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,7 +66,7 @@ class Trial(BaseModel):
     back: float | None = None
 
     def judged(self, outcome: Outcome) -> Trial:
-        """With what a run came to."""
+        """With the outcome of its run."""
         of = {word: [c for c in outcome.checks if c.verdict is word] for word in Verdict}
         measures = {c.name: c.measure for c in outcome.checks if c.measure is not None}
         came = {
@@ -82,8 +82,8 @@ class Trial(BaseModel):
 
 
 class Sweep(BaseModel):
-    """`there` is what was to be hit, and `after` what was there in the end; `pods` is where all pods stood at first.
-    Trials are in their order."""
+    """`there` is what was to be hit, `after` what was there in the end, and `pods` where all pods were at first. Trials
+    are in order."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,8 +102,8 @@ class Sweep(BaseModel):
         return tuple(trial for trial in self.trials if trial.victim == place.uid)
 
     def verdict_of(self, place: Place) -> Verdict | None:
-        """A FAIL stays, whatever came after it; one that could not be judged is made good by one that could. None where
-        it was not tried."""
+        """A FAIL stays, whatever came after it; a PASS that counts makes good for a run that could not be judged. None
+        if it was not tried."""
         verdicts = {trial.verdict for trial in self.of(place)}
         if Verdict.FAIL in verdicts:
             return Verdict.FAIL
@@ -129,7 +129,7 @@ class Sweep(BaseModel):
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """Why nothing can be said of all that was there."""
+        """Why nothing can be said about all that was there."""
         found = [f"there, and not hit: {_some(p.name for p in self.missed)}"] if self.missed else []
         found += [] if self.there else ["nothing was there"]
         hit = {(t.hit.owner, t.hit.duty in PRIMARY) for t in self.hits if t.hit}
@@ -140,15 +140,15 @@ class Sweep(BaseModel):
         return (*found, *self._turnover())
 
     def _turnover(self) -> Iterable[str]:
-        """As many must be there in the end as at first, of each kind."""
+        """There must be as many of each kind in the end as at first."""
         if self.after is None:
-            return ["nobody looked what was there in the end"]
+            return ["nobody looked at what was there in the end"]
         first, last = (Counter(place.slot for place in some_of) for some_of in (self.there, self.after))
         came = [p.name for p in _of_slots(self.after, last - first)]
         went = [p.name for p in _of_slots(self.there, first - last)]
         return [
-            *([f"came in between, in the place of none: {_some(came)}"] if came else []),
-            *([f"went, and none came in its place: {_some(went)}"] if went else []),
+            *([f"came in between, replacing none: {_some(came)}"] if came else []),
+            *([f"went, and was not replaced: {_some(went)}"] if went else []),
         ]
 
     @property
@@ -158,7 +158,7 @@ class Sweep(BaseModel):
         return worst_verdict((*each, *([Verdict.INVALID] if self.gaps else [])))
 
     def verdict_over(self, chosen: Iterable[Place]) -> Verdict:
-        """Of these alone, which says nothing of the others."""
+        """The verdict over these alone, which says nothing about the others."""
         return worst_verdict(tuple(self.verdict_of(place) or Verdict.INVALID for place in chosen))
 
     def with_(self, trial: Trial) -> Sweep:
@@ -170,7 +170,7 @@ def _counts(trial: Trial, slot: Slot | None, claimed: dict[str, str]) -> bool:
 
 
 def _of_slots(places: Sequence[Place], many: Counter[Slot]) -> list[Place]:
-    """The last so many of each slot."""
+    """The last `many` of each slot."""
     left, found = Counter(many), []
     for place in reversed(places):
         if left[place.slot] > 0:
@@ -191,7 +191,7 @@ def same(one: Sequence[Place], other: Sequence[Place]) -> bool:
 
 
 def headline(sweep: Sweep) -> str:
-    """What came of it, in a sentence or two."""
+    """The result, in a sentence or two."""
     each = {place: sweep.verdict_of(place) for place in sweep.there}
     kept, lost = ([p.name for p, v in each.items() if v is word] for word in (Verdict.PASS, Verdict.FAIL))
     one = {"pods": "pod", "nodes": "node"}[sweep.what]

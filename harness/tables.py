@@ -18,7 +18,7 @@ MOST = 100_000
 def compose(path: Path) -> yaml.Node | None:
     """The nodes of a file. Raises `UsageError` with file and line if it is not YAML, or one table has a key twice.
 
-    Raises FileNotFoundError if there is none.
+    Raises FileNotFoundError if there is no file.
     """
     try:
         root, twice = _composed(path.read_text(encoding="utf-8"))
@@ -37,8 +37,8 @@ def compose(path: Path) -> yaml.Node | None:
 def read(path: Path) -> Any:
     """The content of a file, if JSON could hold it too.
 
-    Raises `UsageError` with file and line for what YAML reads as something else: a key that is no text (`on` is true,
-    unless it is put in quotes), a date, a table that holds itself, or a short text that stands for a long one.
+    Raises `UsageError` with file and line for anything else that YAML knows: a key that is not text (`on` is true
+    unless it is quoted), a date, a table that contains itself, or a short text that stands for a long one.
     """
     root = compose(path)
     if root is None:
@@ -53,10 +53,10 @@ def read(path: Path) -> Any:
 
 
 class _Json:
-    """Looks for what JSON does not have."""
+    """Looks for what JSON cannot hold."""
 
     def __init__(self) -> None:
-        self._sizes: dict[int, int] = {}  # with all that is in it, aliases written out; 0 while it is looked at
+        self._sizes: dict[int, int] = {}  # with all that is in it, aliases written out; 0 while we look at it
 
     def beyond(self, node: yaml.Node) -> tuple[yaml.Node, str] | None:
         """The first such thing, and why it is refused."""
@@ -96,7 +96,7 @@ def _composed(text: str) -> tuple[yaml.Node | None, tuple[str, int, int] | None]
 
 
 def _twice(root: yaml.Node) -> tuple[str, int, int] | None:
-    """A key that one table has twice, its line, and that of the first of the two. Aliases are looked at once."""
+    """A key that one table has twice, its line, and the line of the first. Aliases are looked at once."""
     seen: set[int] = set()
     left = [root]
     while left:

@@ -15,7 +15,7 @@ PATH = ROOT / "dags" / "schedules.json"
 
 
 class Table(BaseModel):
-    """`dags` before any is unpaused, so without a moment of their own; `pools` are those of their tasks."""
+    """`dags` before any is unpaused, so without times of their own; `pools` are those of their tasks."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ class Table(BaseModel):
 
 @cache
 def table() -> Table:
-    """The file is one of the suite's own: what it lacks is a defect, and no fault of who runs it."""
+    """The file is one of the suite's own: what it lacks is our defect, not the user's."""
     said = json.loads(PATH.read_text(encoding="utf-8"))
     for one in said["dags"].values():
         one["unpaused"] = ""

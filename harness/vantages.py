@@ -1,4 +1,4 @@
-"""Vantage points before they are made: their image, their namespace, and what they are to ask."""
+"""Vantage points before they are made: their image, their namespace, and their requests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ LOOPBACK = "http://127.0.0.1"
 
 
 def prepared(plan: Plan, settings: Settings, kube: Kube, say: Callable[[str], None]) -> Settings:
-    """The settings with an image for the vantage points, where there are any. Raises `UsageError` if none is known.
+    """The settings with an image for the vantage points, if there are any. Raises `UsageError` if none is known.
 
-    In a cluster of ours it is built and put into the nodes; and their namespace is made. A harness that is a pod has
-    both.
+    In a cluster of ours it is built and loaded into the nodes. Their namespace is made. A harness in a pod has both.
     """
     if plan.probe.vantage is None or settings.own_namespace:
         return settings
@@ -42,7 +41,7 @@ def prepared(plan: Plan, settings: Settings, kube: Kube, say: Callable[[str], No
 
 
 def config(plan: Plan, kube: Kube, access: Access, targets: tuple[Target, ...]) -> Config:
-    """What each is told. Where this machine comes in by a port of its own, they still go by the load balancer."""
+    """What each is told. Even if this machine goes in by a port of its own, they go through the load balancer."""
     url = access.base_url
     if url.startswith(LOOPBACK):
         url = f"http://{kube.load_balancer(INGRESS_NAMESPACE, INGRESS_SERVICE)}"

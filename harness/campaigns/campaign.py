@@ -37,9 +37,9 @@ Say = Callable[[str], None]
 def run(
     mutants: list[Mutant], settings: Settings, display: Display, say: Say, *, controls: bool, again: bool = False
 ) -> Matrix:
-    """Try what was not tried yet, or everything `again`, keeping each trial as it comes.
+    """Try what was not tried yet, or everything `again`, saving each trial as it comes.
 
-    In the end the good stack is up, whatever happened.
+    At the end the good stack is up, whatever happened.
     """
     matrix, here = read(settings.reports), settings
     try:
@@ -84,7 +84,7 @@ def publish(matrix: Matrix, known: list[Mutant]) -> None:
 
 
 def _due(matrix: Matrix, mutant: Mutant) -> bool:
-    """Whether to restore the good stack before this mutant: because it needs it itself, or it is overdue."""
+    """Whether to restore the good stack before this mutant: because it needs it, or controls are overdue."""
     owed = matrix.owed
     return bool(owed) and (len(owed) >= AT_ONCE or owed[0].stack != mutant.stack or mutant.of_the_suite)
 

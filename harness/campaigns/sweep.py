@@ -1,4 +1,4 @@
-"""Every pod of the stack, or every node, hit in turn: a run for each, and one verdict over all. It goes on where it
+"""Every pod of the stack, or every node, hit in turn: a run for each, and one verdict over all. It resumes where it
 stopped, and what could not be judged is tried once more."""
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ NAME = "sweep.json"
 TEMPLATES: dict[What, str] = dict(zip(("pods", "nodes"), sources.SWEPT, strict=True))
 TRIES = 2  # of what could not be judged; each is kept
 SETTLES_WITHIN_S = 180.0
-AT_WORK = frozenset({"worker", "triggerer"})  # what these lose by their death is the tasks that they hold
-OTHER_LOADS = {"triggerer": "triggerer-kill"}  # what only tasks that are deferred put to work
+AT_WORK = frozenset({"worker", "triggerer"})  # when these die, the tasks that they hold are at stake
+OTHER_LOADS = {"triggerer": "triggerer-kill"}  # only deferred tasks put it to work
 Say = Callable[[str], None]
 _SWEEPS = TypeAdapter(tuple[Sweep, ...])
 
 
 def begin(what: What, settings: Settings, *, again: bool = False) -> Sweep:
-    """The newest sweep of this stack, to go on with, or a new one. Raises `UsageError`, with nothing changed, where the
-    stack is not steady, or is not the one that was begun with."""
+    """The newest sweep of this stack, to resume, or a new one. Raises `UsageError`, with nothing changed, if the stack
+    is not steady, or not the one that the sweep began with."""
     if not ground.stands(settings):
         up = f"harness up --stack {settings.stack} --profile {settings.profile}"
-        raise UsageError(f"{settings.deployment} does not stand; run {up}")
+        raise UsageError(f"{settings.deployment} is not up; run {up}")
     kube = Kube(settings)
     if away := victims.unsettled(kube, settings):
         raise UsageError(f"the stack is not steady: {away[0]} is not Ready; wait, or run harness up")
@@ -68,12 +68,12 @@ def begin(what: What, settings: Settings, *, again: bool = False) -> Sweep:
             pods=victims.pods(kube, settings)[0],
         )
     if not same(found.there, there):
-        raise UsageError(f"other {what} are there than when {found.name} began; --again begins a new one")
+        raise UsageError(f"the {what} have changed since {found.name} began; --again begins a new one")
     return found
 
 
 def newest(what: What, settings: Settings) -> Sweep | None:
-    """The one that was begun last. Raises `UsageError` where its file is none of ours."""
+    """The sweep that was begun last. Raises `UsageError` if its file is not one of ours."""
     paths = sorted(settings.reports.glob(f"sweep-{what}-{settings.deployment}-[0-9]*.json"))
     if not paths:
         return None
@@ -84,7 +84,7 @@ def newest(what: What, settings: Settings) -> Sweep | None:
 
 
 def chosen(sweep: Sweep, names: Sequence[str], part: str) -> list[Place]:
-    """Those of these names, or components, of this part. Raises `UsageError` where one is not there."""
+    """The victims with these names, or components, in this part. Raises `UsageError` if one is not there."""
     known = {name for place in sweep.there for name in _names(place)}
     if strange := sorted(set(names) - known):
         there = ", ".join(place.name.partition("/")[2] or place.name for place in sweep.there)
@@ -97,13 +97,13 @@ def _names(place: Place) -> tuple[str, ...]:
 
 
 def owed(sweep: Sweep, some: Sequence[Place]) -> list[Place]:
-    """Those that are not judged yet, and were not tried often enough to say that they cannot be."""
+    """The victims that are not judged yet, and were not tried often enough to give up."""
     open_ = (None, Verdict.INVALID)
     return [place for place in some if sweep.verdict_of(place) in open_ and len(sweep.of(place)) < TRIES]
 
 
 def planned(turns: Sequence[Place], what: What, settings: Settings) -> list[Planned]:
-    """The runs that are to be made. Raises `UsageError` where one of them could not be."""
+    """The runs to make. Raises `UsageError` if one of them cannot be made."""
     found = []
     for place in turns:
         one = experiment_of(what, place, settings)
@@ -115,8 +115,8 @@ def planned(turns: Sequence[Place], what: What, settings: Settings) -> list[Plan
 
 
 def experiment_of(what: What, aim: Place, settings: Settings) -> Experiment:
-    """The one experiment of all victims, aimed at this one. Its component is the victim's, for what is at stake with
-    it; and where the common load puts it to no work, it has the load of the experiment that is about it."""
+    """The sweep's experiment, aimed at this victim. Its component is the victim's, since that decides what is at stake;
+    if the common load gives it no work, it has the load of the experiment that is about it."""
     path = sources.named(TEMPLATES[what])
     raw = copy.deepcopy(sources.read(path))
     block, arguments = _block(raw), raw["method"][0]["provider"]["arguments"]
@@ -143,7 +143,7 @@ def _block(raw: Any) -> dict[str, Any]:
 def run(
     sweep: Sweep, turns: Sequence[Place], settings: Settings, showing: Showing, display: Display, say: Say
 ) -> Sweep:
-    """Hit each in turn, and keep what came of it. Raises what already the first run is refused with."""
+    """Hit each in turn, and save each result. Raises if the first run is refused."""
     here = _Round(settings, display)
     for number, place in enumerate(turns, start=1):
         for _ in range(TRIES):
@@ -171,7 +171,7 @@ class _Round:
     interrupted: bool = False
 
     def attempt(self, sweep: Sweep, place: Place, watch: Watched) -> Trial:
-        """What is refused is not judged, and says why; nothing was broken where already the first is."""
+        """A refused run is not judged, and says why; if it is the first, its refusal is raised: nothing was broken."""
         trial = Trial(victim=place.uid, wall=wall_now())
         try:
             remade = "" if self.steady else ground.ensure(self.settings, self.display)
@@ -189,7 +189,7 @@ class _Round:
         return trial.model_copy(update={"hit": proved(result.folder, aim)}).judged(result.outcome)
 
     def _aim(self, sweep: Sweep, place: Place) -> Place:
-        """The very one that was there first, or what came in its place. Raises `HarnessError` where nothing did."""
+        """The very one that was there first, or what replaced it. Raises `HarnessError` if nothing did."""
         kube = Kube(self.settings)
         _settle(kube, self.settings, sweep)
         there, _ = victims.of(kube, self.settings, sweep.what)
@@ -197,11 +197,11 @@ class _Round:
         free = [p for p in there if p.slot == place.slot and p.uid not in known]
         if found := [p for p in there if p.uid == place.uid] or free:
             return found[0]
-        raise HarnessError(f"nothing came in the place of {place.name}")
+        raise HarnessError(f"nothing replaced {place.name}")
 
 
 def proved(folder: Path, aim: Place) -> Place | None:
-    """What was aimed at, where the history proves that it was hit."""
+    """What was aimed at, if the history proves that it was hit."""
     hit = [target for target in targets(recorded.read(folder)) if target.proof]
     return aim if any(aim.uid == t.uid or aim.name == t.said.get("node") for t in hit) else None
 
@@ -218,7 +218,7 @@ def _settle(kube: Kube, settings: Settings, sweep: Sweep) -> None:
 
 
 def _looked_again(sweep: Sweep, settings: Settings) -> Sweep:
-    """With what is there in the end, whether all of it is whole or not."""
+    """With what is there in the end, whole or not."""
     kube = Kube(settings)
     with suppress(WaitTimeout):
         _settle(kube, settings, sweep)
@@ -228,7 +228,7 @@ def _looked_again(sweep: Sweep, settings: Settings) -> Sweep:
 
 
 def page(sweep: Sweep, settings: Settings) -> Path:
-    """Where it is shown."""
+    """The page that shows it."""
     return settings.reports / f"{sweep.name}.html"
 
 
@@ -238,7 +238,7 @@ def _keep(sweep: Sweep, settings: Settings) -> None:
 
 
 def read(path: Path) -> tuple[Sweep, ...]:
-    """Sweeps as they were published; none where there is no file. Raises `UsageError` where it is none of ours."""
+    """The published sweeps; none if there is no file. Raises `UsageError` if it is not one of ours."""
     try:
         return _SWEEPS.validate_json(path.read_text(encoding="utf-8")) if path.is_file() else ()
     except (OSError, ValidationError) as cause:
@@ -246,7 +246,7 @@ def read(path: Path) -> tuple[Sweep, ...]:
 
 
 def publish(sweep: Sweep, docs: Path = DOCS, readme: Path = README) -> None:
-    """Write it where readers find it, in the place of the one before of the same stack."""
+    """Write it where readers find it, replacing the last one of its kind and stack."""
     kept = [one for one in read(docs / NAME) if (one.what, one.stack) != (sweep.what, sweep.stack)]
     every = sorted([*kept, sweep], key=lambda one: (one.stack, one.what != "pods"))
     write(docs / NAME, _SWEEPS.dump_json(tuple(every), indent=1).decode() + "\n")

@@ -1,4 +1,4 @@
-"""What there is to be hit, one after the other: every pod of the stack, or every node; what is no victim, and why."""
+"""What a sweep hits, one after the other: every pod of the stack, or every node; what is not a victim, and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OVER = frozenset({"Succeeded", "Failed"})
 
 
 def pods(kube: Kube, settings: Settings) -> tuple[tuple[Place, ...], tuple[LeftOut, ...]]:
-    """Every pod that is not over: the victims, by owner and name, and the others. Raises `UsageError` where the cluster
+    """Every pod that has not ended: the victims, by owner and name, and the others. Raises `UsageError` if the cluster
     is not ours."""
     kube.require_ours()
     victims: list[Place] = []
@@ -36,7 +36,7 @@ def pods(kube: Kube, settings: Settings) -> tuple[tuple[Place, ...], tuple[LeftO
 
 
 def nodes(kube: Kube) -> tuple[tuple[Place, ...], tuple[LeftOut, ...]]:
-    """Every node but that of the control plane. Raises `UsageError` where the cluster is not ours."""
+    """Every node but that of the control plane. Raises `UsageError` if the cluster is not ours."""
     kube.require_ours()
     every = kube.nodes()
     victims = [Place(name=n.name, uid=n.uid, owner="Node", part=n.name, node=n.name) for n in every if not n.holds_data]
@@ -44,13 +44,13 @@ def nodes(kube: Kube) -> tuple[tuple[Place, ...], tuple[LeftOut, ...]]:
 
 
 def of(kube: Kube, settings: Settings, what: What) -> tuple[tuple[Place, ...], tuple[LeftOut, ...]]:
-    """The victims, and what is none."""
+    """The victims, and what is not one."""
     return pods(kube, settings) if what == "pods" else nodes(kube)
 
 
 def unsettled(kube: Kube, settings: Settings, wanted: Sequence[Place] = ()) -> list[str]:
-    """The nodes and pods of the stack that are not Ready, or are going; and of the owners of those `wanted`, which have
-    fewer or more."""
+    """The nodes and pods of the stack that are not Ready, or are being deleted; and the owners of those `wanted` that
+    have fewer or more."""
     there = [pod for pod in _all(kube, settings) if not _spared(pod, settings)]
     first, now = (Counter(one.owner for one in some) for some in (wanted, map(place, there)))
     return [
@@ -61,12 +61,12 @@ def unsettled(kube: Kube, settings: Settings, wanted: Sequence[Place] = ()) -> l
 
 
 def selector(one: Place) -> str:
-    """The label by which its kind is found; Kubernetes names its own by another."""
+    """The label that selects its kind; Kubernetes labels its own pods differently."""
     return f"{CLUSTERS_OWN if one.owner.startswith(f'{SYSTEM}/') else 'component'}={one.component}"
 
 
 def place(pod: Pod) -> Place:
-    """A pod's place: pods of a Deployment are all alike, those of others go by number or node."""
+    """A pod's place: pods of a Deployment are all alike, others go by number or node."""
     kind = pod.owner.partition("/")[0]
     part = {"Deployment": "", "DaemonSet": pod.node}.get(kind, pod.name)
     return Place(
@@ -86,7 +86,7 @@ def _all(kube: Kube, settings: Settings) -> Iterator[Pod]:
 
 
 def _spared(pod: Pod, settings: Settings) -> str:
-    """Why a pod is no victim; nothing where it is one, as all are of which nothing else is known."""
+    """Why a pod is not a victim; "" if it is one, as all are by default."""
     if pod.namespace in (settings.ledger_namespace, VOLUMES):
         return RECORD if pod.namespace == settings.ledger_namespace else ROOM
     if pod.owner.startswith("Node/"):

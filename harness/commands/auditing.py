@@ -42,7 +42,7 @@ def audit(
     manifests: Annotated[
         Path | None, typer.Argument(help="manifests instead of a cluster, such as the output of `helm template`")
     ] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(help="of another cluster than ours")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="of a cluster other than ours")] = None,
     context: Annotated[str, typer.Option(help="its context; else the current one")] = "",
     namespace: Annotated[str, typer.Option(help="of Airflow; NAMESPACE/RELEASE where it has several releases")] = "",
     longest_task: Annotated[float, typer.Option(min=0, help="seconds that your longest task takes")] = 600.0,
@@ -50,7 +50,7 @@ def audit(
     form: Annotated[Format, typer.Option("--format", help="of the output")] = "text",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="also list what holds")] = False,
 ) -> None:
-    """Look at a deployment, break nothing, and say what a fault would do; ends with 1 where something is to do."""
+    """Look at a deployment, break nothing, and say what a fault would do; ends with 1 if there is something to do."""
     place, _, release = namespace.partition("/")
     settings = Settings.of(namespace=place)
     objects, unseen = _read(manifests, kubeconfig, context, settings)
@@ -58,7 +58,7 @@ def audit(
     _one(deployment, str(manifests or f"namespace {settings.namespace}"), f"{settings.namespace}/{release}")
     name, ours = _named(deployment)
     why = explanations(explained or OURS, name) if explained or ours else {}
-    runs = _runs(settings, name) if ours or name not in stacks() else ()  # a release of others may bear a stack's name
+    runs = _runs(settings, name) if ours or name not in stacks() else ()  # others may name a release like a stack
     advice = advise(examine(EVERY, deployment), runs, why, datetime.now(UTC))
     if form == "text":
         _tell_all(advice, verbose)
@@ -68,9 +68,9 @@ def audit(
 
 
 def _one(deployment: Deployment, where: str, asked: str) -> None:
-    """Raises `UsageError` where it is none, or several."""
+    """Raises `UsageError` if there is no release, or several."""
     if not deployment.workloads:
-        raise UsageError(f"nothing of Airflow is in {where} (asked for {asked}); name the namespace that it runs in")
+        raise UsageError(f"there is no Airflow in {where} (asked for {asked}); name the namespace that it runs in")
     if len(deployment.releases) > 1:
         either = " or ".join(f"--namespace={asked}{name}" for name in deployment.releases)
         raise UsageError(f"{where} has several releases of Airflow, which are judged one by one: say {either}")
@@ -116,7 +116,7 @@ def _written(name: str, advice: Sequence[Advice], form: Format) -> str:
 
 
 def _tell_all(advice: Sequence[Advice], verbose: bool) -> None:
-    """What is to do or unknown, in full, one rule at a time; with `verbose`, the rest in one line each."""
+    """Print what is to do or unknown, in full, rule by rule; with `verbose`, the rest in one line each."""
     for (state, name), group in groupby(advice, key=lambda one: (one.state, one.finding.rule.name)):
         found = list(group)
         if verbose or state in LOUD:

@@ -179,7 +179,7 @@ def show_repeated(repeated: Repeated, folder: Path) -> None:
 
 
 def show_sweep(sweep: Sweep, chosen: int, verdict: Verdict, page: Path) -> None:
-    """The verdict over all; and before it that over those that were asked for, where these are not all."""
+    """The verdict over all, and before it the verdict over the chosen ones, if these are not all."""
     if chosen < len(sweep.there):
         out.print(f"[bold {COLOURS[verdict]}]{verdict}[/] {chosen} of {len(sweep.there)}", highlight=False)
     word = sweep.verdict

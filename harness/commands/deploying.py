@@ -1,4 +1,4 @@
-"""`harness ledger` and `harness dags`: what an Airflow of others is given, so that runs can be judged there."""
+"""`harness ledger` and `harness dags`: what somebody else's Airflow needs, so that runs can be judged there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.foreign import one_line
 from harness.settings import Settings
 
 app = typer.Typer()
-ledger = typer.Typer(help="The record that tasks write of themselves, beside an Airflow of others.")
+ledger = typer.Typer(help="The record that tasks write about themselves, next to somebody else's Airflow.")
 app.add_typer(ledger, name="ledger")
 dags = typer.Typer(help="The DAGs that are the load of each run.")
 app.add_typer(dags, name="dags")
@@ -30,7 +30,7 @@ def install(
     target: Target = "",
     image: Annotated[str, typer.Option(help="of a Redis; else the published one, which nodes pull")] = "",
 ) -> None:
-    """Lay down a Redis with a password, and say what to do with it. One that is there is kept, with its password."""
+    """Install a Redis with a password, and say what to do with it. An existing one is kept, with its password."""
     settings = Settings.of(target=target)
     ledgers.install(settings, image, lambda said: err.print(one_line(said), highlight=False))
     for line in _what_to_do(settings):
@@ -38,7 +38,7 @@ def install(
 
 
 def _what_to_do(settings: Settings) -> list[str]:
-    """Three steps, of which two are YAML to take over."""
+    """Three steps, two of them YAML to copy."""
     at = {"ledger": ledgers.seen_from_here().model_dump(exclude_defaults=True)}
     reads = {"envName": ledgers.VARIABLE, "secretName": ledgers.SECRET, "secretKey": ledgers.URL}
     return [
@@ -47,21 +47,21 @@ def _what_to_do(settings: Settings) -> list[str]:
         f"# How tasks get {ledgers.VARIABLE}, in the values.yaml of the official chart; elsewhere, as an environment",
         "# variable of workers, triggerers and the DAG processor, from that Secret:",
         yaml.safe_dump({"secret": [reads]}, sort_keys=False),
-        "# How this machine reaches it; let it go on while runs do, for what it misses makes a run INVALID:",
+        "# How this machine reaches it; keep it up during runs, since a gap in it makes a run INVALID:",
         f"# {ledgers.forward(settings)}",
     ]
 
 
 @ledger.command("remove")
 def remove(target: Target = "") -> None:
-    """Take away what `install` made, with all that tasks wrote; nothing else, and nothing where nothing is."""
+    """Remove what `install` made, with all that tasks wrote, and nothing else."""
     for line in ledgers.remove(Settings.of(target=target)) or ["nothing was there"]:
         plainly(line)
 
 
 @dags.callback()
 def about() -> None:
-    """Keeps `export` a command of its own, beside those to come."""
+    """Keeps `export` a subcommand, next to those to come."""
 
 
 @dags.command("export")
@@ -75,7 +75,7 @@ def export(
 ) -> None:
     """Write the DAGs as files, for git-sync, a volume or an image, or print them as a ConfigMap."""
     if (folder is None) == (form == "files"):
-        raise UsageError("name the folder to write to, or print a ConfigMap with --format configmap: one of both")
+        raise UsageError("name the folder to write to, or print a ConfigMap with --format configmap: one of the two")
     if folder is None:
         plainly(dagfiles.config_map().rstrip())
         return

@@ -1,4 +1,4 @@
-"""A target from what stands in a namespace: the same reading of it as the audit's, so that both find the same parts."""
+"""A target from what runs in a namespace, read as the audit reads it, so that both find the same parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.target import Part, Target
 CHART_LABELS = ("chart", "helm.sh/chart")
 RELEASE_LABELS = ("release", "app.kubernetes.io/instance")
 RELEASED = re.compile(r"\d+\.\d+\.\d+(?:rc\d+)?")
-# Beside what the audit looks at: how users get in.
+# In addition to what the audit looks at: how users get in.
 DOORS = {
     "Service": "/api/v1/namespaces/{0}/services",
     "Ingress": "/apis/networking.k8s.io/v1/namespaces/{0}/ingresses",
@@ -31,7 +31,7 @@ class Found:
 
 
 def discover(deployment: Deployment, context: str, namespace: str, kubeconfig: str = "") -> Found:
-    """What the objects of a namespace say of the Airflow in it; nobody is asked anything else."""
+    """What the objects of a namespace say about the Airflow in it; nothing else is asked."""
     schedulers = list(deployment.of(SCHEDULER))
     first = schedulers[0] if schedulers else next(iter(deployment.workloads), None)
     release = _label(first, RELEASE_LABELS)
@@ -74,7 +74,7 @@ def _hidden(deployment: Deployment) -> Iterator[str]:
 
 
 def _unlabelled(deployment: Deployment) -> Iterator[str]:
-    """Pods are told apart by this label, as the official chart gives it."""
+    """Pods are told apart by this label, as the official chart sets it."""
     for workload in deployment.of(*AIRFLOW):
         if workload.labels.get("component") != workload.role and not _old_name(workload):
             yield f"{workload.where} runs a {workload.role}, and its pods are not labelled component={workload.role}"
@@ -106,7 +106,7 @@ def _label(workload: Workload | None, names: tuple[str, ...]) -> str:
 
 
 def _tag(workload: Workload | None) -> str:
-    """Airflow's version, as far as the image's tag is one."""
+    """Airflow's version, if the image's tag is one."""
     image = str(at(workload.main, "image", "")) if workload else ""
     tag = image.partition("@")[0].rsplit("/", 1)[-1].partition(":")[2]
     found = RELEASED.match(tag)

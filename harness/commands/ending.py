@@ -17,7 +17,7 @@ Floors = dict[tuple[str, str], float]
 @dataclass(frozen=True)
 class Row:
     """One run. `floor` is the worst of its main measure with nothing broken, None if that is not known; `remark` is
-    what else there is to say about it."""
+    anything else to say about it."""
 
     outcome: Outcome
     folder: Path
@@ -32,7 +32,7 @@ class Row:
 
     @property
     def about(self) -> Check | None:
-        """The check that runs of this experiment are told apart by."""
+        """The check that this experiment is about."""
         name = main({check.name for check in self.outcome.checks})
         return next((check for check in self.outcome.checks if check.name == name), None)
 
@@ -57,7 +57,7 @@ def row(outcome: Outcome, folder: Path, floors: Floors, remark: str = "") -> Row
 
 
 def floors(reports: Path) -> Floors:
-    """(stack, measure) → its worst in the last runs with nothing broken; none of what cannot be read."""
+    """(stack, measure) → its worst in the last runs with nothing broken; nothing if they cannot be read."""
     try:
         kept = trend.runs(reports)
     except HarnessError:

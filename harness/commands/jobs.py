@@ -38,18 +38,18 @@ def start(  # noqa: PLR0913, PLR0917 - an argument is an option
     stack: Annotated[str, typer.Option(help="whose bounds hold")] = "",
     profile: Annotated[str, typer.Option(help="tuned, or defaults: Airflow's own settings")] = "",
     target: Target = "",
-    schedule: Annotated[str, typer.Option(help='when, as cron has it, such as "0 3 * * *"; else now')] = "",
+    schedule: Annotated[str, typer.Option(help='when, in cron format, such as "0 3 * * *"; else now')] = "",
     node: Annotated[str, typer.Option(help="to run on; else with the control plane, away from Airflow's pods")] = "",
-    image: Annotated[str, typer.Option(help="of the suite; else it is built and put into the nodes that we made")] = "",
+    image: Annotated[str, typer.Option(help="of the suite; else it is built and loaded into our own nodes")] = "",
     volume: Annotated[str, typer.Option(help="how large the volume for the reports is")] = objects.HISTORIES,
     seed: Annotated[int | None, typer.Option(help="of each run")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="stay until it is over, and end with its verdict")] = False,
 ) -> None:
-    """Run experiments from a pod of the cluster; what is cut with that pod is healed by the next, which goes on."""
+    """Run experiments from a pod of the cluster; if that is lost, the next heals what it left broken and carries on."""
     settings = Settings.of(stack=stack, profile=profile, target=target)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     if wait and schedule:
-        raise UsageError("what runs again and again has no end to wait for; leave out --wait, or --schedule")
+        raise UsageError("a schedule has no end to wait for; leave out --wait, or --schedule")
     order = objects.Order(tuple(files), image, node, schedule, volume)
     series.planned(files, settings)
     for line in install.install(order, settings, plainly):
@@ -76,7 +76,7 @@ def _followed(settings: Settings) -> int:
 
 
 def _code(seen: Seen) -> int:
-    """A Job that has no verdict is none that passed."""
+    """A Job without a verdict did not pass."""
     if seen.because:
         plainly(one_line(seen.because))
     return EXIT_INVALID if seen.code is None else seen.code
@@ -84,7 +84,7 @@ def _code(seen: Seen) -> int:
 
 @group.command("status")
 def tell(target: Target = "") -> None:
-    """Say what the Job is at, and the last lines of its pod."""
+    """Say what the Job is doing, and the last lines of its pod."""
     settings = Settings.of(target=target)
     seen = install.look(Kube(settings).manifests, settings.job_namespace)
     if seen.state == "none":
@@ -104,7 +104,7 @@ def take_away(
     target: Target = "",
     volume: Annotated[bool, typer.Option("--volume", help="also the volume, with all reports on it")] = False,
 ) -> None:
-    """Remove all that `job run` made; a run that is under way is undone first. The volume with the reports stays."""
+    """Remove all that `job run` made; a run under way is undone first. The volume with the reports stays."""
     settings = Settings.of(target=target)
     removed = install.remove(settings, plainly, volume=volume)
     for line in removed or ["nothing was there"]:
@@ -113,7 +113,7 @@ def take_away(
 
 @group.command("image")
 def build() -> None:
-    """Build the image of this suite and print its reference, to be pushed to where another cluster pulls from."""
+    """Build the image of this suite and print its reference, to push to where another cluster pulls from."""
     plainly(install.image(Settings.of(), [], lambda said: err.print(said, highlight=False)))
 
 
@@ -130,7 +130,7 @@ def collect(
     target: Target = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="print every check")] = False,
 ) -> None:
-    """Fetch the reports that Jobs left in the cluster to ./reports: each run once, and only those that are over."""
+    """Fetch to ./reports what Jobs left in the cluster: each run once, and only finished ones."""
     settings = Settings.of(target=target)
     folders = fetching.collect(settings, plainly)
     if not folders:

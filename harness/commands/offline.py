@@ -65,7 +65,7 @@ def show_trend(
         console.show_drifts(trend.drifts(reports))
         return
     recorded_runs = counting.read(counting.RECORD)
-    names = {path.stem for path in sources.files()} - set(sources.SWEPT)  # a sweep tells of the stack, red or not
+    names = {path.stem for path in sources.files()} - set(sources.SWEPT)  # a sweep says how the stack is, red or not
     every = counting.added(recorded_runs, trend.runs(reports), names)
     if record:
         counting.keep(every, counting.RECORD)
@@ -119,7 +119,7 @@ def catalogue(
 def rbac(
     experiments: Annotated[list[Path] | None, typer.Argument(help="files in experiments/; by default all")] = None,
     account: Annotated[str, typer.Option(help="the ServiceAccount that gets them, as namespace/name")] = "",
-    audit: Annotated[bool, typer.Option("--audit", help="what `harness audit` lists instead, without Secrets")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="what `harness audit` lists, without Secrets")] = False,
     namespace: Annotated[str, typer.Option(help="of Airflow")] = "",
 ) -> None:
     """Print the Roles that the experiments need, and the smallest possible ClusterRole, for kubectl apply.
@@ -129,7 +129,7 @@ def rbac(
     """
     settings = Settings.of(namespace=namespace)
     if audit and experiments:
-        raise UsageError("the rights of an audit are those of no experiment; leave out the files, or --audit")
+        raise UsageError("an audit needs no experiment's rights; leave out the files, or --audit")
     chosen = [] if audit else [experiment.load(path) for path in experiments or sources.files()]
     for one in chosen:
         allowed.check(one, settings.allow_providers)

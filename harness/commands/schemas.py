@@ -113,7 +113,7 @@ def _bound(kind: slo.Kind) -> Schema:
 
 
 def planted() -> Schema:
-    """mutant.yaml, which does not say what its folder does: its name, and what is in it."""
+    """mutant.yaml, without what its folder says: its name and its contents."""
     found = Mutant.model_json_schema(by_alias=True)
     for name in ("name", "digest"):
         del found["properties"][name]
@@ -124,7 +124,7 @@ def planted() -> Schema:
 
 
 def schedules() -> Schema:
-    """dags/schedules.json: a DAG there has no moment yet from which on it runs."""
+    """dags/schedules.json, where DAGs do not say yet from when they run."""
     found = Table.model_json_schema()
     one = found["$defs"]["Schedule"]
     del one["properties"]["unpaused"]
@@ -148,7 +148,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
 
 
 def schema(name: str) -> Schema:
-    """One of them, whole."""
+    """One of them, complete."""
     return {"$schema": DIALECT, "title": f"airflow-chaos: {name}", **SCHEMAS[name]()}
 
 

@@ -27,7 +27,7 @@ Form = Literal["json", "yaml"]
 def make(name: str, component: Component, form: Form, folder: Path | None = None) -> Path:
     """Write it to its own file. Raises `UsageError` if the name is not valid or already taken."""
     if not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for an experiment; use small letters, digits and single hyphens")
+        raise UsageError(f"{name!r} is not a name for an experiment; use small letters, digits and single hyphens")
     if (there := sources.named(name, folder)).exists():
         raise UsageError(f"there is {there} already; choose another name, or change that one")
     folder = folder or sources.own()
@@ -81,7 +81,7 @@ def _activity(kind: Literal["action", "probe"], name: str, func: str, **argument
 
 
 def bounds_file(settings: Settings) -> Path:
-    """Where to add bounds: a user's own file. Where there is none yet, it begins as a copy of the suite's."""
+    """Where to add bounds: a user's own file. If there is none yet, it begins as a copy of the suite's."""
     own = home() / "slo.yaml"
     if own.exists() or settings.slo_file != ROOT / "slo.yaml":
         return settings.slo_file

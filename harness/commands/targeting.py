@@ -16,13 +16,13 @@ from harness.kube.inventory import PLACES, Inventory
 from harness.target import Target, written
 
 app = typer.Typer()
-group = typer.Typer(help="The deployment that a run is aimed at, where it is none of ours.")
+group = typer.Typer(help="The deployment that a run is aimed at, if it is not ours.")
 app.add_typer(group, name="target")
 
 
 @group.callback()
 def about() -> None:
-    """Keeps `discover` a command of its own, beside those to come."""
+    """Keeps `discover` a subcommand, next to those to come."""
 
 
 @group.command("discover")
@@ -31,17 +31,17 @@ def find(
     namespace: Annotated[str, typer.Option(help="of Airflow")],
     kubeconfig: Annotated[Path | None, typer.Option(help="else kubectl's own")] = None,
     output: Annotated[Path, typer.Option(help="the file to write")] = Path("target.yaml"),
-    force: Annotated[bool, typer.Option("--force", help="write over a file that is there")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite an existing file")] = False,
 ) -> None:
     """Write down what runs in a namespace, and say what could not be found; changes nothing there."""
     if output.exists() and not force:
-        raise UsageError(f"{output} is there already, and may have been completed by hand; --force writes over it")
+        raise UsageError(f"{output} exists, and may have been completed by hand; --force overwrites it")
     named = str(kubeconfig) if kubeconfig else ""
     way = Target(name="x", context=context, kubeconfig=named, namespace=namespace).path
     found = Inventory(way, context, namespace, PLACES | DOORS)
     deployment = Deployment(found.objects, unseen=found.unseen)
     if not deployment.workloads:
-        raise UsageError(f"nothing of Airflow is in namespace {namespace}; name the namespace that it runs in")
+        raise UsageError(f"there is no Airflow in namespace {namespace}; name the namespace that it runs in")
     seen = discover(deployment, context, namespace, named)
     write(output, written(seen.target, seen.missing))
     for name, parts in seen.target.components.items():

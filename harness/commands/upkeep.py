@@ -29,7 +29,7 @@ Profile = Annotated[str, typer.Option("--profile", help="tuned, or defaults: Air
 
 @app.command()
 def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Images = "", yes: Yes = False) -> None:
-    """Come from a bare machine to a steady stack; skips what is already true, and takes another stack away."""
+    """Bring a bare machine to a steady stack; skips what is done, and takes down another stack."""
     settings = ours(Settings.of(images=images, stack=stack, profile=profile))
     if step is not None and step not in {s.name for s in steps.STEPS}:
         raise UsageError(f"no step is called {step!r}; there are: {', '.join(s.name for s in steps.STEPS)}")
@@ -38,7 +38,7 @@ def up(step: Only = None, stack: Stack = "", profile: Profile = "", images: Imag
     seconds = steps.climb(settings, Progress(), step)
     out.print(f"[bold green]up[/bold green] in {seconds:.0f} s")
     if step is None and calibrating.known(settings) is None:
-        out.print(f"calibrating the prober, once on a machine (expected {calibrating.SECONDS} s)", highlight=False)
+        out.print(f"calibrating the prober, once per machine (expected {calibrating.SECONDS} s)", highlight=False)
         console.show_calibration(calibrating.calibrate(settings))
 
 
@@ -88,7 +88,7 @@ def heal() -> None:
 
 
 def ours(settings: Settings) -> Settings:
-    """Raises `UsageError` where a target is given: nothing is made, taken down or planted in what is not ours."""
+    """Raises `UsageError` if a target is given: nothing is made, taken down or planted in what is not ours."""
     if settings.target:
         raise UsageError("this is about the cluster that `harness up` makes; unset AIRFLOW_CHAOS_TARGET")
     return settings

@@ -159,7 +159,7 @@ def test_the_ledger_of_our_own_stack_is_not_taken_for_it(there: Settings, tmp_pa
     assert there.target
     code, said = call("harness", "ledger", "install", "--target", str(file(tmp_path, there.target)), timeout=60)
     assert code == 64, said
-    assert "is there and is no ledger of airflow" in said
+    assert "exists and is not a ledger of airflow" in said
 
 
 def test_what_airflow_has_read_is_of_this_version(settings: Settings, kube: Kube) -> None:

@@ -494,7 +494,7 @@ def test_pages_of_the_suite_are_written_in_a_checkout_alone(
     call: Call, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(settings, "INSTALLED", True)
-    refused(call(*words), "call it in a checkout")
+    refused(call(*words), "run it in a checkout")
 
 
 def test_several_experiments_are_all_looked_at_first(call: Call, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_list_that_is_none_makes_nothing_ours(tmp_path: Path, text: str) -> No
 
 def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         dagfiles.export(tmp_path / "x")
     with pytest.raises(StorageError):
         dagfiles.export(tmp_path / "x" / "y")
@@ -142,4 +142,4 @@ def test_more_than_a_config_map_holds_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_either_a_folder_or_a_manifest(call: Call, words: tuple[str, ...]) -> None:
     code, _, err = call("dags", "export", *words)
     assert code == 64
-    assert "one of both" in err
+    assert "one of the two" in err

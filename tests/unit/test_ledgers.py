@@ -232,19 +232,19 @@ def without_a_target(_: Cluster, settings: Settings) -> Settings:
         (unlabelled, "namespace flow is not labelled airflow-chaos/allow=true"),
         (production, "context staging looks like production"),
         (home_in_production, "namespace prod-ledger looks like production"),
-        (beside_airflow, "the ledger would stand in flow"),
+        (beside_airflow, "the ledger would be in flow"),
         (
             of_somebody,
-            "namespace airflow-chaos-ledger is there and is no ledger of flow; set AIRFLOW_CHAOS_LEDGER_NAME",
+            "namespace airflow-chaos-ledger exists and is not a ledger of flow; set AIRFLOW_CHAOS_LEDGER_NAME",
         ),
-        (of_another, "namespace airflow-chaos-ledger is there and is no ledger of flow"),
+        (of_another, "namespace airflow-chaos-ledger exists and is not a ledger of flow"),
         (going, "is still being removed"),
-        (taken, "the Secret flow/airflow-chaos-ledger is there and is not ours"),
+        (taken, "the Secret flow/airflow-chaos-ledger exists and is not ours"),
         (
             without_a_right,
             "create namespaces in the whole cluster; create networkpolicies.* in airflow-chaos-ledger; nothing",
         ),
-        (without_a_target, "name an Airflow of others with --target FILE"),
+        (without_a_target, "name another Airflow with --target FILE"),
     ],
 )
 def test_where_it_may_not_be_nothing_is_changed(laid: Laid, change: Change, said: str) -> None:

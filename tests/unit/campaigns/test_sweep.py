@@ -258,7 +258,7 @@ def test_where_nothing_came_in_its_place_it_is_left_open(swept_by: Any) -> None:
     cluster = Cluster(PASS, PASS)
     del cluster.there[2]
     done = swept_by(cluster, swept(THERE, [], []))
-    assert done.trials[-1].because == "nothing came in the place of airflow/redis-0"
+    assert done.trials[-1].because == "nothing replaced airflow/redis-0"
     assert done.missed == (THERE[2],)
     assert done.verdict is INVALID
 
@@ -298,7 +298,7 @@ def test_the_newest_of_the_stack_is_gone_on_with(monkeypatch: pytest.MonkeyPatch
     assert sweep.begin("pods", here, again=True).trials == ()
     assert sweep.begin("nodes", here).trials == ()
     Standing(monkeypatch, THERE[1:])
-    with pytest.raises(UsageError, match="other pods are there than when sweep-pods-celery-20260101-000000 began"):
+    with pytest.raises(UsageError, match="the pods have changed since sweep-pods-celery-20260101-000000 began"):
         sweep.begin("pods", here)
 
 
@@ -307,7 +307,7 @@ def test_a_stack_that_is_not_steady_is_not_swept(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UsageError, match="not steady: airflow/worker-1 is not Ready"):
         sweep.begin("pods", here)
     monkeypatch.setattr(ground, "stands", lambda _: False)
-    with pytest.raises(UsageError, match="celery does not stand"):
+    with pytest.raises(UsageError, match="celery is not up"):
         sweep.begin("pods", here)
 
 

@@ -49,7 +49,7 @@ def test_several_releases_are_refused_until_one_is_named(tmp_path: Path, capsys:
     with pytest.raises(UsageError, match=r"several releases .*say --namespace=data/etl or --namespace=data/ml"):
         audit(path, namespace="data")
     assert states(path, capsys, "data/ml")
-    with pytest.raises(UsageError, match="nothing of Airflow"):
+    with pytest.raises(UsageError, match="there is no Airflow"):
         audit(path, namespace="data/other")
 
 

@@ -125,7 +125,7 @@ def test_the_command_writes_what_it_finds_and_never_over_it(call: Call, tmp_path
         assert "# not found: login: " in text
         code, _, err = call(*words, "--kubeconfig", settings.kubeconfig)
         assert code == 64
-        assert "--force writes over it" in err
+        assert "--force overwrites it" in err
 
 
 def test_nothing_of_airflow_is_refused(call: Call, tmp_path: Path) -> None:
@@ -134,5 +134,5 @@ def test_nothing_of_airflow_is_refused(call: Call, tmp_path: Path) -> None:
         where = ("--kubeconfig", settings.kubeconfig, "--output", tmp_path / "t.yaml")
         code, _, err = call("target", "discover", "--context", "mine", "--namespace", "flow", *where)
     assert code == 64
-    assert "nothing of Airflow is in namespace flow" in err
+    assert "there is no Airflow in namespace flow" in err
     assert not (tmp_path / "t.yaml").exists()

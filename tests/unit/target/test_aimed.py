@@ -83,7 +83,7 @@ def test_our_own_kubeconfig_stays_our_own(there: Path, tmp_path: Path) -> None:
 
 def test_a_namespace_besides_is_refused(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CHAOS_NAMESPACE", "airflow")
-    with pytest.raises(UsageError, match="the target is in namespace flow, and airflow is given besides"):
+    with pytest.raises(UsageError, match="the target is in namespace flow, but airflow is given"):
         Settings.of()
 
 
