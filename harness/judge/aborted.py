@@ -19,7 +19,7 @@ def why(history: History) -> str | None:
 
 
 def undecided(history: History, checks: Iterable[Check]) -> list[Check]:
-    """A promise may look broken only because the run was cut short: a failed check is in doubt, and keeps its measure."""
+    """A promise may look broken only because the run was cut short: failed checks are in doubt."""
     checks = list(checks)
     if why(history) is None:
         return checks
