@@ -75,9 +75,9 @@ def _lost(book: Book, bound: Bound) -> Check:
     names = f" ({some(str(call) for call, _ in lost)})" if lost else ""
     last = book.history.last_t
     windows = [Window(start=t, end=last, what=f"{call} was not called") for call, t in lost]
-    before = f"Of {len(owed)} times that the end of a run was to be told, never told:"
+    before = f"Of {len(owed)} callbacks that were owed, never made:"
     found = measured(bound, len(lost), before, names, windows=windows)
-    nothing = None if owed else "No run ended of which anybody was to be told, so nothing was at stake"
+    nothing = None if owed else "No run ended that owed a callback, so nothing was at stake"
     doubt = book.unread or (found.verdict is Verdict.PASS and (book.unasked or nothing))
     return unknown(bound, doubt) if doubt else found
 

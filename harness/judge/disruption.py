@@ -52,7 +52,7 @@ def _ready(history: History, bound: Bound) -> Check:
         return unknown(bound, "There was no fault")
     components = {target.component for target in targets(history)} - _alone(history)
     if not components:
-        return unknown(bound, "Nothing was hit of which there is more than one pod")
+        return unknown(bound, "Nothing was hit that has more than one pod")
     return worst_of(_fewest(history, bound, t, component) for component in sorted(components))
 
 

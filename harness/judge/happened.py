@@ -93,4 +93,4 @@ def _nothing_at_stake(seen: Sightings, hit: tuple[Target, ...]) -> tuple[str, ..
     mine = [t for t in hit if t.component == meta.component and t.action not in _LOADS]
     if not mine or any(held(target, seen) for target in mine):
         return ()
-    return (f"{some(t.name for t in mine)} held no task when the fault came, so that nothing was at stake",)
+    return (f"{some(t.name for t in mine)} held no task when the fault came, so nothing was at stake",)

@@ -35,7 +35,7 @@ def _kept(history: History, bound: Bound) -> Check:
     if not written:
         return unknown(bound, "No Variable was written")
     if why := unsampled(history):
-        return unknown(bound, f"Which request bore which number is not known, since {some(why)}")
+        return unknown(bound, f"It is not known which request had which number, since {some(why)}")
     return worst_of(_series(history, bound, column) for column in written)
 
 
@@ -53,7 +53,7 @@ def _read(history: History, bound: Bound, column: Column, op: Op) -> Check:
     if isinstance(asked, bool) or not isinstance(asked, int) or not int(column.end.max()) <= asked <= op.t:
         return unknown(bound, f"What {column.series} left was not read after the last request had ended")
     if len(set(np.diff(column.due).tolist())) > 1:
-        return unknown(bound, f"Which request of {column.series} bore which number is not known: some are missing")
+        return unknown(bound, f"It is not known which request of {column.series} had which number: some are missing")
     good = ~column.bad
     if not good.any():
         return unknown(bound, f"No request of {column.series} was acknowledged, so none is owed")

@@ -45,8 +45,8 @@ TIMED = frozenset(
 ABOUT_TASKS = frozenset({"kill_child", "overload"})
 WHY = "This target has no ledger, so nobody but Airflow says what its tasks did, and Airflow keeps no record of this."
 TWICE = (
-    "This target has no ledger: by Airflow's own record the limit is kept, and what began twice under one try it cannot"
-    " show."
+    "This target has no ledger: by Airflow's own record the limit is kept, and it cannot show what began twice under"
+    " one try."
 )
 SOURCE = "By Airflow's own record, since this target has no ledger"
 
@@ -115,7 +115,7 @@ def _at_stake(check: Check, said: Account) -> Check:
     if said.doubt:
         return _by(
             check,
-            f"What was at work, Airflow's own record cannot say, and this target has no ledger: {said.doubt}",
+            f"Airflow's own record cannot say what was at work, and this target has no ledger: {said.doubt}",
         )
     return _by(check, _source(said))
 

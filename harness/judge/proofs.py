@@ -53,7 +53,7 @@ def _process_doubt(target: Target) -> str | None:
     for it."""
     code, pids = target.said.get("exit_code"), target.how.get("pids")
     if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
-        return f"the exit code of {target.name} is {code!r}, which is no number"
+        return f"the exit code of {target.name} is {code!r}, which is not a number"
     if pids == [] and target.action in KILLS:
         return f"{target.name} had no process to kill"
     if code is None and (target.said.get("process_gone") is not True or pids == []):
@@ -105,7 +105,7 @@ def _cut_doubt(target: Target, seen: Sightings) -> str | None:
         return None if target.said.get("cut") is True else f"{target.name} was not seen cut off by {by}{still}"
     dropped = target.said.get("dropped_packets")
     met = isinstance(dropped, int) and not isinstance(dropped, bool) and dropped > 0
-    return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
+    return None if met else f"no packet of {target.name} was dropped, so nothing was cut off"
 
 
 def _child_doubt(target: Target, seen: Sightings) -> str | None:
@@ -115,7 +115,7 @@ def _child_doubt(target: Target, seen: Sightings) -> str | None:
     held = target.said.get("task_instance")
     if under_way(target, seen, held):  # older records do not say what it held
         return None
-    return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
+    return f"no task was under way on {target.name} when a process of it was killed, so nothing was at stake"
 
 
 def under_way(target: Target, seen: Sightings, attempt: object = None) -> bool:
@@ -164,7 +164,7 @@ def _handover_doubt(target: Target, seen: Sightings) -> str | None:
     if system is None or target.how.get("role") != PRIMARY:
         return f"{target.name} was not known to be the primary when it was asked to hand over"
     if not isinstance(now, str) or now in ("", target.pod) or target.proof is None:
-        return f"no other primary than {target.name} was seen after it was asked to hand over"
+        return f"no primary other than {target.name} was seen after it was asked to hand over"
     try:
         primary = story(seen.history, system).primary(target.proof.t, "when that was said")
     except UnknowableError as why:
@@ -215,7 +215,7 @@ def _heartbeat_doubt(target: Target, seen: Sightings) -> str | None:
         return f"{target.name} had sent no heartbeat for {silent / NS:.1f} s when it was hit"
     left = any(e.t > target.injected and e.value.get("state") == "success" for e in own)
     if left and target.action in LEAVES_NO_TIME and not _asked_first(target):
-        return f"the job of {target.name} ended in success, which one that is killed cannot say"
+        return f"the job of {target.name} ended in success, which a killed one cannot say"
     limit = target.silent_from + HEARTBEAT_SLACK
     end = target.over if target.action == "hang_pods" and target.over is not None else seen.history.last_t
     late = [t for t in beats if limit < t <= end]

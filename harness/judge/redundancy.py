@@ -57,7 +57,7 @@ def _judge(history: History, bound: Bound) -> Check:
             said = f"The ground was not redundant before the fault: {ground.because}"
             return ground.model_copy(update={"verdict": Verdict.INVALID, "because": said})
     if after is None:
-        return unknown(bound, "Whether everything was whole again, and from when on, is not known")
+        return unknown(bound, "It is not known whether, and from when on, everything was whole again")
     return _look(after, bound)
 
 
@@ -82,7 +82,7 @@ def _look(scene: _Scene, bound: Bound) -> Check:
     """No replica is blamed for what nobody could see."""
     found = _spread(scene, bound) if bound.name == SPREAD else _shared(scene, bound, COMPONENTS[bound.name])
     if found.verdict is not Verdict.PASS and (why := _unseen(scene, COMPONENTS.get(bound.name))):
-        return unknown(bound, f"{why}, so that nobody knows what each replica did, and where")
+        return unknown(bound, f"{why}, so nobody knows what each replica did, and where")
     return found
 
 
@@ -91,7 +91,7 @@ def _shared(scene: _Scene, bound: Bound, component: str) -> Check:
     if len(pods) < ENOUGH:
         return _alone(scene, bound, component, len(pods))
     if component == SCHEDULER and (nameless := _nameless(scene, pods)):
-        why = f"{some(nameless)}: Ready, and no job of a scheduler beats under its name, so that nobody misses it."
+        why = f"{some(nameless)}: Ready, and no job of a scheduler beats under its name, so nobody misses it."
         return _plain(bound, why)
     return worst_of(_idle(scene, bound, _at_work(scene, component, events), events) for events in pods)
 

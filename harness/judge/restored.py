@@ -141,7 +141,7 @@ def _lost(target: Target) -> None:
     if isinstance(left, bool) or left != 0:
         raise UnknowableError(f"of the files of {target.name}, {left!r} are known to have been left, and none may be")
     if not isinstance(sign, str) or not sign:
-        raise UnknowableError(f"nothing stood in the files of {target.name} by which they could be told from a backup")
+        raise UnknowableError(f"nothing in the files of {target.name} could tell them from a backup")
     if not isinstance(target.said.get("sign"), str) or target.said["sign"] == sign:
         raise UnknowableError(f"{target.name} still has the files that it was to lose")
 
@@ -175,7 +175,7 @@ def _end(name: object, segment: int, timeline: int) -> int:
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UnknowableError(f"{what} is {value!r}, which is no number")
+        raise UnknowableError(f"{what} is {value!r}, which is not a number")
     return value
 
 

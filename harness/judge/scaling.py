@@ -52,9 +52,7 @@ def _gain(history: History, bound: Bound) -> Check:
     if len(found) < asked:
         return unknown(bound, f"Of {asked} levels, {asked - len(found)} did not see their load through")
     if any(unseen(history, MARKS, level.since, level.until) for level in found):
-        return unknown(
-            bound, "The ledger could not be read for a while at one of the levels, so that its ends are late"
-        )
+        return unknown(bound, "The ledger could not be read for a while at one of the levels, so its ends are late")
     best = max(found, key=lambda level: level.throughput)
     windows = [Window(start=level.since, end=level.until, what=f"{level.tasks} tasks, {level}") for level in found]
     gain = best.throughput / found[0].throughput

@@ -53,7 +53,7 @@ def _broken(history: History, bound: Bound) -> Check:
         few = f"Only {len(ended)} answers that stay open came to an end, of {FEWEST} at least"
         return unknown(bound, few + _unopened(history))
     if fault is not None and not any(s.begin <= fault < s.end.t for s in ended if s.end):
-        return unknown(bound, "No answer was open when the fault came, so that none was at stake")
+        return unknown(bound, "No answer was open when the fault came, so none was at stake")
     windows = [Window(start=s.begin, end=s.end.t, what=f"the answer about {s.dag_run}") for s in broken if s.end]
     first = f" ({some(s.dag_run for s in broken)}; the first {when(windows[0].end, fault)})" if broken else ""
     before = f"Of {len(ended)} answers that stay open until a run ends, those that broke off:"

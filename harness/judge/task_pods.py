@@ -56,10 +56,10 @@ def _left(history: History, bound: Bound) -> Check:
     if not due:
         return unknown(bound, f"No pod of a task was over {GRACE // NS} s before the history ended")
     if lost_sight(history, PODS):
-        return unknown(bound, "Pods could not be followed to the end, so that nobody knows which are left")
+        return unknown(bound, "Pods could not be followed to the end, so nobody knows which are left")
     left = [pod.name for pod in due if pod.there]
     named = f" ({some(left)})" if left else ""
-    before = f"Pods of tasks that were there {GRACE // NS} s after they were over and later:"
+    before = f"Pods of tasks still there {GRACE // NS} s or more after they were over:"
     return measured(bound, len(left), before, f" of {len(due)}{named}", whole=history.problem is None)
 
 

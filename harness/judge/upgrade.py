@@ -69,7 +69,7 @@ def _check(history: History, bound: Bound) -> Check:
         return unknown(bound, "No release was replaced")
     seen = Sightings(history)
     if why := next((why for target in hit if (why := doubt(target, seen))), None):
-        return unknown(bound, f"It is not proved that another release was brought: {why}")
+        return unknown(bound, f"It is not proved that the release was replaced: {why}")
     told = _read(hit[0])
     assert isinstance(told, _Told)
     t = told.migrated_t if bound.name == MIGRATED else told.complete_t
