@@ -1,4 +1,4 @@
-"""A run that was ended before its time, by the guard or the brake: whatever was measured, nothing can be concluded."""
+"""A run that the guard or the brake cut short: whatever was measured, nothing can be concluded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.records import ABORTED
 
 
 def why(history: History) -> str | None:
-    """Who ended the run and why, or None where it was left to its end."""
+    """Who ended the run and why, or None if it ran to its end."""
     for event in history.seen("probe"):
         if event.what == ABORTED:
             return f"the {event.object} ended the run: {event.value.get('because', 'it does not say why')}"
@@ -19,7 +19,7 @@ def why(history: History) -> str | None:
 
 
 def undecided(history: History, checks: Iterable[Check]) -> list[Check]:
-    """A promise may seem broken only because the run was cut short: its checks are in doubt, and keep their measure."""
+    """A promise may look broken only because the run was cut short: failed checks are in doubt."""
     checks = list(checks)
     if why(history) is None:
         return checks

@@ -1,8 +1,8 @@
-"""Did each update of an asset bring about a run of all that wait for it, and each but one?
+"""Did each update of an asset lead to one run, and only one, of every DAG that waits for it?
 
-Airflow puts updates together: however often an asset was updated since the run before, one run is made for all of it
-(one row for an asset and a DAG, `_queue_dagruns` in `assets/manager.py` of Airflow 3.3.2). So not every update has a
-run of its own, but each must be among what a run was made for. Where several assets are waited for, each must be there.
+Airflow merges updates: however often an asset was updated since the last run, it makes one run for them all (one row
+per asset and DAG, `_queue_dagruns` in `assets/manager.py` of Airflow 3.3.2). So an update need not have a run of its
+own, but it must be among those that a run was made for. A DAG that waits for several assets needs an update of each.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Update:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bounds that there are. Raises `HistoryError` where what is recorded of a run is not what it must be."""
+    """Judge the bounds that are set. Raises `HistoryError` if the record of a run is malformed."""
     wanted = {name: judge for name, judge in ((UNCONSUMED, _unconsumed), (TWICE, _twice)) if name in bounds}
     if not wanted:
         return ()
@@ -63,7 +63,7 @@ def _unconsumed(book: Book, bound: Bound) -> Check:
 
 
 def _twice(book: Book, bound: Bound) -> Check:
-    """Besides, a run that was made for nothing: another one had what it was to be made for."""
+    """Count runs made for nothing, too: another run had consumed their updates."""
     consumers = _consumers(book)
     runs = [run for one in consumers for run in one.runs if run.run_type == TRIGGERED and run.consumed is not None]
     times = Counter((run.dag, asset, number) for run in runs for number, asset, _, _ in run.consumed or ())
@@ -88,7 +88,7 @@ def _consumers(book: Book) -> list[Listing]:
 
 
 def _updates(book: Book) -> Iterator[Update]:
-    """An asset is updated where the task that does it was a success: its run was, and it says that it ended."""
+    """An asset is updated if the task that updates it succeeded: its run did, and the task signed its end."""
     for listing in book.known:
         for asset, task in listing.schedule.produces.items():
             for run in (run for run in listing.runs if run.state == "success"):
@@ -98,7 +98,7 @@ def _updates(book: Book) -> Iterator[Update]:
 
 
 def _lost(book: Book, consumer: Listing, updates: list[Update]) -> list[Update]:
-    """Updates that came before others that were consumed; and those that still wait, where one of each asset does."""
+    """Updates older than one that was consumed; and those still waiting, if one of each asset is."""
     consumed = {(asset, dag, run) for made in consumer.runs for _, asset, dag, run in made.consumed or ()}
     since = book.clock.here(moment(consumer.schedule.unpaused)) if book.clock else 0
     left_behind, waiting = [], {}

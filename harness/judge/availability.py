@@ -1,4 +1,4 @@
-"""Did every target answer, all through the fault? Each series by itself; the worst one speaks for all."""
+"""Did every target answer throughout the fault? Each series is judged alone; the worst one speaks for all."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def between(history: History, bounds: dict[str, Bound], since: float, until: float) -> tuple[Check, ...]:
-    """Judge the samples that ended in (since, until]. A series known from elsewhere in the run must be in there too.
+    """Judge the samples that ended in (since, until]. Every series of the run must have some there.
 
-    A request that was due before a fault and still under way when it came belongs to the fault, not to the baseline:
-    in there, nothing is allowed for what a fault may make slow, but two samples of a series.
+    A request due before a fault and still under way when it came belongs to the fault, not to the baseline. The
+    baseline makes no allowance for what a fault may slow down, except for two samples per series.
     """
     fault = fault_time(history)
     columns = history.samples.columns.items()
@@ -43,14 +43,14 @@ def between(history: History, bounds: dict[str, Bound], since: float, until: flo
             name = f"availability.{word}.{kind}"
             if name in bounds:
                 checks.append(_of_the_stack(history, bounds[name], _worst(bounds[name], inside, judge, fault)))
-            elif inside and kind != "latency":  # which was not promised before it could be judged
+            elif inside and kind != "latency":  # nobody promised it before it could be judged
                 why = f"{next(iter(inside))} was sampled, but no bound says what is allowed."
                 checks.append(plain(name, Verdict.INVALID, why))
     return tuple(checks)
 
 
 def _worst(bound: Bound, inside: dict[Series, Column], judge: Judge, fault: int | None) -> Check:
-    """The worst series, with the windows of all; where they are many, those of the longest."""
+    """The worst series, with the windows of all; if there are too many, the longest."""
     if not inside:
         return unknown(bound, f"No {bound.name.split('.')[1]} was sampled at all")
     each = [
@@ -93,8 +93,8 @@ def _errors(bound: Bound, series: Series, samples: Column, fault: int | None) ->
 
 
 def _of_the_stack(history: History, bound: Bound, found: Check) -> Check:
-    """What is slow or not answered on slow processors, and slow while others have the machine, is so for that: nobody's
-    promise is broken. And a share of the time says nothing where only a part of the time is known."""
+    """Whatever fails on slow processors, or is slow while others use the machine, breaks no promise of the stack. And a
+    share of the time says nothing if only part of the time is known."""
     if found.verdict is not Verdict.FAIL:
         return found
     measured_as = found.because.partition(";")[0]
@@ -110,7 +110,7 @@ def _of_the_stack(history: History, bound: Bound, found: Check) -> Check:
 
 
 def _latency(history: History, bounds: dict[str, Bound], word: str, until: float) -> Judge:
-    """A judge of latency, with what the other bounds allow from a fault on, and never before it."""
+    """A judge of latency. It allows what the other bounds allow, but only from the fault on."""
     if until != NEVER:
         return partial(_answered_within, latency.Allowance(samples=latency.FEWEST))
     outage, errors = (bounds.get(f"availability.{word}.{kind}") for kind in ("outage", "errors"))

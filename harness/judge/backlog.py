@@ -1,4 +1,4 @@
-"""More was asked for than the pods had room for: were there more of them in time, and fewer again afterwards?"""
+"""When there was more work than the pods had room for, were pods added in time, and removed again afterwards?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACTION = "overload"
 
 @dataclass(frozen=True)
 class Backlog:
-    """The runs that were asked for at once, by their ids, and when the first task of each began; times in ns."""
+    """The runs triggered at once, by id, and when the first task of each began; times in ns."""
 
     since: int
     asked: dict[str, Run]
@@ -34,7 +34,7 @@ class Backlog:
 
 
 def backlog(history: History, target: Target) -> Backlog:
-    """What was asked for while this pod was overloaded. Raises `HistoryError` where the record does not say."""
+    """The runs triggered while this pod was overloaded. Raises `HistoryError` if the record does not say when."""
     try:
         since, until = int(target.said["since"]), int(target.said["until"])
     except (KeyError, TypeError, ValueError) as cause:
@@ -47,7 +47,7 @@ def backlog(history: History, target: Target) -> Backlog:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bounds that there are; most experiments have none. Raises `HistoryError` where the record is damaged."""
+    """Judge the bounds that are set; most experiments set none. Raises `HistoryError` if the record is damaged."""
     judges: dict[str, Callable[[_Scene, Bound], Check]] = {
         "scaling.out": _out,
         "scaling.backlog": _cleared,
@@ -88,7 +88,7 @@ class _Scene:
         return sum(target.action == ACTION for target in targets(self.history))
 
     def fleet(self) -> list[_Moment]:
-        """Every change of the component's pods from the load on."""
+        """Every change in the component's pods since the load came."""
         there: set[str | None] = set()
         ready: set[str | None] = set()
         found = []
@@ -101,7 +101,7 @@ class _Scene:
         return found
 
     def judge(self, bound: Bound, what: str, since: int, t: int | None, observer: tuple[str, str]) -> Check:
-        """It was looked for until the history ends: `t` is None where it was not seen."""
+        """`t` is None if it was not seen before the history ended."""
         if t is None and self.history.problem is not None:
             return unknown(bound, f"{what} never came, but the history is not whole")
         since = min(since, self.history.last_t)

@@ -1,11 +1,11 @@
-"""What Airflow says in the end of the tasks of triggered runs, as marks: for targets without a ledger.
+"""Airflow's own final record of the tasks of triggered runs, turned into marks: for targets without a ledger.
 
-A try starts there when a worker takes it up, and its process a little later.
+In it, a try starts when a worker takes it up; its process starts a little later.
 
-Its times are those of the hosts that the tasks ran on. Airflow's clock is read with each trigger, and the nodes of one
-cluster are taken to agree with it to `NODES_NS`; where a task is then at work before its run was asked for, or after it
-was seen over, they do not. What a wrong clock may change is asked twice: of marks as early, and as late, as they can
-be.
+Its times are those of the hosts that ran the tasks. Airflow's clock is read with each trigger, and the nodes of one
+cluster are assumed to agree with it to `NODES_NS`. If a task then seems at work before its run was triggered, or after
+the run was seen to end, they do not. Whatever a wrong clock may change is judged twice: with marks as early, and as
+late, as they can be.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from harness.judge.runs import Run, Task, runs
 from harness.schedule.listed import Clock, clock_of
 from harness.schedule.ticks import moment
 
-NODES_NS = NS  # clocks that NTP keeps are apart by far less
-HELD_UP_NS = NS  # a busy machine may be so late to note what it saw
+NODES_NS = NS  # clocks kept by NTP differ by far less
+HELD_UP_NS = NS  # a busy machine may record what it saw this late
 DONE = "success"
 
 
 @dataclass(frozen=True)
 class Try:
-    """One try that began; moments are of its host's wall clock, in nanoseconds of the epoch."""
+    """One try that began; times are of its host's wall clock, in nanoseconds since the epoch."""
 
     run: Run
     task: Task
@@ -40,15 +40,15 @@ class Try:
 
     @property
     def done(self) -> bool:
-        """Whether it came to the end of its work. One that failed leaves no end in a ledger either."""
+        """Whether it finished its work. A failed try leaves no end mark in a ledger either."""
         return self.ended is not None
 
 
 @dataclass(frozen=True)
 class Account:
-    """All that Airflow said. `unasked` are accepted runs of which it could not be asked.
+    """All that Airflow said. `unasked` are accepted runs that it could not be asked about.
 
-    Where its times cannot be held against ours, `clock` is None, and `doubt` says why.
+    If its times cannot be compared with ours, `clock` is None and `doubt` says why.
     """
 
     history: History
@@ -59,21 +59,21 @@ class Account:
 
     @property
     def error(self) -> int:
-        """By how many ns, at most, a time may be wrong in either direction."""
+        """The most ns that a time may be off, either way."""
         return self.clock.error + NODES_NS if self.clock else 0
 
     @property
     def silent(self) -> str:
-        """Why tasks may be missing, or nothing."""
+        """Why tasks may be missing; empty if none are."""
         names = some(run.dag_run for run in self.unasked)
         said = f"Airflow could not be asked what became of the tasks of {len(self.unasked)} accepted runs ({names})"
         return said if self.unasked else ""
 
     def placed(self, edge: Literal["early", "late"]) -> History:
-        """The history with these marks. A task is at work while its run is, whatever a clock says.
+        """The history with these marks. A task is at work only while its run is, whatever a clock says.
 
-        Where there is no clock, nothing was at work for any length of time; of a run that Airflow could not be asked
-        about, nothing is held against it.
+        Without a clock, no task took any time. A run that Airflow could not be asked about is given the benefit of the
+        doubt.
         """
         marks = [mark for one in self.tries for mark in self._marks(one, edge)]
         marks += [mark for run in self.unasked for mark in _assumed(run, self.history)]
@@ -94,7 +94,7 @@ class Account:
 
 
 def account(history: History) -> Account:
-    """Raises `HistoryError` where what is recorded of a run, a try or a clock is not what it must be."""
+    """Raises `HistoryError` if the record of a run, a try or a clock is malformed."""
     asked = history.once(runs)
     said = [op for op in history.ops if op.f == "tasks" and op.type == "ok" and "tries" in op.value]
     told = {str(op.value.get("dag_run")): op.value["tries"] for op in said}
@@ -107,7 +107,7 @@ def account(history: History) -> Account:
 
 
 def _beyond(tries: tuple[Try, ...], clock: Clock) -> str:
-    """Why the clocks of nodes are further apart than is allowed for, where that shows."""
+    """How it shows that node clocks differ by more than is allowed; empty if it does not."""
     most = clock.error + NODES_NS
     for one in tries:
         if (early := one.run.invoked - clock.here(one.began)) > most:
@@ -119,13 +119,13 @@ def _beyond(tries: tuple[Try, ...], clock: Clock) -> str:
 
 
 def _span(run: Run, history: History) -> tuple[int, int]:
-    """From when a run was asked for until it was seen to be a success, or until nobody looked any more."""
+    """From a run's trigger until it was seen to succeed, or until nobody looked any more."""
     last = run.ended if run.state == DONE and run.ended is not None else history.last_t
     return run.invoked, max(run.invoked, last)
 
 
 def _assumed(run: Run, history: History) -> Iterator[Mark]:
-    """Each task that it was to have, done as it ended."""
+    """Every task that the run was to have, done the moment the run ended."""
     last = _span(run, history)[1]
     for task in sorted(run.tasks or ()):
         yield _mark(task, "start", last, 1, "", "")
@@ -152,7 +152,7 @@ def _listed(listed: Any) -> list[Any]:
 
 
 def _try(run: Run, raw: Any) -> Try:
-    """A host may call itself by its full name; pods are known by the first part of it."""
+    """A host may give its full name; pods are known by the first part of it."""
     try:
         return Try(
             run=run,

@@ -1,4 +1,4 @@
-"""How far is what is measured from what is true? The prober against outages of which it is known when they were."""
+"""How far are measurements from the truth? The prober, tested on outages whose times are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.outcome import Check, Verdict
 from harness.samples import Column
 
 NAME = "evidence.calibration"
-PUNCTUAL_NS = 5_000_000  # by so much a request may start late (docs/install.md)
+PUNCTUAL_NS = 5_000_000  # a request may start this late (docs/install.md)
 Span = tuple[int, int]
 
 
@@ -39,7 +39,7 @@ class Row(BaseModel):
 
 
 class Calibration(BaseModel):
-    """What was found on one machine at one time. `stated_ms` is the error that is allowed, at this probe interval."""
+    """What was found on one machine at one time. `stated_ms` is the error allowed at this probe interval."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
@@ -55,12 +55,12 @@ class Calibration(BaseModel):
 
     @property
     def holds(self) -> bool:
-        """Nothing that was not measured holds."""
+        """What was not measured does not hold."""
         return bool(self.rows) and all(r.outages > 0 for r in self.rows) and self.worst.worst_ms <= self.stated_ms
 
 
 def compare(kind: str, samples: Column, true: Sequence[Span]) -> Row:
-    """Measured minus true of each outage. What was measured and was not true counts with its whole length."""
+    """Measured minus true length of each outage. An outage that was measured but never happened counts in full."""
     found = list(outages(samples))
     slack = stated_ns(samples)
     errors = []
@@ -83,7 +83,7 @@ def compare(kind: str, samples: Column, true: Sequence[Span]) -> Row:
 
 
 def stated_ns(samples: Column) -> int:
-    """The error that an outage of this series may have: one probe interval, and by how much requests may be late."""
+    """The error that an outage of this series may have: one probe interval, plus how late requests may start."""
     usual = interval(samples)
     if usual is None:
         raise HistoryError(f"the interval of {samples.series} cannot be told from {len(samples)} samples")
@@ -91,7 +91,7 @@ def stated_ns(samples: Column) -> int:
 
 
 def check(history: History) -> tuple[Check, ...]:
-    """What the run was told of its machine; a history that says nothing of it was made without."""
+    """Judge the calibration that the run was given; a history without one has no check."""
     said: Any = history.meta.probe.get("calibration") if history.meta else None
     if said is None:
         return ()

@@ -1,9 +1,9 @@
-"""Was each end of a run told, and told once? What is called back says in the ledger that it was.
+"""Was each end of a run called back, and only once? Each callback signs the ledger.
 
-Schedulers that do not keep off each other's rows see the same run end, and each has its DAG told: no task shows it.
-Airflow promises neither once nor at all. What is to be told to a DAG is taken out of its table before it is told
-(Airflow 3.3.2, `_fetch_callbacks_from_db` in `dag_processing/manager.py`): a DAG processor that dies then loses it. A
-missed deadline is told by a trigger, and so at least once.
+Schedulers that do not lock their rows see the same run end, and each has it called back: no task shows that. Airflow
+promises neither at least once nor at most once. It takes a callback out of its table before calling it (Airflow 3.3.2,
+`_fetch_callbacks_from_db` in `dag_processing/manager.py`), so a DAG processor that dies in between loses it. A missed
+deadline is called back by a trigger, and so at least once.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NAME = "callbacks.doubled"
 LOST = "callbacks.lost"
 PLACE = "run/"
 STATES = {"success": frozenset({"success"}), "failure": frozenset({"failed"}), "deadline": OVER}
-# Two schedulers look every 1.1 s each and have a run in hand for 0.05 s of it. Where neither keeps off, both have it at
-# once in one case of 11: with 95 %, for one at least of 32 runs.
+# Two schedulers each look every 1.1 s and hold a run for 0.05 s of that. Without locks, both hold it at once in one
+# case in 11: for at least one of 32 runs, with 95 % probability.
 FEWEST = 32
 
 
 class Call(NamedTuple):
-    """What a run has its DAG, or one of its tasks, told."""
+    """One callback of a run, or of one of its tasks."""
 
     dag: str
     dag_run: str
@@ -49,7 +49,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _again(history: History, bound: Bound) -> Check:
-    """Of runs that were asked for, it takes many to see two schedulers at it; a schedule's calls are what there is."""
+    """It takes many triggered runs to catch two schedulers at it; scheduled ones are judged however few they are."""
     accepted = {name for name, run in history.once(runs).items() if run.accepted}
     told = Counter(e.object.removeprefix(PLACE) for e in history.seen("job") if e.what == "told")
     known = {run: times for run, times in told.items() if run in accepted}
@@ -68,16 +68,16 @@ def _again(history: History, bound: Bound) -> Check:
 
 
 def _lost(book: Book, bound: Bound) -> Check:
-    """Of runs that were over for long enough before Airflow was asked."""
+    """Count only runs that were over long enough before Airflow was asked."""
     heard = set(_calls(book.history))
     owed = [(call, t) for one in book.known for run in one.runs for call, t in _owed(book, one, run)]
     lost = [(call, t) for call, t in owed if call not in heard]
     names = f" ({some(str(call) for call, _ in lost)})" if lost else ""
     last = book.history.last_t
     windows = [Window(start=t, end=last, what=f"{call} was not called") for call, t in lost]
-    before = f"Of {len(owed)} times that the end of a run was to be told, never told:"
+    before = f"Of {len(owed)} callbacks that were owed, never made:"
     found = measured(bound, len(lost), before, names, windows=windows)
-    nothing = None if owed else "No run ended of which anybody was to be told, so nothing was at stake"
+    nothing = None if owed else "No run ended that owed a callback, so nothing was at stake"
     doubt = book.unread or (found.verdict is Verdict.PASS and (book.unasked or nothing))
     return unknown(bound, doubt) if doubt else found
 

@@ -1,4 +1,4 @@
-"""When did a thing come, if its observer was blind for a while? Then it is known at least, and at most."""
+"""When did something come, if its observer was blind for a while? Then only its earliest and latest time are known."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NEVER = "never came while the history lasted,"
 
 @dataclass(frozen=True)
 class Coming:
-    """What was waited for from `since` on, by an observer (None: no observer is needed, its record says it).
+    """Something awaited from `since` on, by an observer (None: none is needed, a record says it).
 
-    `seen` is its first sight, or None where it was never seen.
+    `seen` is when it was first seen, or None if it never was.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Coming:
 
 
 def judged(history: History, bound: Bound, coming: Coming, after: str) -> Check:
-    """FAIL only where even the least breaks the bound, PASS where the most keeps it.
+    """FAIL only if even its earliest time breaks the bound, PASS if its latest keeps it.
 
     `after` ends the sentence about what came.
     """

@@ -1,6 +1,6 @@
-"""Make checks: one place decides what a measure comes to, and words it.
+"""Make checks: the one place that turns a measure into a verdict, and words it.
 
-A measure is compared as it was measured. Only its display is rounded, so 100.0004 s never passes a limit of 100 s.
+Measures are compared unrounded. Only their display is rounded, so 100.0004 s never passes a limit of 100 s.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def measured(
     broken: Verdict = Verdict.FAIL,
     windows: Iterable[Window] = (),
 ) -> Check:
-    """A check that has a measure, in the unit of its bound; `because` reads `before` measure `after`; limit, origin.
+    """A check with a measure, in the unit of its bound; `because` reads `before` measure `after`; limit, origin.
 
-    `whole=False` says that the truth is at least the measure: within the limit it is then unknown, never a pass.
+    `whole=False`: the truth is at least the measure, so within the limit it is INVALID, never a pass.
     """
     shown, limit = amount(measure, bound.unit), amount(bound.limit, bound.unit)
     if not math.isfinite(measure) or measure < 0:
@@ -68,14 +68,14 @@ def unknown(bound: Bound, why: str, windows: Iterable[Window] = ()) -> Check:
 
 
 def broken(bound: Bound, why: str) -> Check:
-    """A bound that is broken, by something that has no measure."""
+    """A bound broken by something that has no measure."""
     limit = amount(bound.limit, bound.unit)
     found = plain(bound.name, Verdict.FAIL, f"{why}; the limit is {bound.sense} {limit} ({_phrase(bound)}).")
     return found.model_copy(update={"limit": bound.limit, "origin": bound.origin})
 
 
 def in_doubt(check: Check, why: str) -> Check:
-    """A promise that may seem broken for this alone: nothing can be concluded, and the check keeps its measure."""
+    """A promise that may look broken only for this reason: nothing can be concluded; the check keeps its measure."""
     because = f"{check.because} This is in doubt, since {why}."
     return check.model_copy(update={"verdict": Verdict.INVALID, "because": because})
 
@@ -96,7 +96,7 @@ def plain(name: str, verdict: Verdict, because: str, windows: Iterable[Window] =
 
 
 def worst_of(checks: Iterable[Check]) -> Check:
-    """The one to report of several checks of one bound: the worst verdict, then the measure nearest to the limit."""
+    """Which of several checks of one bound to report: the worst verdict, then the worst measure."""
 
     def badness(check: Check) -> tuple[int, float]:
         if check.measure is None:
@@ -114,12 +114,12 @@ def amount(value: float, unit: str) -> str:
 
 
 def _phrase(bound: Bound) -> str:
-    """A bound's origin, to stand within a sentence."""
+    """A bound's origin, to fit inside a sentence."""
     return bound.origin.strip().rstrip(".")
 
 
 def _ended(sentence: str) -> str:
-    """With one full stop: what others said in it may have brought its own."""
+    """With one full stop: a quoted text may have brought its own."""
     return _ENDS.sub(r"\1.", sentence)
 
 

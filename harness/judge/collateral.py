@@ -1,4 +1,4 @@
-"""What else ended, that no fault hit? A fault may reach beyond its targets; how far it may, its bound says."""
+"""Did anything end that no fault hit? A fault may reach beyond its targets; the bound says how far."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from harness.records import MOST_T
 from harness.slo import Bound
 
 NAME = "collateral.restarts"
-# Whoever is hit by these owes to stay.
+# Pods hit by these must stay.
 LIVES_ON = frozenset({"cut_off", "delay", "kill_child", "overload", "stress", "switch_over"})
 SEEN_LATE = 2 * NS  # pods are seen by a watch, and by the undo itself
-# Its Deployment is changed, and by the undo once more.
+# These change a Deployment, and the undo changes it again.
 RESIZES = frozenset({"scale_pods", "load_at", "renew_pods", "rotate_secret", "upgrade"})
-ROLLS = frozenset({"rotate_secret", "upgrade"})  # aim at a Secret, or an image; whatever has it is rolled
+ROLLS = frozenset({"rotate_secret", "upgrade"})  # aim at a Secret or an image; whatever uses it is rolled
 COMPONENT = re.compile(r"(?:^|,)component=([^,]+)")
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A pod that went, or of which containers were started again so many times."""
+    """A pod that went, or whose containers were restarted, `times` times in all."""
 
     t: int
     pod: str
@@ -36,23 +36,23 @@ class Loss:
 
 @dataclass(frozen=True)
 class _Doing:
-    """What the faults did, and so explains; a node of which nobody knows until when it was off, until `never`."""
+    """What the faults did, and so explain. A node counts as off until `never` if nobody knows when it was back."""
 
     history: History
     never: int = MOST_T
 
     @cached_property
     def hit(self) -> frozenset[str | None]:
-        """Pods that were to end: they go, or their containers are started again, each once."""
+        """Pods that were meant to end: they go, or their containers restart, once each."""
         return frozenset(target.uid for target in targets(self.history) if target.action not in LIVES_ON)
 
     @cached_property
     def off(self) -> dict[str, int]:
-        """Nodes that were switched off, until when: whatever is sent there before anybody notices ends as well. Once
-        the undo has found all Ready again, what ends there does so by itself."""
+        """Nodes that were switched off, and until when: pods sent there before anybody notices end as well. Once the
+        undo has found everything Ready again, whatever ends there does so on its own."""
         steps = [f for f in self.history.faults if f.action == "stop_node"]
         undone = {f.id: f.t + SEEN_LATE for f in steps if f.phase == "rolled-back"}
-        # What is seen when the watch is back may have ended before the undo was through.
+        # What the watch sees when it is back may have ended before the undo was through.
         gaps = unseen(self.history, PODS, 0, self.history.last_t)
         undone = {fault: t for fault, t in undone.items() if not any(a <= t <= b + SEEN_LATE for a, b in gaps)}
         pairs = [(f.id, n) for f in steps for n in (f.target.get("node"), f.evidence.get("node")) if n]
@@ -63,7 +63,7 @@ class _Doing:
 
     @cached_property
     def resized(self) -> frozenset[str]:
-        """Components whose pods are made more or fewer on purpose."""
+        """Components whose number of pods is changed on purpose."""
         steps = [str(f.target.get("name")) for f in self.history.faults if f.action in RESIZES and f.phase == "begin"]
         named = frozenset(match[1] for step in steps if (match := COMPONENT.search(step)))
         rolled = {target.component for target in targets(self.history) if target.action in ROLLS}
@@ -75,8 +75,8 @@ class _Doing:
         )
 
     def spares(self, event: Event, again: int) -> int:
-        """How many restarts of this pod are the fault's own doing, of which the first was seen `again`. The kubelet may
-        start a killed pod's containers again before it hears that the pod is deleted."""
+        """How many restarts of this pod are the fault's own doing; the first was seen at `again`. The kubelet may
+        restart a killed pod's containers before it hears that the pod is deleted."""
         return _containers(event) if event.uid in self.hit or again <= self._off_until(event) else 0
 
     def _off_until(self, event: Event) -> int:
@@ -84,7 +84,7 @@ class _Doing:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Restarts from the fault to the end; those before it are the baseline's matter."""
+    """Restarts from the fault to the end; earlier ones are for the baseline to judge."""
     bound, t = bounds.get(NAME), fault_time(history)
     if bound is None or not planned(history):
         return ()
@@ -96,7 +96,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
     named = f" ({some(f'{loss.pod} {loss.how} {when(loss.t, t)}' for loss in found)})" if found else ""
     last = history.last_t
     windows = [Window(start=loss.t, end=last, what=f"{loss.pod} {loss.how}") for loss in found]
-    # Kubernetes counts restarts: a gap of the watch hides only those that are not over when the history is.
+    # Kubernetes counts restarts, so a gap in the watch hides some only if it lasts to the end of the history.
     whole = history.problem is None and not any(
         b == history.last_t for _, b in unseen(history, PODS, t, history.last_t)
     )
@@ -109,7 +109,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _unless_away(history: History, bound: Bound, judged: Check) -> Check:
-    """Of a node whose undo was not recorded, or not watched, nobody knows how long it is an excuse."""
+    """If a node's undo was not recorded, or not watched, nobody knows how long it is an excuse."""
     if judged.verdict is not Verdict.PASS:
         return judged
     worst = _losses(history, _Doing(history, never=-1))
@@ -120,7 +120,7 @@ def _unless_away(history: History, bound: Bound, judged: Check) -> Check:
 
 
 def _losses(history: History, doing: _Doing) -> list[Loss]:
-    """What ended from the fault on, and is not the faults' own doing; in order."""
+    """What ended since the fault and was not the faults' own doing, in order."""
     since = judged_from(history) or 0
     pods = grouped(_ours(history), lambda event: event.uid)
     found = [loss for seen in pods.values() for loss in (*_restarted(seen, since, doing), *_went(seen, since, doing))]
@@ -128,7 +128,7 @@ def _losses(history: History, doing: _Doing) -> list[Loss]:
 
 
 def _restarted(seen: tuple[Event, ...], since: int, doing: _Doing) -> list[Loss]:
-    """A pod that came after the fault was never started again before it was seen."""
+    """A pod that came after the fault starts from zero restarts."""
     known = max((_restarts(event) for event in seen if event.t < since), default=0)
     again = next((event.t for event in seen if event.t >= since and _restarts(event) > known), since)
     known += doing.spares(seen[0], again)
@@ -155,13 +155,13 @@ def _going(event: Event) -> bool:
 
 
 def _ours(history: History) -> list[Event]:
-    """What was seen of the pods that the stack is made of; those of tasks come and go."""
+    """What was seen of the stack's own pods; those of tasks come and go."""
     components = history.meta.replicas if history.meta else {}
     return [e for e in history.seen("pod") if e.value.get("component") in components]
 
 
 def _containers(event: Event) -> int:
-    """Recorded of pods that have several."""
+    """Recorded only for pods that have several."""
     count = event.value.get("containers")
     return count if isinstance(count, int) else 1
 

@@ -1,7 +1,7 @@
-"""What cannot have been: records that contradict each other say that the record is wrong, not what the truth is.
+"""What cannot be true: records that contradict each other show that the record is wrong, not what the truth is.
 
-All times are of one clock, that of the machine that the harness runs on, so an effect is never seen before its cause.
-What is allowed is that a thread of the harness was held up between seeing and noting.
+All times come from one clock, that of the machine that runs the harness, so no effect is seen before its cause. The
+only allowance is for a thread of the harness held up between seeing and recording.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.schedule.listed import LISTER
 
 CLOCK_NS = NS // 20  # a timer may fire a little early
 HELD_UP_NS = NS  # on a busy machine
-WAITS = 6  # of a trigger, to connect and for an answer: refused as one whose login is over, it logs in and asks again
+WAITS = 6  # a trigger waits to connect and for an answer; if its login has expired, it logs in and asks again
 GOOD = (200, 299)
 NEWS = {"trigger": "was answered", "run": "ended"}
 
@@ -56,7 +56,7 @@ def _samples(history: History) -> list[str]:
 
 
 def _most_s(given: object, waits: int) -> float:
-    """How long a request can have taken, that waits so many times."""
+    """How long a request that waits so many times can have taken."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         return math.inf
     return waits * given + HELD_UP_NS / NS
@@ -69,7 +69,7 @@ def _with_errors(column: Column) -> Flags:
 
 
 def _after_the_end(history: History) -> list[str]:
-    """The end is written last; and a record tells of what was, never of what will be."""
+    """The end is written last, and no record names a time later than its own."""
     found = []
     if history.ended is not None:
         records = (*history.ops, *history.marks, *history.scheduled_marks, *history.faults, *history.events)
@@ -97,7 +97,7 @@ def _run_ends(history: History, asked: dict[str, Run]) -> list[str]:
 
 
 def _early(history: History, asked: dict[str, Run]) -> list[str]:
-    """News of a run comes after it was asked for, and of no other run."""
+    """News of a run comes after its trigger, and never of a run that nobody triggered."""
     found: dict[str, None] = {}
     for t, name, what in _news(history):
         if name not in asked:
@@ -117,7 +117,7 @@ def _news(history: History) -> Iterator[tuple[int, str, str]]:
 
 
 def _late_tasks(history: History, asked: dict[str, Run], done: dict[Task, Work]) -> list[str]:
-    """Airflow calls a run a success once its tasks have ended, and no task of it ends for the first time after that."""
+    """Airflow calls a run a success once its tasks have ended; none of them first ends after that."""
     found = []
     for task, own in done.items():
         run = asked.get(task.dag_run)
@@ -125,7 +125,7 @@ def _late_tasks(history: History, asked: dict[str, Run], done: dict[Task, Work])
             continue
         ends = [attempt.end for attempt in own.attempts if attempt.end is not None]
         first = min(ends) if ends else own.attempts[0].start
-        # What the ledger's reader could not see for a while, it read late.
+        # The ledger's reader reads late what it could not see for a while.
         if first > run.ended + HELD_UP_NS and not unseen(history, MARKS, run.ended, first):
             found.append(
                 f"{task} {'ended' if ends else 'began'} {(first - run.ended) / NS:.1f} s after its run had ended"
@@ -134,7 +134,7 @@ def _late_tasks(history: History, asked: dict[str, Run], done: dict[Task, Work])
 
 
 def _other_tasks(history: History, asked: dict[str, Run]) -> list[str]:
-    """Where a run is a success, Airflow's own record has the tasks that were asked for, and tried no other."""
+    """For a successful run, Airflow's own record has every task that was asked for, and it tried no other."""
     try:
         listed = known(history)
     except HistoryError as cause:

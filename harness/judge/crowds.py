@@ -1,7 +1,7 @@
 """What was at work at the same time, by the ledger alone.
 
-Marks are in the order in which the ledger took them, which no delay of its reader changes: a start that stands before
-another's end was written while that was still at work. What never ended is known to have been there as it began only.
+Marks are in the order in which the ledger took them, however late its reader was: a start that comes before another's
+end was written while that other was still at work. What never ended is known to have been at work only when it began.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Crowd:
-    """One that began while there was no room left, and all that were there then."""
+    """A span that began when there was no room left, and all that were at work then."""
 
     of: str
     names: str
@@ -37,7 +37,7 @@ class Crowd:
 
 
 def runs(history: History) -> dict[tuple[str, str], Span]:
-    """Runs, from the first start of a task to the last of their tasks' first ends: till then, no run is over."""
+    """Runs, from the first start of a task to the last of their tasks' first ends: no run is over before that."""
     starts: dict[tuple[str, str], tuple[int, Mark]] = {}
     ends: dict[tuple[str, str], tuple[int, Mark]] = {}
     seen: set[tuple[str, str, str, int]] = set()
@@ -52,7 +52,7 @@ def runs(history: History) -> dict[tuple[str, str], Span]:
 
 
 def attempts(history: History, pools: dict[tuple[str, str], str]) -> list[Span]:
-    """Attempts of tasks, by the pool that each holds a slot of: (DAG, task) → pool."""
+    """Attempts of tasks, with the pool whose slot each holds. `pools`: (DAG, task) → pool."""
     open_: dict[Attempt, tuple[int, Mark]] = {}
     found = []
     for place, mark in enumerate(history.scheduled_marks):
@@ -68,7 +68,7 @@ def attempts(history: History, pools: dict[tuple[str, str], str]) -> list[Span]:
 
 
 def crowded(spans: Iterable[Span], room: int) -> list[Crowd]:
-    """Each that began when as many as there is room for were at work already."""
+    """Each span that began when as many as there is room for were at work."""
     there: list[Span] = []
     found = []
     for span in sorted(spans, key=lambda span: span.first):

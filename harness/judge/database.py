@@ -1,5 +1,5 @@
-"""The servers of a database and of a broker: did two of them take writes at once, did another one become the primary,
-and is what was accepted still there?"""
+"""The servers of a database and of a broker: did two take writes at once, did another become the primary, and is what
+was accepted still there?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.slo import Bound
 
 TWO, CHANGES, LOST = "database.two_primaries", "database.primary_changes", "database.lost_writes"
 BROKER_CHANGES = "broker.primary_changes"
-FEWEST = 10  # a run a second: as many as are accepted in the time that another primary takes to be made
+FEWEST = 10  # one run per second: as many as are accepted while another primary takes over
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where an answer of a server is none."""
+    """Raises `HistoryError` if a server's answer is malformed."""
     return tuple(judge(history, bounds[name]) for name, judge in _CHECKS.items() if name in bounds)
 
 
@@ -54,7 +54,7 @@ def _changes(system: str) -> Callable[[History, Bound], Check]:
         why = deaf(told) or unheard(history, told) or (None if turns else "no server was ever the primary")
         if why:
             return unknown(bound, f"It may have become another unseen: {why}")
-        two = told.in_the_end()  # who came back as if nothing had been must stand down
+        two = told.in_the_end()  # one that came back as if nothing had happened must stand down
         return broken(bound, f"{some(two)} each called itself the primary in the end") if len(two) > 1 else found
 
     return judge
@@ -69,7 +69,7 @@ def _line(told: Story) -> str:
 
 
 def _lost(history: History, bound: Bound) -> Check:
-    """By their ids. What is there and did not end is lost in another way (`tasks.lost`)."""
+    """By id. A run that is there but did not end is lost in another way (`tasks.lost`)."""
     fault = fault_time(history)
     accepted = [run for run in history.once(runs).values() if run.accepted and run.answered is not None]
     listed = history.once(there)

@@ -12,12 +12,12 @@ NAME = "deferred.lost"
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bound, where there is one. Raises `HistoryError` where what is recorded of a run is not what it must be."""
+    """Judge the bound if it is set. Raises `HistoryError` if the record of a run is malformed."""
     return (_lost(read(history, bounds), bounds[NAME]),) if NAME in bounds else ()
 
 
 def _lost(book: Book, bound: Bound) -> Check:
-    """Of those that wrote that they began, and had time enough to wait and to be late."""
+    """Count only tasks that signed their start, and had enough time to wait and to be late."""
     schedules = {dag: one.schedule for dag, one in book.listings.items()}
     began: dict[tuple[str, str, str, int], Mark] = {}
     ended = set()

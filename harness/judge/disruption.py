@@ -1,5 +1,5 @@
-"""What an orderly disruption may cost: did the budget refuse what it must, did enough pods stay Ready, and did what was
-asked to go take its leave?"""
+"""What may an orderly disruption cost? Did the budget refuse what it must, did enough pods stay Ready, and did those
+that were asked to go say goodbye?"""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ ABRUPT = "disruption.abrupt"
 BLOCKED = "disruption.blocked"
 DRAIN = "drain_node"
 ASKED = frozenset({"delete_pods", "evict_pods", "drain_node", "renew_pods", "rotate_secret", "scale_pods", "upgrade"})
-TOOK_ITS_LEAVE = "success"  # a job that is ended for another one failed
+TOOK_ITS_LEAVE = "success"  # a job that another scheduler ends is called failed
 TOO_MANY_REQUESTS = 429
-# What the part of a history that is missing cannot change: more refusals, fewer Ready, those that took their leave.
+# Missing parts of a history cannot change these: they can only hold more refusals, fewer Ready pods, more goodbyes.
 SETTLED = {REFUSED: Verdict.PASS, READY: Verdict.FAIL, ABRUPT: Verdict.PASS}
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bounds that there are; most experiments have none."""
+    """Judge the bounds that are set; most experiments set none."""
     judges = {REFUSED: _refused, READY: _ready, ABRUPT: _abrupt, BLOCKED: _blocked}
     found = ((judge(history, bounds[name]), bounds[name]) for name, judge in judges.items() if name in bounds)
     return tuple(check if history.problem is None else _cut(check, bound) for check, bound in found)
 
 
 def _cut(check: Check, bound: Bound) -> Check:
-    """Of a history that is not whole: what came later may have been otherwise."""
+    """For a history that is not whole: what is missing may decide otherwise."""
     if check.verdict in (Verdict.INVALID, SETTLED.get(check.name)):
         return check
     return unknown(bound, "The history is not whole, and what is missing of it may have decided otherwise")
 
 
 def _refused(history: History, bound: Bound) -> Check:
-    """Every answer to an eviction is recorded with what was asked, so none that was given is missing here."""
+    """Every answer to an eviction is recorded with its request, so none is missing here."""
     answers = [f for f in history.faults if "eviction" in f.evidence]
     if not answers:
         return unknown(bound, "No eviction was asked for")
@@ -52,12 +52,12 @@ def _ready(history: History, bound: Bound) -> Check:
         return unknown(bound, "There was no fault")
     components = {target.component for target in targets(history)} - _alone(history)
     if not components:
-        return unknown(bound, "Nothing was hit of which there is more than one pod")
+        return unknown(bound, "Nothing was hit that has more than one pod")
     return worst_of(_fewest(history, bound, t, component) for component in sorted(components))
 
 
 def _blocked(history: History, bound: Bound) -> Check:
-    """A drain asks again and again; what a budget refused to the end keeps its node in service for ever."""
+    """A drain asks again and again; a pod that a budget refuses to the end keeps its node in service for ever."""
     steps = [f for f in history.faults if f.action == DRAIN]
     if not any("aimed" in f.evidence for f in steps):
         return unknown(bound, "No node was drained, or it is not known of which pods")
@@ -69,8 +69,8 @@ def _blocked(history: History, bound: Bound) -> Check:
 
 
 def _abrupt(history: History, bound: Bound) -> Check:
-    """A scheduler that is asked to go ends its own job, and hands over its work; one that has no time to leaves it to
-    the others to find out, who call its job failed."""
+    """A scheduler that is asked to go ends its own job and hands over its work. If it has no time for that, the others
+    have to find out, and call its job failed."""
     asked = [target for target in targets(history) if target.action in ASKED and target.component == SCHEDULER]
     if not asked:
         return unknown(bound, "No scheduler was asked to go")
@@ -88,13 +88,13 @@ def _abrupt(history: History, bound: Bound) -> Check:
 
 
 def _alone(history: History) -> set[str]:
-    """What has one pod, and no budget keeps, may be away for as long as it takes: unless the experiment is about it."""
+    """A single pod that no budget keeps may be away as long as it takes, unless the experiment is about it."""
     meta = history.meta
     return {name for name, pods in meta.replicas.items() if pods == 1} - {meta.component} if meta else set()
 
 
 def _fewest(history: History, bound: Bound, t: int, component: str) -> Check:
-    """The fewest pods of a component that were Ready, and not on their way out, at any moment from the fault on."""
+    """The fewest pods of a component that were Ready, and not on their way out, at any moment since the fault."""
     ready: set[str | None] = set()
     fewest: tuple[int, int] | None = None
     events = [e for e in history.seen("pod") if e.value.get("component") == component]

@@ -1,4 +1,4 @@
-"""Every checker over one history: one that crashes has proved nothing, and a bound that none speaks of is not kept."""
+"""Every checker over one history: a checker that crashes proves nothing, and a bound that none judges is not kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def every(
 
 
 def _unjudged(judged: set[str], bounds: dict[str, Bound], owed: frozenset[str], crashed: set[str]) -> list[Check]:
-    """Bounds that must be there and are not, and bounds that no checker spoke of, be it that it crashed."""
+    """Bounds that are owed but missing, and bounds that no checker judged, perhaps because it crashed."""
     missing, ignored = sorted(owed - bounds.keys() - judged), sorted(bounds.keys() - judged)
     absent = "The history holds no bound of this name, so nothing was judged."
     raised = f"; these raised an error: {some(sorted(crashed))}" if crashed else ""

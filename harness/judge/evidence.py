@@ -1,4 +1,4 @@
-"""Is there enough evidence to judge by? What is missing here makes a run INVALID, never a pass and never a failure."""
+"""Is there enough evidence to judge by? Missing evidence makes a run INVALID, never PASS and never FAIL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LATE_START_NS = 10 * NS  # a third of a baseline; the prober's own processes tak
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where meta or operations are not what they must be."""
+    """Raises `HistoryError` if meta or operations are malformed."""
     found = [_complete(history), _fault(history), _baseline(history, bounds), _schedule(history)]
     for name, judge in (
         ("evidence.samples", _samples),
@@ -109,10 +109,10 @@ def _schedule(history: History) -> Check:
             reasons.append(f"the interval of {key} cannot be told from {len(samples)} samples")
             continue
         if usual * rates.get((key.vantage, key.target, key.conn), 0) > SLOWER * NS:
-            reasons.append(f"{key} was sampled every {amount(usual / NS, 's')}, seldomer than it was to be")
+            reasons.append(f"{key} was sampled every {amount(usual / NS, 's')}, less often than planned")
         if baseline and (missed := int(samples.due[0]) - baseline[0]) > LATE_START_NS:
             reasons.append(f"{key} was not sampled for the first {amount(missed / NS, 's')}")
-        # Load goes on until the recovery ends; in the cooldown, writes end so that the last runs can.
+        # Load goes on until the recovery ends; in the cooldown, writes stop so that the last runs can end.
         found = gaps(samples, usual, recovery[1] if recovery else None)
         windows += [Window(start=g.start, end=g.end, what=f"{key} was not sampled") for g in found]
     if windows:
@@ -165,15 +165,15 @@ def _late_samples(history: History, bound: Bound) -> Check:
 
 
 def _never_sampled(history: History) -> list[str]:
-    """The series that were to be sampled, and of which there is no sample in the whole run."""
+    """The series that were to be sampled, but have no sample in the run."""
     seen = {(series.vantage, series.target, series.conn) for series in history.samples.columns}
     absent = [one for one in _rates(history) if one not in seen]
     return [f"{target} over {conn} connections{f' from {place}' if place else ''}" for place, target, conn in absent]
 
 
 def _rates(history: History) -> dict[tuple[str, str, str], float]:
-    """The series that the run said it would sample, from which vantage point, and how often a second; histories of
-    others may not say."""
+    """The series that the run said it would sample, from which vantage point, and how often per second. Histories
+    made by others may not say."""
     probe = history.meta.probe if history.meta else {}
     found = _table(probe.get("targets", {}), "")
     for point in vantage.wanted(history):

@@ -14,7 +14,7 @@ SCHEDULER = "scheduler"
 WORKER = "worker"
 PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
-# The pod stays, and its container is started again.
+# The pod stays, and its container is restarted.
 IN_PLACE = frozenset({"crash_pods", "hang_pods", "lose_and_restore"})
 
 
@@ -42,23 +42,23 @@ class Target:
 
     @property
     def said(self) -> dict[str, Any]:
-        """What the proof says; nothing where there is none."""
+        """What the proof says; empty without one."""
         return self.proof.evidence if self.proof else {}
 
     @property
     def stays(self) -> bool:
-        """Whether its process was still there when the fault ended: looked for, and not a matter of not knowing."""
+        """Whether its process was seen to be still there when the fault ended; not knowing does not count."""
         return self.action in IN_PLACE and self.said.get("process_gone") is False
 
     @property
     def gone(self) -> int | None:
-        """When its old process was gone; the time of the proof where that says no better."""
+        """When its old process was gone; the time of the proof if that says nothing better."""
         at = _time(self.said.get("process_gone_t"))
         return self.proof.t if at is None and self.proof and self.action not in IN_PLACE else at
 
     @property
     def silent_from(self) -> int:
-        """From when on nothing of it can have been heard: from its proof, where that says no better."""
+        """From when on it cannot have been heard; the time of the proof if that says nothing better."""
         stopped = _time(self.said.get("stopped_t"))
         if stopped is not None:
             return stopped
@@ -71,7 +71,7 @@ def fault_time(history: History) -> int | None:
 
 
 def planned(history: History) -> bool:
-    """Whether anything was to be broken. A history that does not say was made to break something."""
+    """Whether anything was to be broken; assumed if the history does not say."""
     return history.meta is None or history.meta.component != NULL
 
 
@@ -93,7 +93,7 @@ def span(history: History, name: str) -> tuple[int, int] | None:
 
 
 def targets(history: History) -> tuple[Target, ...]:
-    """Every pod that was hit, once, with the proof of it where there is one."""
+    """Every pod that was hit, once, with its proof if there is one."""
     found: dict[str, Target] = {}
     proofs, over = _proofs(history), _over(history)
     for fault in history.faults:
@@ -117,22 +117,22 @@ def targets(history: History) -> tuple[Target, ...]:
 
 
 def jobs_before(history: History, t: int) -> dict[str, str]:
-    """The jobs that had been seen by `t` (object → hostname). A new pod may bear an old hostname, never an old job."""
+    """The jobs that had been seen by `t` (object → hostname). A new pod may have an old hostname, never an old job."""
     return {e.object: hostname(e) for e in history.seen("job") if e.t <= t}
 
 
 def hostname(event: Event) -> str:
-    """The host that a job runs on; nothing where the event does not say."""
+    """The host that a job runs on; empty if the event does not say."""
     return _text(event.value, "hostname")
 
 
 def serves(event: Event) -> bool:
-    """Whether what is seen of a pod says that it is Ready, and not on its way out."""
+    """Whether the pod was seen Ready, and not on its way out."""
     return event.value.get("ready") is True and event.value.get("deleting") is not True and event.what != "deleted"
 
 
 def by_keda(history: History) -> frozenset[str]:
-    """The components of which KEDA adds pods and takes them away as it likes."""
+    """The components whose pods KEDA adds and removes as it likes."""
     scales = history.meta is not None and history.meta.stack.startswith("celery-keda")
     return frozenset({WORKER}) if scales else frozenset()
 
@@ -149,7 +149,7 @@ def _proofs(history: History) -> dict[tuple[str, str], Fault]:
 
 
 def _later(proofs: dict[tuple[str, str], Fault], hit: Fault) -> Fault | None:
-    """The last proof of this fault on this pod, from the hit on: faults are in order, so if not the last, none is."""
+    """The last proof of this fault on this pod, if not before the hit: faults are in order, so else there is none."""
     proof = proofs.get((hit.id, _text(hit.target, "uid")))
     return proof if proof and proof.t >= hit.t else None
 

@@ -1,16 +1,16 @@
 """Is it proved that a pod was slowed down or kept busy? What was measured in it must have grown by a good part of what
-was asked for: what Chaos Mesh says of its own doing is none of it."""
+was asked for. What Chaos Mesh says it did is no proof."""
 
 from __future__ import annotations
 
 from harness.judge.faults import Target
 from harness.judge.sightings import Sightings
 
-SHARE = 0.5  # of what was asked for: a machine that is short of time gives less, and noise is far below
+SHARE = 0.5  # of what was asked for: a busy machine gives less, and noise is far below
 
 
 def delay_doubt(target: Target, seen: Sightings) -> str | None:
-    """Milliseconds that it took to connect, before and during, on each way between it and the other side."""
+    """By the ms that it took to connect, before and during, each way between it and the other side."""
     asked, ways = _number(target.said.get("asked_ms")), target.said.get("connect_ms")
     if not asked or not isinstance(ways, list) or not ways:
         return f"nobody measured how long {target.name} took to connect"
@@ -24,7 +24,7 @@ def delay_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def stress_doubt(target: Target, seen: Sightings) -> str | None:
-    """What the container's own control group counted of it, before and during."""
+    """By what the container's own control group counted, before and during."""
     asked, before, during = (_number(target.said.get(key)) for key in ("asked", "before", "during"))
     if not asked or before is None or during is None:
         return f"nobody counted what {target.name} used before and during its stress"

@@ -1,5 +1,4 @@
-"""Did the fault happen? Every reason not to believe in it: of each hit, of hits that are missing or too many, and that
-nothing was at stake."""
+"""Did the fault happen? Every reason to doubt it: hits without proof, missing or too many, and nothing at stake."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from harness.judge.sightings import Sightings
 
 
 def doubts(history: History) -> tuple[str, ...]:
-    """Every reason not to believe in the fault."""
+    """Every reason to doubt the fault."""
     hit = targets(history)
     if not hit:
         return ("no target was hit: the selector matched nothing, or the fault never began",)
@@ -24,9 +23,9 @@ def doubts(history: History) -> tuple[str, ...]:
 
 
 def _unfinished(history: History) -> tuple[str, ...]:
-    """Of several faults, those that hit nothing; hits that nothing proves, and proofs of hits that are not recorded."""
+    """Faults that hit nothing, hits that nothing proves, and proofs of hits that are not recorded."""
     injected = [f for f in history.faults if f.phase == "injected"]
-    # More pods, or a node that is closed and hit by what comes after: these hit none themselves.
+    # Faults that only add pods, or close a node for what comes after, hit nothing themselves.
     gave = {f.id for f in history.faults if f.phase == "ended" and f.evidence.keys() & {"replicas", "closed"}}
     idle = sorted({f.id for f in history.faults if f.phase == "begin"} - {f.id for f in injected} - gave)
     hit = {(f.id, f.target.get("uid")) for f in injected}
@@ -39,9 +38,9 @@ def _unfinished(history: History) -> tuple[str, ...]:
 
 
 def _missed(history: History) -> tuple[str, ...]:
-    """Pods that a fault was aimed at, and did not hit. Records of others, and of faults that cannot say, name none.
+    """Pods that a fault was aimed at but did not hit. Records made by others, or of faults that cannot say, name none.
 
-    An eviction is asked for once, and a budget that refuses it has answered; a drain owes to move all in the end.
+    An eviction is asked for once, and a budget may refuse it; a drain must move every pod in the end.
     """
     begun = [f for f in history.faults if f.phase == "begin"]
     refused = [f for f in begun if f.action == "evict_pods" and f.evidence.get("eviction") == TOO_MANY_REQUESTS]
@@ -65,7 +64,7 @@ def outside(history: History) -> tuple[str, ...]:
 
 
 def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
-    """Something else was hit than what the experiment is about. Histories of others may not say what was; and the node
+    """What was hit is not what the experiment is about. Histories made by others may not say what was hit; and the node
     that answers for an address is hit for that, whatever runs on it."""
     about = history.meta.component if history.meta else ""
     if about in ("", ANY) or any(t.component in ("", about) or t.action == "stop_node" for t in hit):
@@ -74,19 +73,19 @@ def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
 
 
 def _tasks_waiting(target: Target, seen: Sightings) -> bool:
-    """Whether deferred tasks waited in this triggerer, as Airflow said last before the fault."""
+    """Whether deferred tasks were waiting in this triggerer, by Airflow's last word before the fault."""
     said = [e for e in seen.said_by(target.pod) if e.what == "waits" and e.t <= target.injected]
     mine = [e.value.get("tasks") for e in said]
     return bool(mine and mine[-1])
 
 
-# What is lost with a pod of these is tasks: one that held none proves nothing by its death.
+# A pod of these loses tasks when it dies; the death of one that held none proves nothing.
 _STAKES: dict[str, Callable[[Target, Sightings], bool]] = {"worker": under_way, "triggerer": _tasks_waiting}
 _LOADS = frozenset({"overload", "load_at"})
 
 
 def _nothing_at_stake(seen: Sightings, hit: tuple[Target, ...]) -> tuple[str, ...]:
-    """Why it was no fault: none of the pods that it is about held a task. A pod that is a task's own always does."""
+    """Why it was no fault: none of the pods it is about held a task. A pod that is a task's own always does."""
     meta = seen.history.meta
     held = _STAKES.get(meta.component or "") if meta and not meta.stack.startswith(PER_TASK) else None
     if meta is None or held is None:
@@ -94,4 +93,4 @@ def _nothing_at_stake(seen: Sightings, hit: tuple[Target, ...]) -> tuple[str, ..
     mine = [t for t in hit if t.component == meta.component and t.action not in _LOADS]
     if not mine or any(held(target, seen) for target in mine):
         return ()
-    return (f"{some(t.name for t in mine)} held no task when the fault came, so that nothing was at stake",)
+    return (f"{some(t.name for t in mine)} held no task when the fault came, so nothing was at stake",)

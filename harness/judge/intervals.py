@@ -43,11 +43,11 @@ class Gap:
 
 
 def outages(column: Column, most: int | None = None) -> tuple[Outage, ...]:
-    """The windows in which one series did not answer, in order; where `most` is given, the longest, and an open one."""
+    """The windows in which one series did not answer, in order; with `most`, only the longest, and an open one."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], column.bad, [False]))))
     first, after = edges[0::2], edges[1::2]
     closed = after < len(column)
-    # The last window may be open: its end is then the last bad sample that there is.
+    # The last window may be open: it then ends with the last bad sample.
     ends = column.due[np.where(closed, after, after - 1)]
     chosen = np.arange(len(first))
     if most is not None and len(first) > most:
@@ -69,7 +69,7 @@ def error_share(column: Column) -> float:
 
 
 def interval(column: Column) -> int | None:
-    """The usual distance of due times of one series (their lower median), or None where it cannot be told."""
+    """The usual time between due times of one series (the lower median), or None if it cannot be told."""
     steps = np.diff(column.due)
     if not len(steps):
         return None
@@ -79,7 +79,7 @@ def interval(column: Column) -> int | None:
 
 
 def gaps(column: Column, usual: int, until: int | None = None) -> tuple[Gap, ...]:
-    """Stretches longer than 2.5 of the usual interval between due times, and from the last one to `until`."""
+    """Stretches without a due time longer than 2.5 usual intervals, including the one from the last to `until`."""
     dues = column.due if until is None or not len(column) else np.append(column.due, until)
     wide = np.flatnonzero(np.diff(dues) > GAP_FACTOR * usual)
     return tuple(Gap(int(dues[i]), int(dues[i + 1])) for i in wide)

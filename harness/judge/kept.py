@@ -1,8 +1,8 @@
-"""Is what was acknowledged still there? By what each Variable holds once nobody writes it any more.
+"""Are acknowledged writes still there? Judged by what each Variable holds once nobody writes it any more.
 
-Each series has a Variable to itself, and its requests bear their numbers in the order in which they were due. Several
-may be under way at once, so the last to be sent need not be the last to be written. One that nobody acknowledged may
-have been written at any time after it was sent, or never.
+Each series has a Variable to itself, and its requests are numbered in the order in which they were due. Several may be
+under way at once, so the last to be sent need not be the last to be written. One that was never acknowledged may have
+been written at any time after it was sent, or never.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _kept(history: History, bound: Bound) -> Check:
     if not written:
         return unknown(bound, "No Variable was written")
     if why := unsampled(history):
-        return unknown(bound, f"Which request bore which number is not known, since {some(why)}")
+        return unknown(bound, f"It is not known which request had which number, since {some(why)}")
     return worst_of(_series(history, bound, column) for column in written)
 
 
@@ -53,23 +53,23 @@ def _read(history: History, bound: Bound, column: Column, op: Op) -> Check:
     if isinstance(asked, bool) or not isinstance(asked, int) or not int(column.end.max()) <= asked <= op.t:
         return unknown(bound, f"What {column.series} left was not read after the last request had ended")
     if len(set(np.diff(column.due).tolist())) > 1:
-        return unknown(bound, f"Which request of {column.series} bore which number is not known: some are missing")
+        return unknown(bound, f"It is not known which request of {column.series} had which number: some are missing")
     good = ~column.bad
     if not good.any():
         return unknown(bound, f"No request of {column.series} was acknowledged, so none is owed")
     place = _place(history, column, said)
-    last = int(column.t[good].max())  # so late the newest that was acknowledged was sent
+    last = int(column.t[good].max())  # when the newest acknowledged one was sent
     if place is not None and column.end[place] < last and not good[place]:
         sent = when(int(column.t[place]), fault_time(history))
         why = f"{column.series} left what was sent {sent} and never acknowledged"
         return unknown(bound, f"{why}: it was written late, or what was acknowledged after it is lost")
     since = -1 if place is None else int(column.end[place])
-    # What was sent before the one that is there had ended may have been written before it.
+    # Requests sent before the one that is there had ended may have been written before it.
     return _said(history, bound, column, np.flatnonzero(good & (column.t > since)), op)
 
 
 def _place(history: History, column: Column, said: object) -> int | None:
-    """Which request of this run wrote it; None where none did."""
+    """Which request of this run wrote it, or None if none did."""
     run_id = history.meta.run_id if history.meta else ""
     found = re.fullmatch(re.escape(run_id) + r"\.(\d{1,18})", said, re.ASCII) if isinstance(said, str) else None
     return int(found[1]) if found and int(found[1]) < len(column) else None

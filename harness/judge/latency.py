@@ -1,7 +1,7 @@
-"""How long did answers take? From when a request was due to the end of its answer, by time and not by requests.
+"""How long did answers take? From when a request was due to the end of its answer, weighted by time, not by requests.
 
-Each sample stands for the time until the next of its series is due. Time in which nothing was answered is slower than
-any limit; what the other promises allow to be missing may be slow as well, for slow is less than gone.
+Each sample stands for the time until the next of its series is due. Time without an answer counts as slower than any
+limit. Whatever the other promises allow to be missing may also be slow, since slow is better than gone.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ REPLACING = 0.5  # of the time: a server that starts takes 14 s of processor tim
 
 @dataclass(frozen=True)
 class Allowance:
-    """What may be slow: a share of the time judged in percent, and so many seconds or samples if that is more; and half
-    of the nanoseconds in which what was hit was being replaced."""
+    """What may be slow: a percentage of the time judged, or so many seconds or samples if that is more; plus half of
+    the nanoseconds in which what was hit was being replaced."""
 
     percent: float = SLOW_SHARE
     seconds: float = 0.0
@@ -36,18 +36,18 @@ class Allowance:
 
     @classmethod
     def of(cls, outage: Bound | None, errors: Bound | None, replacing: int = 0) -> Allowance:
-        """What an outage and a share of errors leave, which may be missing at all."""
+        """What the bounds on outages and errors allow to be missing altogether."""
         seconds = outage.limit if outage else 0.0
         return cls(max(SLOW_SHARE, errors.limit if errors else 0.0), seconds, replacing=replacing)
 
     def within(self, time: int, usual: int) -> float:
-        """Nanoseconds of so many, where a sample stands for `usual`."""
+        """How many of `time` nanoseconds may be slow, if a sample stands for `usual`."""
         least = max(time * self.percent / 100, self.seconds * NS, self.samples * usual)
         return least + REPLACING * self.replacing
 
 
 def replacing(history: History, bounds: dict[str, Bound]) -> int:
-    """Nanoseconds from T until the undo found all as before, at most as long as that may take."""
+    """Nanoseconds from T until the undo found everything as before, but no more than its bound allows."""
     since, bound = fault_time(history), bounds.get("rollback.time")
     if since is None or bound is None:
         return 0
@@ -57,7 +57,7 @@ def replacing(history: History, bounds: dict[str, Bound]) -> int:
 
 
 def judge(bound: Bound, series: Series, samples: Column, allowed: Allowance) -> Check:
-    """The latency that was kept but for what may be slow."""
+    """Judge the latency that was kept, except for what may be slow."""
     usual = interval(samples)
     if usual is None:
         return unknown(bound, f"How long an answer of {series} stands for cannot be told from {len(samples)} samples")
@@ -86,9 +86,9 @@ def stands_for(samples: Column, usual: int) -> Ints:
 
 
 def quantile(samples: Column, usual: int, free: float, since: Ints) -> float | None:
-    """The least latency in nanoseconds, from `since` on, that was exceeded for no longer than `free` nanoseconds.
+    """The least latency in nanoseconds, counted from `since`, that was exceeded for no longer than `free` nanoseconds.
 
-    Infinite where that long nothing was answered well, and None where all of the time is free.
+    Infinite if nothing was answered well for longer than that, and None if all of the time is free.
     """
     latency = np.where(samples.bad, np.inf, samples.end - since)
     slowest_first = np.argsort(-latency, kind="stable")

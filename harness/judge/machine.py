@@ -1,5 +1,5 @@
-"""Was the machine the stack's own while it was measured, and as fast as usual? What others take from it is not the
-stack's to answer for, and neither are slow processors.
+"""Did the stack have the machine to itself while it was measured, and was it as fast as usual? The stack does not
+answer for what others take, nor for slow processors.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.slo import CATALOGUE
 NAME = "evidence.machine"
 MOST = 25.0  # percent of all processors: half a core of two, on which the stack needs most of both
 WITHIN_NS = 10 * NS
-HIGHEST = 1e6  # percent; what is above is no share of anything
+HIGHEST = 1e6  # percent; anything above is nonsense
 
 
 def check(history: History) -> tuple[Check, ...]:
-    """No check where the history says nothing of others: it was made before, or where they could not be told."""
+    """No check if the history says nothing of others: it is too old, or they could not be told apart."""
     loads = [e for e in history.seen("node") if e.what == "load" and "others" in e.value]
     if len(loads) < 2:
         return ()
@@ -49,13 +49,13 @@ def alone(history: History) -> bool:
 
 
 def slow(history: History) -> str | None:
-    """That the processors were much slower than where the bounds were measured, if they were."""
+    """Says so if the processors were much slower than where the bounds were measured."""
     ms = _work_ms(history)
     return None if ms is None else slowly(ms)
 
 
 def undecided(history: History, checks: Iterable[Check]) -> list[Check]:
-    """A time may be beyond its limit only because the processors were slow: those that would have kept it at the usual
+    """A time may be over its limit only because the processors were slow: checks that would have kept it at the usual
     pace are in doubt, and keep their measure."""
     checks = list(checks)
     ms = _work_ms(history)
@@ -65,7 +65,7 @@ def undecided(history: History, checks: Iterable[Check]) -> list[Check]:
 
 
 def _would_hold(check: Check, slowness: float) -> bool:
-    """Whether it fails by a time that is within the limit once it is divided by the slowness."""
+    """Whether it fails on a time that is within the limit once divided by the slowness."""
     if check.verdict is not Verdict.FAIL or check.measure is None or check.limit is None or check.unit != "s":
         return False
     return CATALOGUE[check.name].sense == "at most" and check.measure / slowness <= check.limit

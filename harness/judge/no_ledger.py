@@ -1,7 +1,7 @@
-"""A run on a target that has no ledger: what is judged from Airflow's own record, and what nobody can say there.
+"""A run on a target without a ledger: what is judged from Airflow's own record, and what nobody can say.
 
-Airflow keeps what became of each try that it knows of. A task that ran behind its back, or twice under one try, it
-cannot show, so that promises about that are INVALID for such a target.
+Airflow keeps what became of each try that it knows of. It cannot show a task that ran behind its back, or twice under
+one try, so promises about those are INVALID on such a target.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from harness.slo import CATALOGUE
 
 FAULT = "evidence.fault"
 SCHEDULES = ("schedule.", "pools.", "assets.", "deferred.")
-# Nobody but the tasks themselves, and what is called back, can say it.
+# Only the tasks and callbacks themselves can say it.
 NEEDS = frozenset(name for name in CATALOGUE if name.startswith((*SCHEDULES, "callbacks."))) | {
     "recovery.dag_seen",  # the DAG is put there through the ledger
-    "redundancy.workers",  # a deferred task bears the host that ended it
+    "redundancy.workers",  # a deferred task names the host that ended it
     "restore.rpo_tasks",
     "tasks.duplicated",
     "tasks.overlapping",
@@ -29,7 +29,7 @@ NEEDS = frozenset(name for name in CATALOGUE if name.startswith((*SCHEDULES, "ca
     "tasks.unknown_attempts",
 }
 LOST = "tasks.lost"
-# Of tries that it counts there are so many at least: it breaks the promise if they are too many, and never keeps it.
+# Its count of tries is a lower limit: too many break the promise, but no count can prove it kept.
 AT_LEAST = frozenset({"tasks.extra_attempts"})
 # When a try was at work, and where.
 TIMED = frozenset(
@@ -45,15 +45,15 @@ TIMED = frozenset(
 ABOUT_TASKS = frozenset({"kill_child", "overload"})
 WHY = "This target has no ledger, so nobody but Airflow says what its tasks did, and Airflow keeps no record of this."
 TWICE = (
-    "This target has no ledger: by Airflow's own record the limit is kept, and what began twice under one try it cannot"
-    " show."
+    "This target has no ledger: by Airflow's own record the limit is kept, and it cannot show what began twice under"
+    " one try."
 )
 SOURCE = "By Airflow's own record, since this target has no ledger"
 
 
 def judged(history: History, judge: Callable[[History], list[Check]]) -> list[Check]:
-    """The checks of such a run: those of its history with Airflow's record in the ledger's place, as early and as late
-    as its times can be. Where these differ, nobody knows."""
+    """The checks of such a run, with Airflow's record in place of the ledger: once with its times as early, and once as
+    late, as they can be. Where the two differ, nobody knows."""
     try:
         said = account(history)
     except HistoryError as cause:
@@ -63,7 +63,7 @@ def judged(history: History, judge: Callable[[History], list[Check]]) -> list[Ch
 
 
 def needing(bounds: Collection[str]) -> int:
-    """How many of these bounds nobody can call kept there."""
+    """How many of these bounds nobody can call kept without a ledger."""
     return len((NEEDS | AT_LEAST).intersection(bounds))
 
 
@@ -108,14 +108,14 @@ def _timed(check: Check, said: Account) -> Check:
 
 
 def _at_stake(check: Check, said: Account) -> Check:
-    """Whether tasks were at work on what was hit. One that is about no task needs no record of any."""
+    """Whether tasks were at work on what was hit. A fault that is not about tasks needs no record of any."""
     meta, faults = said.history.meta, said.history.faults
     if not (meta and meta.component == WORKER) and not any(fault.action in ABOUT_TASKS for fault in faults):
         return check
     if said.doubt:
         return _by(
             check,
-            f"What was at work, Airflow's own record cannot say, and this target has no ledger: {said.doubt}",
+            f"Airflow's own record cannot say what was at work, and this target has no ledger: {said.doubt}",
         )
     return _by(check, _source(said))
 

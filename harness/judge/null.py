@@ -1,4 +1,4 @@
-"""Did a run without a fault stay without one? Whatever broke of itself is a promise that was not kept."""
+"""Did a run without a fault stay without one? Whatever broke on its own is a broken promise."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(name: str, history: History) -> Check:
 
 
 def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Where nothing is to be broken, each pod owes to stay as it was; it is no bound's matter."""
+    """Where nothing is to be broken, each pod must stay as it was; this needs no bound."""
     if planned(history):
         return ()
     pods = _pods(history)
@@ -43,7 +43,7 @@ def healthy(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _pods(history: History) -> list[Event]:
-    """What was seen of the pods that the stack is made of; one that was over before the run began is none of them."""
+    """What was seen of the stack's own pods, except those that were over before the run began."""
     components = history.meta.replicas if history.meta else {}
     pods = [e for e in history.seen("pod") if _component(e) in components]
     first: dict[str | None, Event] = {}
@@ -53,9 +53,9 @@ def _pods(history: History) -> list[Event]:
 
 
 def lost(history: History, until: float = math.inf) -> str | None:
-    """The first pod that did not stay as it was seen first, until this time.
+    """The first pod that did not stay as it was first seen, until this time.
 
-    Where KEDA adds pods and takes them away, one need not be Ready before it has been so, nor on its way out.
+    A pod that KEDA adds and removes need not be Ready before it first is, nor on its way out.
     """
     first: dict[str | None, Event] = {}
     served: set[str | None] = set()

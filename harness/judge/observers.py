@@ -1,4 +1,4 @@
-"""What the observers say of themselves: what one of them could not see must not be taken for something that was not."""
+"""What the observers say of themselves: what one could not see must not pass for something that did not happen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.judge.checks import some
 PROBER = "prober"
 LEDGER = "ledger"
 PODS, JOBS, MARKS, RUNS = ("watcher", "pods of"), ("watcher", "scheduler jobs"), (LEDGER, ""), ("runs of", "")
-TOLD_WITHIN = 5 * NS  # an observer waits for an answer so long before it says that it sees nothing
+TOLD_WITHIN = 5 * NS  # an observer waits this long for an answer before it says that it sees nothing
 WRITER = "writer"  # the workload that records each first try of a trigger as a sample
 
 
@@ -47,7 +47,7 @@ def _marks(history: History, events: Sequence[Event]) -> list[str]:
 
 
 def unsampled(history: History) -> list[str]:
-    """Samples that a prober owes: all that was due is recorded, and is still there."""
+    """Why samples may be missing: a prober must record all that was due, and all must still be there."""
     events = [e for e in history.seen("probe") if e.object == PROBER]
     reasons = []
     for stop in (e for e in events if e.what == "stopped"):
@@ -65,16 +65,16 @@ def unsampled(history: History) -> list[str]:
 
 
 def blind(history: History, part: str, since: int) -> tuple[int, int] | None:
-    """The longest stretch from `since` on in which an observer could not follow a part (all whose names begin so)."""
+    """The longest stretch after `since` in which an observer could not follow a part (any whose name begins so)."""
     gaps = [gap for gap in history.once(_gaps) if gap.part.startswith(part)]
     spans = [(gap.since, history.last_t if gap.until is None else gap.until) for gap in gaps]
     return max((span for span in spans if span[1] > since), key=lambda span: span[1] - span[0], default=None)
 
 
 def unseen(history: History, observer: tuple[str, str], since: int, until: int) -> list[tuple[int, int]]:
-    """The stretches in [since, until) that an observer did not see, the earliest first; clipped to them.
+    """The stretches that an observer did not see, clipped to [since, until), the earliest first.
 
-    `observer`: what its name, and what the name of its part, begin with. A gap begins before it is told of.
+    `observer`: what its name and the name of its part begin with. A gap begins before it is reported.
     """
     who, part = observer
     events = history.seen("probe")
@@ -92,7 +92,7 @@ def lost_sight(history: History, observer: tuple[str, str]) -> bool:
 
 
 def _unread_spans(history: History, events: Sequence[Event]) -> list[tuple[int, int]]:
-    """A stream is read in its order, so that what was left unread comes last; what was read and lost was anywhere."""
+    """A stream is read in order, so what was left unread comes last; what was read and then lost may be anywhere."""
     if _marks(history, events):
         return [(0, history.last_t)]
     if any(_partial(e) for e in events if e.object == LEDGER and e.what == "stopped"):
@@ -103,7 +103,7 @@ def _unread_spans(history: History, events: Sequence[Event]) -> list[tuple[int, 
 
 @dataclass(frozen=True)
 class _Gap:
-    """A stretch in which an observer could not follow a part; `until` is None where it was so to the end."""
+    """A stretch in which an observer could not follow a part; `until` is None if it lasted to the end."""
 
     who: str
     part: str
@@ -113,7 +113,7 @@ class _Gap:
 
 
 def _gaps(history: History) -> list[_Gap]:
-    """From an error to what recovered from it. The last error of several tells why."""
+    """From an error to the recovery from it. Of several errors, the last says why."""
     begun: dict[tuple[str, str], _Gap] = {}
     over: list[_Gap] = []
     for event in history.seen("probe"):
@@ -136,7 +136,7 @@ def _partial(stop: Event) -> list[str]:
 
 
 def _total(events: Sequence[Event], who: str, what: str) -> int | None:
-    """What it says in the end that it has recorded, or None where it does not say."""
+    """How much it says in the end that it recorded, or None if it does not say."""
     values = [e.value.get(what) for e in events if e.object == who and e.what == "stopped"]
     counts = [v for v in values if isinstance(v, int)]
     return sum(counts) if counts else None

@@ -1,10 +1,11 @@
-"""Which runs are owed: each tick goes with at most one run that came, and each that came with one.
+"""Which runs are owed: each tick is paired with at most one run, and each run with at most one tick.
 
-Where a DAG does not catch up, Airflow makes the newest run that is due and leaves out what is older. It works out the
-next one when it makes a run, and when the DAG's file is read again (Airflow 3.3.2, `calculate_dagrun_date_fields` in
+If a DAG does not catch up, Airflow makes the newest run that is due and skips older ones. It works out the next one
+when it makes a run, and when the DAG's file is read again (Airflow 3.3.2, `calculate_dagrun_date_fields` in
 `models/dag.py`, called by `_create_dag_runs` and by `dag_processing/collection.py`; `_skip_to_latest` and
-`next_dagrun_info` in `timetables/`). So a tick may stay away if the run before it was made when the tick after it was
-due; or if nothing could be made until then, for a fault or for as many runs at work as are allowed. No other may.
+`next_dagrun_info` in `timetables/`). So a tick may be skipped if the run before it was made when the tick after it was
+due; or if nothing could be made until then, for a fault or because as many runs as allowed were at
+work. No other tick may.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from harness.schedule.ticks import Tick, moment
 
 ACTIVE_RUNS = 16  # Airflow's own `max_active_runs_per_dag`
 PROMPT = 5 * NS  # schedulers look for what is due every second or two
-SLACK = 2 * NS  # schedulers have a clock each
+SLACK = 2 * NS  # each scheduler has a clock of its own
 
 
 @dataclass(frozen=True)
 class Owed:
-    """What became of a DAG's ticks. `extra` are runs that no tick called for, and why; `after` all ticks
-    after the last that was made, whether their runs may still come or not."""
+    """What became of a DAG's ticks. `extra` are runs that no tick called for, and why; `after` are all ticks after the
+    last one made, whether or not their runs may still come."""
 
     dag: str
     pairs: tuple[tuple[Tick, Made], ...]
@@ -37,7 +38,7 @@ class Owed:
 
 @dataclass
 class Room:
-    """From when on one run more may be at work beside those before it; infinite while too many have not ended."""
+    """Since when there has been room for one more run; infinite while too many have not ended."""
 
     most: int
     _last: list[float] = field(default_factory=list)
@@ -57,7 +58,7 @@ def room(listing: Listing) -> Room:
 
 
 def match(book: Book, listing: Listing, clock: Clock) -> Owed:
-    """Raises `HistoryError` where the timetable is none."""
+    """Raises `HistoryError` if the timetable is malformed."""
     asked = clock.wall(listing.asked)
     came, extra = paired(listing, asked)
     last = max((place for place, (_, run) in enumerate(came) if run), default=-1)
@@ -75,8 +76,8 @@ def match(book: Book, listing: Listing, clock: Clock) -> Owed:
 
 
 def match_backfill(listing: Listing) -> Owed:
-    """Each run that a backfill was asked for is owed once it was accepted, for all are made before that is said. Raises
-    `HistoryError` where the timetable is none."""
+    """Once a backfill is accepted, each of its runs is owed: all are made before the answer comes. Raises
+    `HistoryError` if the timetable is malformed."""
     came, extra = backfilled(listing)
     accepted = listing.backfill is not None and listing.backfill.problem is None
     missed = tuple(tick for tick, run in came if run is None and accepted)
@@ -84,13 +85,13 @@ def match_backfill(listing: Listing) -> Owed:
 
 
 class _Walk:
-    """Through the ticks of a DAG, in order."""
+    """A walk through the ticks of a DAG, in order."""
 
     def __init__(self, book: Book, listing: Listing, clock: Clock, last: int, unpaused: int) -> None:
         self._listing, self._last, self._unpaused = listing, last, unpaused
         self._due_by = clock.wall(listing.asked) - book.grace
         self._slack = SLACK + 2 * clock.error
-        runs = (run for one in book.known for run in one.runs if run.run_type != BACKFILL)  # schedulers make no such
+        runs = (run for one in book.known for run in one.runs if run.run_type != BACKFILL)  # not made by schedulers
         self._made = [run.made for run in runs if run.made is not None]
         self._begun = [(clock.wall(asked), clock.wall(t)) for asked, t in book.begun]
         self._away = [(clock.wall(a), self._back(None if b is None else clock.wall(b))) for a, b in book.faults]
@@ -102,8 +103,8 @@ class _Walk:
         self.after: list[Tick] = []
 
     def _back(self, over: int | None) -> int:
-        """By when schedulers were at work again after a fault, whatever they did: one that was left out does not excuse
-        itself, and its DAG may be the only one. Where they never were, the newest that was due is missed."""
+        """By when schedulers were at work again after a fault, on anything: a skipped tick does not excuse itself, and
+        its DAG may be the only one. If they never were, the newest tick that was due is missed."""
         after = [made for made in self._made if over is not None and made > over]
         after += [began for asked, began in self._begun if over is not None and over < asked < began]
         return min((t + PROMPT for t in after), default=self._due_by) - self._slack
@@ -114,7 +115,7 @@ class _Walk:
         self._first = False
 
     def came_late(self, tick: Tick) -> bool:
-        """Whether a newer one was due already when the run before this was made, so that this is left out."""
+        """Whether a newer tick was due when the run before this one was made, so that this one is skipped."""
         return not self._first and tick.superseded <= self._before - self._slack
 
     def absent(self, place: int, tick: Tick) -> None:
@@ -123,7 +124,7 @@ class _Walk:
         if not newer and max(tick.due, self._unpaused, self._room.since) > self._due_by:
             pass  # may still come
         elif not self._listing.schedule.catchup and tick.superseded <= self._before + self._slack:
-            pass  # to be left out
+            pass  # rightly skipped
         elif self._listing.schedule.catchup or (self._told and not self._excused(tick)):
             self.missed.append(tick)
 

@@ -1,4 +1,4 @@
-"""Was what a fault hit alone? A pod that is replaced within seconds hides that there was nobody else meanwhile."""
+"""Did a fault hit the only one of its kind? A quick replacement hides that nobody else was there meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOK_NS = 5 * NS  # a pod that ends is seen by a watch within a second or two
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Of each component that was hit, how many other pods were Ready when it was: the fewest of all."""
+    """For each component that was hit, how many other pods were Ready at that moment: the fewest of all."""
     bound = bounds.get(NAME)
     if bound is None:
         return ()
@@ -26,7 +26,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _of(history: History, bound: Bound, component: str, hit: tuple[Target, ...]) -> Check:
-    """All that were hit of it are out of the count, whenever they were: each may have stood in for another."""
+    """Pods that were hit at any time do not count: each may have stood in for another."""
     t, uids = min(target.injected for target in hit), {target.uid for target in hit}
     names = some(sorted(target.name for target in hit))
     own = [e for e in history.seen("pod") if e.t <= t and e.value.get("component") == component]

@@ -1,6 +1,6 @@
 """Were more tasks at work than their pool has slots? By what they wrote themselves, not by what Airflow counts.
 
-A task that is deferred, or waits to be rescheduled, holds no slot, so such tasks are in no pool that is judged.
+A task that is deferred, or waits to be rescheduled, holds no slot, so the pools judged here have no such tasks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = "pools.exceeded"
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bound, where there is one. Raises `HistoryError` where what is recorded of a run is not what it must be."""
+    """Judge the bound if it is set. Raises `HistoryError` if the record of a run is malformed."""
     return (_exceeded(history, bounds[NAME]),) if NAME in bounds else ()
 
 

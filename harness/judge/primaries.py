@@ -1,6 +1,6 @@
 """Who was the primary, and when: by those who decide it, and by what each server said of itself.
 
-An answer was true at some moment from when it was asked for to when it came, and nothing is taken to be known closer.
+An answer was true at some moment between its question and its arrival; nothing more precise is assumed.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from harness.judge.checks import some, when
 from harness.judge.faults import IN_PLACE, Target, targets
 from harness.judge.replaced import UnknowableError
 
-SYSTEMS = {"patroni": "database", "broker": "broker"}  # by the component that its servers are
+SYSTEMS = {"patroni": "database", "broker": "broker"}  # by the component of its servers
 COMPONENTS = {system: component for component, system in SYSTEMS.items()}
 PRIMARY = "primary"
 ROLES = (PRIMARY, "replica", "none")
 FRESH_NS = 6 * NS  # three questions, of which two went unanswered
-BLIND_NS = 10 * NS  # half the time in which another primary can be made
-BACK_NS = 30 * NS  # what hung answers at the latest so long after
+BLIND_NS = 10 * NS  # half the time in which another primary can take over
+BACK_NS = 30 * NS  # a server that hung answers this long afterwards, at the latest
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said of itself. `role` is empty where it did not answer; `timeline` is another with each new
-    primary, where the system has such a thing."""
+    """What a server said of itself. `role` is empty if it did not answer; `timeline` changes with each new primary, if
+    the system has timelines."""
 
     server: str
     uid: str
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Word:
-    """Whom somebody who decides it called the primary."""
+    """Whom one of those who decide it called the primary."""
 
     by: str
     asked: int
@@ -50,7 +50,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Reign:
-    """A stretch in which a server kept what it was asked to, on one timeline, and never said that it is no primary."""
+    """A stretch in which a server kept what it was sent, on one timeline, and never said that it is not the primary."""
 
     first: Answer
     last: Answer
@@ -60,7 +60,7 @@ class Reign:
         return self.first.server
 
     def beside(self, other: Reign) -> bool:
-        """Whether both kept something while the other did, whenever in their time their answers were true."""
+        """Whether both kept something at the same time, at whatever moment their answers were true."""
         return self.first.came <= other.last.asked and other.first.came <= self.last.asked
 
 
@@ -76,13 +76,13 @@ class Story:
         return [reign for of_one in self.answers.values() for reign in _reigns(of_one)]
 
     def two(self) -> list[tuple[Reign, Reign]]:
-        """The pairs that reigned beside each other."""
+        """The pairs that reigned at the same time."""
         pairs = combinations(self.reigns(), 2)
         return [(a, b) for a, b in pairs if a.server != b.server and a.beside(b)]
 
     def primary(self, t: int, then: str = "when the fault came") -> str:
-        """Who was the primary right before `t`, by both. Raises `UnknowableError` where that is not agreed, and says so
-        of `then`."""
+        """Who was the primary right before `t`, by those who decide it and by itself. Raises `UnknowableError` if they
+        do not agree; `then` is that moment in words."""
         said = {word.by: word.leader for word in self.words if t - FRESH_NS <= word.asked and word.came <= t}
         leaders = sorted(set(filter(None, said.values())))
         if len(leaders) != 1:
@@ -99,7 +99,7 @@ class Story:
         return max(_turns(self._called()), _turns(self._own()), key=len)
 
     def _called(self) -> list[str]:
-        """The leader after each word, while the last words of all agree."""
+        """The leader after each word, as long as everybody's last words agree."""
         latest: dict[str, Word] = {}
         found: list[str] = []
         for word in self.words:
@@ -109,23 +109,23 @@ class Story:
         return found
 
     def _own(self) -> list[str]:
-        """In the order in which they began to say so: who was cut off still does while another has become it."""
+        """In the order in which they began to say so: a server that was cut off still does after another took over."""
         begun = [answer for of_one in self.answers.values() for answer in _begun(of_one)]
         return [answer.server for answer in sorted(begun, key=lambda a: a.came)]
 
     def in_the_end(self) -> list[str]:
-        """Who called itself the primary when it was heard last."""
+        """Who called itself the primary when last heard."""
         last = {server: [a.role for a in of_one if a.role][-1:] for server, of_one in self.answers.items()}
         return sorted(server for server, role in last.items() if role == [PRIMARY])
 
     def stood_down(self, server: str, since: int) -> int | None:
-        """When a server first said, to a question of `since` or later, that it is no primary."""
+        """When a server, asked at `since` or later, first said that it is not the primary."""
         later = (a.came for a in self.answers.get(server, ()) if a.asked >= since and a.role not in ("", PRIMARY))
         return min(later, default=None)
 
 
 def stories(history: History) -> dict[str, Story]:
-    """By system. Raises `HistoryError` where an answer is none; ask by `history.once`."""
+    """By system. Raises `HistoryError` if an answer is malformed; call it through `history.once`."""
     mine = grouped((op for op in history.ops if op.process in COMPONENTS), lambda op: op.process)
     return {system: _story(system, mine.get(system, ())) for system in COMPONENTS}
 
@@ -135,8 +135,8 @@ def story(history: History, system: str) -> Story:
 
 
 def unheard(history: History, told: Story) -> str | None:
-    """Why what was not heard of this system may have been, or None: each of its servers answered, or could not have
-    been what nobody saw."""
+    """Why something in this system may have gone unheard. None if each server answered, or could not have done anything
+    that nobody saw."""
     servers = (history.meta.replicas if history.meta else {}).get(COMPONENTS[told.system], 0)
     if not told.answers or len(told.answers) < servers:
         return f"{len(told.answers)} servers of the {told.system} were asked what they are, of {max(servers, 1)}"
@@ -149,7 +149,7 @@ def unheard(history: History, told: Story) -> str | None:
 
 
 def deaf(told: Story) -> str | None:
-    """Why it is not known whom those who decide it called the primary, or None."""
+    """Why it is not known whom those who decide called the primary, or None."""
     if not told.words:
         return f"nobody said who the primary of the {told.system} is"
     gaps = [(a.came, b.asked) for a, b in pairwise(told.words) if b.asked - a.came > BLIND_NS]
@@ -160,8 +160,8 @@ def deaf(told: Story) -> str | None:
 
 
 def _excused(target: Target, since: int, until: int) -> bool:
-    """Whether a server could say nothing for what was done to it: one that hung must speak soon after, since it may go
-    on as what it was."""
+    """Whether a fault explains a server's silence. One that hung must answer soon after, since it may go on as it was
+    before."""
     over = target.over if target.over is not None else until
     if not target.injected - FRESH_NS <= since <= over:
         return False

@@ -1,4 +1,4 @@
-"""Is it proved that a target was hit? What each kind of fault owes as proof, and who says otherwise."""
+"""Is it proved that a target was hit? What each kind of fault owes as proof, and what contradicts it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from harness.judge.sightings import Sightings
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child", restored.ACTION})
 LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
-# Who cuts off in ways of which nobody counts the packets.
+# Ways to cut off in which nobody counts the packets.
 TRIED = {"policy": "its policy", "chaosk8s.chaosmesh.network.actions.set_loss": "Chaos Mesh"}
 DELETING_KILL, BY_DELETION = "kill_pods", "delete"  # where nodes are closed
 SIGKILLED = 128 + 9
-SILENT = 3  # times the usual distance of its beats
-SILENT_NS = 10 * NS  # and at least so long, since each is seen by a poll through the load balancer
+SILENT = 3  # times the usual interval between its beats
+SILENT_NS = 10 * NS  # and at least this long, since each is seen by a poll through the load balancer
 HEARTBEAT_SLACK = 2 * NS  # a beat from before the kill is seen only by the next poll
 
 
 def doubt(target: Target, seen: Sightings) -> str | None:
-    """Why the fault on this target is not proved, or None where it is."""
+    """Why the fault on this target is not proved, or None if it is."""
     if not target.uid:
         return f"the record of the hit on {target.name or 'a target'} has no uid"
     if target.proof is None:
@@ -49,11 +49,11 @@ def _gone_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _process_doubt(target: Target) -> str | None:
-    """That a process is gone says something only of one that was there; an exit code is a number, and that of SIGKILL
-    its own."""
+    """Only a process that was there can be gone. An exit code must be a number, and after SIGKILL the one that stands
+    for it."""
     code, pids = target.said.get("exit_code"), target.how.get("pids")
     if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
-        return f"the exit code of {target.name} is {code!r}, which is no number"
+        return f"the exit code of {target.name} is {code!r}, which is not a number"
     if pids == [] and target.action in KILLS:
         return f"{target.name} had no process to kill"
     if code is None and (target.said.get("process_gone") is not True or pids == []):
@@ -66,12 +66,12 @@ def _process_doubt(target: Target) -> str | None:
 
 
 def _asked_first(target: Target) -> bool:
-    """Whether it was killed by its deletion alone: the kubelet asks processes to end before it kills them."""
+    """Whether it was killed only by being deleted: the kubelet asks processes to end before it kills them."""
     return target.action == DELETING_KILL and target.how.get("by") == BY_DELETION
 
 
 def _end_doubt(target: Target) -> str | None:
-    """Its code may be any, and that of an earlier end."""
+    """Its exit code may be anything, even that of an earlier end."""
     gone = target.said.get("process_gone") is True
     return None if gone else f"the process of {target.name} was not seen to end after it was deleted"
 
@@ -90,7 +90,7 @@ def _hang_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _node_doubt(target: Target, seen: Sightings) -> str | None:
-    """Its engine says that the node is off, and the cluster that it is not Ready: both, or we do not believe it."""
+    """Its engine must say that the node is off, and the cluster that it is not Ready: both, or we do not believe it."""
     node = target.said.get("node")
     if target.said.get("node_off") is not True:
         return f"the node of {target.name} was not seen off"
@@ -105,17 +105,17 @@ def _cut_doubt(target: Target, seen: Sightings) -> str | None:
         return None if target.said.get("cut") is True else f"{target.name} was not seen cut off by {by}{still}"
     dropped = target.said.get("dropped_packets")
     met = isinstance(dropped, int) and not isinstance(dropped, bool) and dropped > 0
-    return None if met else f"no packet of {target.name} was dropped, so that nothing was cut off"
+    return None if met else f"no packet of {target.name} was dropped, so nothing was cut off"
 
 
 def _child_doubt(target: Target, seen: Sightings) -> str | None:
-    """The process of a task that is over already holds nothing: its task must have been under way on that pod."""
+    """The process of a task that is over holds nothing: its task must have been under way on that pod."""
     if why := _crash_doubt(target, seen):
         return why
     held = target.said.get("task_instance")
     if under_way(target, seen, held):  # older records do not say what it held
         return None
-    return f"no task was under way on {target.name} when a process of it was killed, so that nothing was at stake"
+    return f"no task was under way on {target.name} when a process of it was killed, so nothing was at stake"
 
 
 def under_way(target: Target, seen: Sightings, attempt: object = None) -> bool:
@@ -127,7 +127,7 @@ def under_way(target: Target, seen: Sightings, attempt: object = None) -> bool:
 
 
 def _overload_doubt(target: Target, seen: Sightings) -> str | None:
-    """The ledger says how long tasks waited; the fault's own record only how long they were to wait."""
+    """The ledger says how long tasks waited; the fault's own record says only how long they were to wait."""
     wanted = target.said.get("queue_time_s")
     if not isinstance(wanted, int | float) or isinstance(wanted, bool):
         return f"the record does not say how long tasks were to wait for {target.name}"
@@ -136,7 +136,7 @@ def _overload_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _role_doubt(target: Target, seen: Sightings) -> str | None:
-    """What was picked for what it was must have been that, by those who decide it and by itself."""
+    """A pod picked for its role must have had it, by those who decide it and by its own word."""
     role = target.how.get("role")
     if role is None:
         return None
@@ -159,12 +159,12 @@ def _room_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _handover_doubt(target: Target, seen: Sightings) -> str | None:
-    """Patroni's own answer is none: its note and the servers themselves must have had another primary by then."""
+    """Patroni's own answer proves nothing: by then, its note and the servers must have named another primary."""
     now, system = target.said.get("primary"), SYSTEMS.get(target.component)
     if system is None or target.how.get("role") != PRIMARY:
         return f"{target.name} was not known to be the primary when it was asked to hand over"
     if not isinstance(now, str) or now in ("", target.pod) or target.proof is None:
-        return f"no other primary than {target.name} was seen after it was asked to hand over"
+        return f"no primary other than {target.name} was seen after it was asked to hand over"
     try:
         primary = story(seen.history, system).primary(target.proof.t, "when that was said")
     except UnknowableError as why:
@@ -173,7 +173,7 @@ def _handover_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _rotation_doubt(target: Target, seen: Sightings) -> str | None:
-    """The old pod is gone, and those that are there now were asked, and have what it did not."""
+    """The old pod must be gone, and those that are there now must have been asked, and have the new secret."""
     if target.said.get("carried") is True:
         return _gone_doubt(target, seen)
     without = target.said.get("without")
@@ -182,7 +182,7 @@ def _rotation_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _upgrade_doubt(target: Target, seen: Sightings) -> str | None:
-    """The old pod is gone, and another release runs in the place of all."""
+    """The old pod must be gone, and another release run everywhere."""
     return upgrade.doubt(target, seen) or _gone_doubt(target, seen)
 
 
@@ -202,7 +202,7 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     restored.ACTION: lambda target, seen: _crash_doubt(target, seen) or restored.doubt(target, seen.history),
 }
 # Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
-# end says so itself, some time after it was asked.
+# end says so itself, some time later.
 STILL_HEARD = frozenset({"cut_off", "delay", "stress"})
 
 
@@ -215,7 +215,7 @@ def _heartbeat_doubt(target: Target, seen: Sightings) -> str | None:
         return f"{target.name} had sent no heartbeat for {silent / NS:.1f} s when it was hit"
     left = any(e.t > target.injected and e.value.get("state") == "success" for e in own)
     if left and target.action in LEAVES_NO_TIME and not _asked_first(target):
-        return f"the job of {target.name} ended in success, which one that is killed cannot say"
+        return f"the job of {target.name} ended in success, which a killed one cannot say"
     limit = target.silent_from + HEARTBEAT_SLACK
     end = target.over if target.action == "hang_pods" and target.over is not None else seen.history.last_t
     late = [t for t in beats if limit < t <= end]
@@ -223,7 +223,7 @@ def _heartbeat_doubt(target: Target, seen: Sightings) -> str | None:
 
 
 def _silent_before(target: Target, beats: list[int]) -> int | None:
-    """For how long what was hit had been silent by then, where that is longer than its beats are apart."""
+    """How long the target had been silent when it was hit, if that is longer than its beats are apart."""
     before = sorted(t for t in beats if t <= target.injected)
     apart = sorted(b - a for a, b in pairwise(before))
     usual = apart[len(apart) // 2] if apart else 0

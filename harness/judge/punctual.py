@@ -24,8 +24,9 @@ from harness.slo import Bound
 
 @dataclass(frozen=True)
 class Start:
-    """A run that is owed, in ns of the run. `due` says its tick, `ready` when it could have begun: then, or when those
-    before it left room. `began` is when it was seen to; `tight`, that it hardly ended before the next was due."""
+    """A run that is owed; times are `t` of the history, in ns. `due` is its tick, `ready` when it could have begun:
+    then, or when earlier runs left room. `began` is when it was seen to; `tight`: it barely ended before the next was
+    due."""
 
     dag: str
     name: str
@@ -44,7 +45,7 @@ class Start:
 
 
 def late(book: Book, starts: list[Start], clock: Clock, bound: Bound) -> Check:
-    """The worst of all, and what is usual. What has not begun when it may still be late is nothing yet."""
+    """The worst of all, and what is usual. A run that has not begun but may still be late does not count yet."""
     asked = {listing.dag: listing.asked for listing in book.known}
     begun = sorted((one for one in starts if one.began is not None), key=lambda one: -one.took)
     waiting = [one for one in starts if one.began is None and one.ready + book.grace < asked[one.dag]]
@@ -65,8 +66,8 @@ def late(book: Book, starts: list[Start], clock: Clock, bound: Bound) -> Check:
 
 
 def caught_up(book: Book, owed: list[Owed], begun: list[Start], clock: Clock, bound: Bound) -> Check:
-    """From the fault until nothing that is due waits for longer than usual, nor what is due within a period after that:
-    the longest between two runs."""
+    """From the fault until no due run waits longer than usual, nor any due within a period after that. A period is the
+    longest time between two runs."""
     fault = fault_time(book.history)
     if fault is None:
         return unknown(bound, "Nothing was broken, so there was nothing to catch up with")
@@ -97,7 +98,7 @@ def caught_up(book: Book, owed: list[Owed], begun: list[Start], clock: Clock, bo
 def _until(
     book: Book, owed: list[Owed], starts: list[Start], fault: int, seen: Callable[[Book, Start], int]
 ) -> tuple[int, Start | None]:
-    """When the last run began that waited, by what is taken for its start; and which."""
+    """When the last run that waited began, with `seen` saying when a run begins; and which run that was."""
     until, last = fault, None
     for since, one in _waited(book, starts, fault, seen):
         if since > until + _period(owed):
@@ -108,8 +109,8 @@ def _until(
 
 
 def _waited(book: Book, starts: list[Start], fault: int, seen: Callable[[Book, Start], int]) -> list[tuple[int, Start]]:
-    """Runs that waited for longer than usual after the fault, and from when on, in order. Of DAGs that were behind
-    already, or have no time to spare, those wait for each other, which is nothing to catch up with."""
+    """Runs that waited longer than usual after the fault, and since when, in order. In DAGs that were behind before it,
+    or have no time to spare, runs wait for each other, which is nothing to catch up with."""
     before = [one for one in starts if one.began is not None and one.began <= fault]
     behind = {one.dag for one in before if one.tight or _seen(book, one) > one.due + PROMPT}
     kept_up = {one.dag for one in before} - behind
@@ -120,7 +121,7 @@ def _waited(book: Book, starts: list[Start], fault: int, seen: Callable[[Book, S
 
 
 def _unmade(book: Book, owed: list[Owed], clock: Clock) -> Iterator[Start]:
-    """What has not been made yet, or never was any more: it waits from when there was room for it."""
+    """Runs not made yet, or never made: each has waited since there was room for it."""
     for one in owed:
         listing = book.listings[one.dag]
         at_work, unpaused = room(listing), clock.here(moment(listing.schedule.unpaused))
@@ -136,12 +137,12 @@ def _seen(book: Book, one: Start) -> int:
 
 
 def _surely(book: Book, one: Start) -> int:
-    """Until when it surely waited: it may have begun as soon as its observer was blind."""
+    """Until when it surely waited: it may have begun as soon as its observer went blind."""
     return Coming(one.name, min(one.due, one.ready), one.began, MARKS).least(book.history)
 
 
 def _not_before(one: Start, clock: Clock) -> int | None:
-    """What seems to begin early by no more than the clocks may differ began as it was due."""
+    """A run that seems early by no more than the clocks may differ began when it was due."""
     if one.began is None or one.took < -clock.error - NS:
         return one.began
     return max(one.began, one.ready)
@@ -153,7 +154,7 @@ def _period(owed: list[Owed]) -> int:
 
 
 def starts_of(book: Book, owed: list[Owed], clock: Clock) -> list[Start]:
-    """When each run that is owed, and came, could begin and began."""
+    """When each owed run that came could begin, and when it did."""
     return [start for one in owed for start in _of_dag(book, book.listings[one.dag], one, clock)]
 
 
@@ -167,7 +168,7 @@ def _of_dag(book: Book, listing: Listing, owed: Owed, clock: Clock) -> Iterator[
         starts = [m.t for m in book.marks.get(run.key, ()) if m.mark == "start" and m.task not in waits]
         began, free = min(starts, default=None), at_work.since
         if began is not None and began < free:
-            free = -math.inf  # it began beside those that it was to wait for
+            free = -math.inf  # it did not wait for those that it was to wait for
         due, ended = max(clock.here(tick.due), unpaused), _ended(book, listing, run, clock)
         tight = began is not None and at_work.most == 1 and ended - began + PROMPT > tick.superseded - tick.due
         if book.witnessed(run):
@@ -176,13 +177,13 @@ def _of_dag(book: Book, listing: Listing, owed: Owed, clock: Clock) -> Iterator[
 
 
 def _tells(listing: Listing) -> bool:
-    """Whether its tasks tell when it began: one of which all wait for slots of a pool says nothing."""
+    """Whether its tasks show when it began: if all of them wait for pool slots, they do not."""
     schedule = listing.schedule
     return not schedule.tasks or any(task not in schedule.pools for task, _ in schedule.tasks)
 
 
 def _ended(book: Book, listing: Listing, run: Made, clock: Clock) -> float:
-    """When its last task ended, by the ledger; where that does not show all, when Airflow says that it was over."""
+    """When its last task ended, by the ledger; if that does not show all, when Airflow says that it was over."""
     ends = {Task(m.dag_run, m.task, m.map_index): m.t for m in book.marks.get(run.key, ()) if m.mark == "end"}
     tasks = {Task(run.dag_run, task, index) for task, index in listing.schedule.tasks}
     if tasks and tasks <= ends.keys():

@@ -1,6 +1,6 @@
 """How often something truly happens, by how often it was seen: exact bounds (Clopper and Pearson, 1934).
 
-They assume that runs are alike and independent, and nothing else: each holds the true share with 95 % or more.
+They assume only that runs are alike and independent: each holds the true share with 95 % or more.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Rate:
-    """`bad` of `runs`; of none, everything is possible."""
+    """`bad` of `runs`; with no runs, anything is possible."""
 
     bad: int
     runs: int
 
     @property
     def most(self) -> float:
-        """The true share is no larger: the upper bound alone, which is what a promise needs."""
+        """The true share is no larger than this: the upper bound alone, which is what a promise needs."""
         return self._bounds("less")[1]
 
     @property

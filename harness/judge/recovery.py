@@ -18,9 +18,9 @@ from harness.judge.stayed import beating, running_again, short
 from harness.outcome import Check, Verdict
 from harness.slo import Bound
 
-WAITED_NS = 3 * NS  # an append-only file may lack what came in its last second; and a scheduler takes one to send it
+WAITED_NS = 3 * NS  # an append-only file may lack its last second; and a scheduler takes one to send a task
 FEWEST_WAITING = 2
-LATE = "late"  # the process, and the observer, of the DAG that is put there after the fault
+LATE = "late"  # the process and the observer of the DAG that is added after the fault
 PUT_WITHIN_NS = 5 * NS
 OWN = frozenset({"recovery.process_gone", "recovery.replacement_ready"})  # about each target, not about the stack
 
@@ -30,7 +30,7 @@ class _NeverError(Exception):
 
 
 class _FailedError(Exception):
-    """The phase can not come any more, which was seen; the message says of whom."""
+    """The phase was seen to be no longer possible; the message says of whom."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class _Scene:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The phases that have a bound."""
+    """Judge the phases that have a bound."""
     stage = _Stage(history, doubts(history))
     return tuple(_of_all(stage, bounds[name]) for name in _PHASES if name in bounds)
 
 
 def _of_all(stage: _Stage, bound: Bound) -> Check:
-    """From when the first target was hit; where it is about each target's own end, the worst of all, each from its own
-    hit on."""
+    """From when the first target was hit. A bound about each target's own end counts from its own hit, and the worst is
+    taken."""
     if not stage.hit:
         return unknown(bound, "There was no fault to recover from")
     together = grouped(stage.hit, lambda target: target.injected)
@@ -88,7 +88,7 @@ def _of_all(stage: _Stage, bound: Bound) -> Check:
 def _judge(scene: _Scene, bound: Bound) -> Check:
     """A phase that never came is a failure once its bound has run out, if the fault is proved and the history whole.
 
-    One that came must have come to stay.
+    One that came must last to the end.
     """
     history, doubtful, t = scene.history, scene.stage.doubtful, scene.t
     what, find, observer = _PHASES[bound.name]
@@ -111,7 +111,7 @@ def _judge(scene: _Scene, bound: Bound) -> Check:
 
 
 def _lost(scene: _Scene, name: str, came: int) -> str | None:
-    """Why what had recovered at `came` did not stay so to the end, or None where nothing says that it did not."""
+    """Why what had recovered at `came` did not stay so to the end, or None if nothing says so."""
     if scene.history.problem is not None:
         return None
     if name == "recovery.replacement_ready":
@@ -124,7 +124,7 @@ def _lost(scene: _Scene, name: str, came: int) -> str | None:
 
 
 def _replacements_lost(scene: _Scene, came: int) -> str | None:
-    """Where more of it is killed later, that hit tells. KEDA takes workers away again that it had added."""
+    """If more of a component is killed later, that hit tells. KEDA removes workers that it had added."""
     history = scene.history
     later = {component for component, toll in scene.stage.tolls.items() if toll.killed[-1].injected > scene.t}
     for component in sorted({target.component for target in scene.hit} - later - by_keda(history)):
@@ -161,7 +161,7 @@ def _first_new_task(scene: _Scene) -> int | None:
 
 
 def _workers_consume(scene: _Scene) -> int | None:
-    """A worker that is up and eats nothing is one that no start mark names, though its peers do all the work."""
+    """A worker that is up but takes no work is one that no start mark names, while its peers do all of it."""
     last = {e.uid: e for e in scene.history.seen("pod") if e.value.get("component") == WORKER}
     workers = {e.object.rsplit("/", 1)[-1] for e in last.values() if serves(e)}
     if not workers:
@@ -188,7 +188,7 @@ def _new_tasks(scene: _Scene) -> list[Mark]:
 
 
 def _waiting_begun(scene: _Scene) -> int | None:
-    """What had been accepted some time before the fault and not begun waited in the queue: it is begun all the same."""
+    """A run accepted some time before the fault and not begun was waiting in the queue: it must still begin."""
     first = first_starts(scene.history.marks, lambda mark: mark.dag_run)
     early = [
         r for r in scene.history.once(runs).values() if r.tasks and r.answered and r.answered <= scene.t - WAITED_NS
@@ -202,7 +202,7 @@ def _waiting_begun(scene: _Scene) -> int | None:
 
 
 def _dag_seen(scene: _Scene) -> int | None:
-    """What was read before stays in the database, so that only a DAG that is new shows that files are read."""
+    """DAGs that were read before stay in the database, so only a new one shows that files are read."""
     ops = [op for op in scene.history.ops if op.process == LATE and op.type == "ok"]
     put = min((op.t for op in ops if op.f == "put"), default=None)
     if put is None or not scene.t < put <= scene.t + PUT_WITHIN_NS:
@@ -220,7 +220,7 @@ def _orphans_handled(scene: _Scene) -> int | None:
 
 
 def _dead(scene: _Scene) -> list[str]:
-    """The jobs of what was hit that were seen running last before the fault."""
+    """The jobs of what was hit that were running when last seen before the fault."""
     pods = {target.pod for target in scene.hit}
     before = [e for e in scene.jobs() if e.t <= scene.t and e.value.get("hostname") in pods]
     last = {e.object: e.value.get("state") for e in before}
@@ -245,7 +245,7 @@ def _last_delayed_run(scene: _Scene) -> int | None:
 
 
 def _in_flight(run: Run, t: int, done: set[Task]) -> bool:
-    """Accepted and not done. That a run is done is seen a little late, so its last task counts where it is known."""
+    """Accepted and not done. A run's end is seen a little late, so its last task counts if it is known."""
     if _asked_for(run, t) or (run.ended is not None and run.ended <= t):
         return False
     return not run.tasks or not run.tasks <= done

@@ -21,7 +21,7 @@ COMPONENTS = {
     "redundancy.workers": "worker",
     "redundancy.triggerers": "triggerer",
 }
-BEATS_WITHIN_NS = 15 * NS  # it beats every 5 s, and has done so before it is Ready
+BEATS_WITHIN_NS = 15 * NS  # it beats every 5 s, from before it is Ready
 ENOUGH = 2  # fewer are no redundancy
 
 Span = tuple[int, int]
@@ -29,7 +29,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Scene:
-    """What is looked at: the part of a run in which nothing is broken, and in which there is a load."""
+    """The part of a run that is looked at: nothing is broken in it, and there is a load."""
 
     history: History
     since: int
@@ -43,7 +43,7 @@ class _Scene:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Before the fault, what is not redundant makes the run INVALID; after the recovery, FAIL."""
+    """Missing redundancy makes the run INVALID before the fault, and FAIL after the recovery."""
     return tuple(_judge(history, bounds[name]) for name in (*COMPONENTS, SPREAD) if name in bounds)
 
 
@@ -57,7 +57,7 @@ def _judge(history: History, bound: Bound) -> Check:
             said = f"The ground was not redundant before the fault: {ground.because}"
             return ground.model_copy(update={"verdict": Verdict.INVALID, "because": said})
     if after is None:
-        return unknown(bound, "Whether everything was whole again, and from when on, is not known")
+        return unknown(bound, "It is not known whether, and from when on, everything was whole again")
     return _look(after, bound)
 
 
@@ -67,7 +67,7 @@ def _before(history: History) -> _Scene | None:
 
 
 def _after(history: History) -> _Scene | None:
-    """From when the undo found the cluster whole, or all of a run without a fault, until the load ends."""
+    """From when the undo found the cluster whole until the load ends; all of the load in a run without a fault."""
     recovery = span(history, "recovery")
     if not planned(history):
         since = judged_from(history)
@@ -79,10 +79,10 @@ def _after(history: History) -> _Scene | None:
 
 
 def _look(scene: _Scene, bound: Bound) -> Check:
-    """What nobody could see is held against no replica."""
+    """No replica is blamed for what nobody could see."""
     found = _spread(scene, bound) if bound.name == SPREAD else _shared(scene, bound, COMPONENTS[bound.name])
     if found.verdict is not Verdict.PASS and (why := _unseen(scene, COMPONENTS.get(bound.name))):
-        return unknown(bound, f"{why}, so that nobody knows what each replica did, and where")
+        return unknown(bound, f"{why}, so nobody knows what each replica did, and where")
     return found
 
 
@@ -91,13 +91,13 @@ def _shared(scene: _Scene, bound: Bound, component: str) -> Check:
     if len(pods) < ENOUGH:
         return _alone(scene, bound, component, len(pods))
     if component == SCHEDULER and (nameless := _nameless(scene, pods)):
-        why = f"{some(nameless)}: Ready, and no job of a scheduler beats under its name, so that nobody misses it."
+        why = f"{some(nameless)}: Ready, and no job of a scheduler beats under its name, so nobody misses it."
         return _plain(bound, why)
     return worst_of(_idle(scene, bound, _at_work(scene, component, events), events) for events in pods)
 
 
 def _alone(scene: _Scene, bound: Bound, component: str, count: int) -> Check:
-    """No measure in seconds speaks of it: what there is one of, or none, shares its work with nobody."""
+    """A single replica, or none, shares its work with nobody; no measure in seconds says that."""
     why = f"{count} {component} was Ready {when(scene.until, scene.fault)}; fewer than {ENOUGH} are no redundancy."
     return _plain(bound, why)
 
@@ -107,8 +107,8 @@ def _plain(bound: Bound, why: str) -> Check:
 
 
 def _nameless(scene: _Scene, pods: list[tuple[Event, ...]]) -> list[str]:
-    """Schedulers that were Ready for long enough to beat, and did not by their own name; none where nobody listened, or
-    not all the time."""
+    """Schedulers that were Ready long enough to beat, but did not under their own name; none if nobody listened all the
+    time."""
     if unseen(scene.history, JOBS, 0, scene.until):
         return []
     beats = [e for e in scene.history.seen("job") if e.what == "heartbeat" and e.t <= scene.until]
@@ -122,8 +122,8 @@ def _nameless(scene: _Scene, pods: list[tuple[Event, ...]]) -> list[str]:
 
 
 def _idle(scene: _Scene, bound: Bound, busy: list[Span], events: tuple[Event, ...]) -> Check:
-    """The longest that a pod was Ready and did nothing. One that was never seen at work may yet have been about to be,
-    so that its stretch is known at least."""
+    """The longest that a pod was Ready and did nothing. One never seen at work may have been about to start, so its
+    stretch is a lower limit."""
     name = events[-1].object
     stretches = [gap for ready in _ready(scene, events) for gap in _gaps(ready, busy)]
     longest = max(stretches, key=lambda gap: gap[1] - gap[0], default=(scene.until, scene.until))
@@ -156,7 +156,7 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def _gaps(ready: Span, busy: list[Span]) -> list[Span]:
-    """What of a stretch no work covers."""
+    """The parts of a stretch that no work covers."""
     gaps: list[Span] = []
     at = ready[0]
     for start, end in busy:
@@ -167,7 +167,7 @@ def _gaps(ready: Span, busy: list[Span]) -> list[Span]:
 
 
 def _at_work(scene: _Scene, component: str, events: tuple[Event, ...]) -> list[Span]:
-    """When a pod was at work, in order: workers by the ledger, all others when their logs were read to speak of it."""
+    """When a pod was at work, in order: workers by the ledger, all others by when their logs spoke of this run."""
     last = events[-1]
     if component == WORKER:
         return _joined(_tasks(scene.history, last.object.rsplit("/", 1)[-1]))
@@ -176,7 +176,7 @@ def _at_work(scene: _Scene, component: str, events: tuple[Event, ...]) -> list[S
 
 
 def _tasks(history: History, host: str) -> list[Span]:
-    """From each start on this host to its end here. A task that is deferred is at work on no worker meanwhile."""
+    """From each start on this host to its end here. While a task is deferred, no worker is at work on it."""
     ends = {_attempt(mark): mark for mark in history.marks if mark.mark == "end" and mark.executor_host == host}
     spans = [(end.t, end.t) for end in ends.values() if end.resumed]
     for mark in history.marks:
@@ -191,7 +191,7 @@ def _attempt(mark: Mark) -> tuple[str, str, int, int]:
 
 
 def _unseen(scene: _Scene, component: str | None) -> str | None:
-    """Why it is not known what the pods of a component did; of no component, only where they were."""
+    """Why it is not known what the pods of a component did; without a component, where any pods were."""
     if gaps := unseen(scene.history, PODS, scene.since, scene.until):
         return f"Pods could not be followed for {amount(sum(b - a for a, b in gaps) / NS, 's')}"
     if component is None:
@@ -205,7 +205,7 @@ def _unseen(scene: _Scene, component: str | None) -> str | None:
 
 
 def _spread(scene: _Scene, bound: Bound) -> Check:
-    """Components of which all pods are on one node, when the load ends."""
+    """Components whose pods are all on one node when the load ends."""
     replicas = scene.history.meta.replicas if scene.history.meta else {}
     together: list[str] = []
     for component in sorted(name for name, wanted in replicas.items() if wanted >= ENOUGH):

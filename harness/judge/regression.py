@@ -1,9 +1,9 @@
-"""Did an experiment get worse: its newest runs beside its own history, and no alarm by chance.
+"""Did an experiment get worse? Its newest runs against its earlier ones, with no alarm by chance.
 
-Rates are compared by Fisher's exact test, measures by the Mann-Whitney test, both one-sided: what got better is no
-regression. The p-values of one call are corrected by Holm's method. It keeps the chance of *any* false alarm in it
-below 1 - confidence however the measures hang together, and measures of one run do; Benjamini-Hochberg would only keep
-down the share of false ones among the alarms.
+Rates are compared by Fisher's exact test, measures by the Mann-Whitney test, both one-sided: an improvement is no
+regression. The p-values of one call are corrected by Holm's method. It keeps the chance of *any* false alarm below
+1 - confidence however the measures are correlated, and those of one run are; Benjamini-Hochberg would only limit the
+share of false ones among the alarms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy import stats
 from harness.errors import EXIT_FAIL, EXIT_INVALID, EXIT_PASS
 from harness.slo import Sense
 
-MOST_EXACT = 100  # runs together; beyond, the normal approximation is as good and the exact count slow
+MOST_EXACT = 100  # runs in all; beyond that, the normal approximation is as good and the exact count slow
 
 
 class Finding(StrEnum):
@@ -32,7 +32,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of `newest` runs with `earlier` ones. `p` is how likely as bad a change is by chance alone."""
+    """One comparison of `newest` runs with `earlier` ones. `p` is how likely so bad a change is by chance alone."""
 
     name: str
     newest: int
@@ -72,10 +72,10 @@ def findings(compared: Sequence[Compared], confidence: float) -> list[Finding]:
 
 
 def _able(compared: Sequence[Compared], alpha: float) -> list[int]:
-    """Which have enough runs to tell anything: the most of them of which each can be as sure as their number asks.
+    """Which have enough runs to tell anything: the largest set in which each can be as sure as the set's size demands.
 
-    What cannot be told weakens nothing else: that an experiment is new says nothing of the others. It is chosen by the
-    counts of runs alone, before anything is known of how they ended, so that the correction holds (Tarone, 1990).
+    A comparison that cannot tell anything weakens no other: a new experiment says nothing of the rest. The choice is by
+    the numbers of runs alone, before anything is known of how they ended, so the correction holds (Tarone, 1990).
     """
     by_least = sorted(range(len(compared)), key=lambda i: compared[i].least_p)
     enough = [n for n, place in enumerate(by_least, start=1) if _sure(compared[place].least_p, alpha / n)]
@@ -83,12 +83,12 @@ def _able(compared: Sequence[Compared], alpha: float) -> list[int]:
 
 
 def _sure(p: float, level: float) -> bool:
-    """At the level itself it is; of two ways to work out the same p, one may round up."""
+    """True at the level itself; of two ways to work out the same p, one may round up."""
     return p <= level * (1 + 1e-9)
 
 
 def earlier_needed(newest: int, tests: int, confidence: float) -> int:
-    """How many earlier runs it takes before so many `newest` ones could be told from them, in one of so many tests."""
+    """How many earlier runs it takes to tell `newest` runs from them, in one of `tests` tests."""
     level, earlier = (1 - confidence) / max(1, tests), 1
     while not _sure(1 / comb(newest + earlier, newest), level):
         earlier += 1
@@ -96,14 +96,14 @@ def earlier_needed(newest: int, tests: int, confidence: float) -> int:
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """1 on a regression, 2 where it cannot tell or nothing was compared, 0 else."""
+    """1 on a regression, 2 if it cannot tell or nothing was compared, else 0."""
     if Finding.REGRESSION in found:
         return EXIT_FAIL
     return EXIT_INVALID if Finding.UNKNOWN in found or not found else EXIT_PASS
 
 
 def _above(newest: Sequence[float], earlier: Sequence[float]) -> float:
-    """How likely ranks as high as those of `newest` are where all orders are equally likely. Ties share their ranks."""
+    """How likely ranks as high as those of `newest` are if all orders are equally likely. Ties share their ranks."""
     together = len(newest) + len(earlier)
     if together > MOST_EXACT:
         return float(stats.mannwhitneyu(newest, earlier, alternative="greater", method="asymptotic").pvalue)

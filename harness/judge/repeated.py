@@ -1,8 +1,8 @@
-"""The same experiment several times over: what its measures come to, and how much so few runs can say.
+"""One experiment run several times over: what its measures come to, and how much so few runs can say.
 
-Quantiles are those of the runs themselves. How sure they are needs no assumption on how measures are spread: that the
-median lies between the k-th smallest and the k-th largest is as likely as as many heads in n throws of a coin
-(David and Nagaraja, Order Statistics).
+Quantiles are those of the runs themselves. Their confidence needs no assumption about how measures are distributed:
+how likely the median lies between the k-th smallest and the k-th largest follows from n throws of a coin (David and
+Nagaraja, Order Statistics).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Measure(BaseModel):
 
 
 class Repeated(BaseModel):
-    """N runs of one experiment, and the verdict over them: the worst one's. No run is left out or made again."""
+    """N runs of one experiment, and the verdict over them: the worst one's. No run is left out or repeated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,7 +62,7 @@ class Repeated(BaseModel):
 
 
 def summed_up(outcomes: Sequence[Outcome], seeds: Sequence[int], wanted: int, experiment: str, stack: str) -> Repeated:
-    """The verdict over several runs. Fewer runs than were wanted are never a PASS."""
+    """The verdict over several runs. Fewer runs than wanted are never a PASS."""
     verdicts = tuple(outcome.verdict for outcome in outcomes)
     short = (Verdict.INVALID,) if len(outcomes) < wanted else ()
     names = dict.fromkeys(c.name for o in outcomes for c in o.checks if c.measure is not None)
@@ -104,9 +104,9 @@ def p95_place(count: int) -> int:
 
 
 def median_interval(count: int) -> tuple[int, float]:
-    """How far from both ends the interval of the median may begin, and how sure it is then.
+    """How far from both ends the median's interval may begin, and how sure it is then.
 
-    The narrowest that is 95 % sure; with fewer than six values none is, so from the smallest to the largest.
+    The narrowest that is 95 % sure; with fewer than six values none is, so it spans them all.
     """
     place, tail = 0, 0.5**count
     while 1 - 2 * (wider := tail + comb(count, place + 1) * 0.5**count) >= CONFIDENCE:

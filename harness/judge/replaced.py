@@ -1,4 +1,4 @@
-"""When was what had been killed replaced? Each target counts from its own hit."""
+"""When were the killed pods replaced? Each target counts from its own hit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class UnknowableError(Exception):
 
 @dataclass(frozen=True)
 class _Changes:
-    """When how many pods more were Ready; each counts for hits from `since` on and before `until`."""
+    """When the number of Ready pods changed, and `by` how many; each counts for hits in [since, until)."""
 
     t: Ints
     by: Ints
@@ -31,9 +31,9 @@ class _Changes:
 
 @dataclass(frozen=True)
 class Toll:
-    """What was killed of a component, against what had been there before the first hit.
+    """What was killed of a component, against what was there before the first hit.
 
-    A replacement that was killed itself is among the `gone`, and asks for no second one beside its own.
+    A replacement that was itself killed is among the `gone`, and does not raise the number of pods to replace.
     """
 
     history: History
@@ -44,22 +44,22 @@ class Toll:
         return cls(history, tuple(t for t in targets(history) if t.component == component))
 
     def count(self, hit: int) -> int:
-        """How many of those that had been there were killed up to a hit. Raises `UnknowableError`."""
+        """How many of the original pods were killed up to a hit. Raises `UnknowableError`."""
         unseen = [name for t, name in self._unwatched if t <= hit]
         if unseen or not self.killed[0].component:
             raise UnknowableError(f"{some(unseen) or 'a pod of no component'} was not watched before the fault")
         return bisect_right(self._hits, hit)
 
     def no_replacements(self, hit: int) -> frozenset[str | None]:
-        """Pods that are none, however Ready they are."""
+        """Pods that are no replacements, however Ready they are."""
         again = {uid for uid, t in self._again.items() if t <= hit}
         gone = {uid for uid, t in self._gone.items() if t <= hit}
         return frozenset((self._old.keys() | gone) - again)
 
     def replaced(self, hit: int) -> int | None:
-        """When as many new pods were Ready at once as had been killed up to the hit; None where that never was.
+        """When as many new pods were Ready at once as had been killed up to the hit, or None if that never was.
 
-        Raises `UnknowableError` where what was killed had not been watched.
+        Raises `UnknowableError` if a pod that was killed had not been watched.
         """
         wanted, changes = self.count(hit), self._changes
         ready = np.cumsum(np.where((changes.since <= hit) & (hit < changes.until), changes.by, 0))
@@ -71,7 +71,7 @@ class Toll:
 
     @cached_property
     def _old(self) -> dict[str | None, int]:
-        """How often each pod that was there before the first hit had been started again."""
+        """How often each pod that was there before the first hit had been restarted."""
         return {e.uid: _restarts(e) for e in self.history.seen("pod") if e.t <= self.killed[0].injected}
 
     @cached_property
@@ -80,7 +80,7 @@ class Toll:
 
     @cached_property
     def _again(self) -> dict[str | None, int]:
-        """Those that stay, to be started once more; and when they were hit."""
+        """Pods that stay and are restarted in place, and when they were hit."""
         return {t.uid: t.injected for t in self.killed if t.action in IN_PLACE}
 
     @cached_property
@@ -94,8 +94,8 @@ class Toll:
 
     @cached_property
     def _changes(self) -> _Changes:
-        """Of all pods that may be replacements. What was there before is one from when it was hit in place and started
-        again; what came later, until it was killed itself."""
+        """Of all pods that may be replacements: an original pod once it was hit in place and restarted, a later one
+        until it was itself killed."""
         rows: list[tuple[int, int, int, int]] = []
         ready: set[str | None] = set()
         for event in self.history.seen("pod"):
@@ -111,7 +111,7 @@ class Toll:
         return _Changes(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
     def _lasts(self, event: Event) -> bool:
-        """Whether this is of a container that was started again, from when on its pod stayed Ready.
+        """Whether this shows a container that was restarted, in a pod that has stayed Ready since.
 
         The kubelet counts the restart before it looks at the new container, and may still call the pod Ready meanwhile.
         """
@@ -120,6 +120,6 @@ class Toll:
 
 
 def _restarts(event: Event) -> int:
-    """How often its containers had been started again: what a pod is known by that is not replaced by another."""
+    """How often its containers were restarted: the only sign that a pod was replaced in place."""
     count = event.value.get("restarts")
     return count if isinstance(count, int) else 0

@@ -1,4 +1,4 @@
-"""A database that was lost and restored: what did that cost, counted in tasks, and how long did it take?"""
+"""A database was lost and restored: what did that cost, counted in tasks, and how long did it take?"""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from harness.outcome import Check, Verdict, Window
 from harness.slo import Bound
 
 RPO, RTO = rewound.NAME, "restore.rto"
-FEWEST = 10  # accepted after the backup, and archived: so many show that more than the backup was restored
+FEWEST = 10  # accepted after the backup and archived: this many show that more than the backup was restored
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where the record of a run contradicts itself."""
+    """Raises `HistoryError` if the record of a run contradicts itself."""
     return tuple(_judge(history, bounds[name], judge) for name, judge in _CHECKS.items() if name in bounds)
 
 
@@ -34,7 +34,7 @@ def _judge(history: History, bound: Bound, judge: Callable[[History, Bound], Che
 
 
 def _rpo(history: History, bound: Bound) -> Check:
-    """What came before the window, and is lost all the same, no count allows for."""
+    """No limit allows for what came before the window and is lost all the same."""
     found = history.once(rewind)
     if found is None:
         return unknown(bound, "No database was lost and restored")
@@ -93,8 +93,8 @@ def _rto(history: History, bound: Bound) -> Check:
 
 
 def _first_write(history: History, found: Restored) -> tuple[int | None, bool]:
-    """When the first write was answered well that was sent after the old database was gone; and whether one was so
-    before another could be there. Raises `UnknowableError` where nobody wrote."""
+    """When the first write sent after the old database was gone was answered well; and whether that was before a new
+    database could be there. Raises `UnknowableError` if nobody wrote."""
     written = [c for c in history.samples.columns.values() if c.series.write]
     if not written:
         raise UnknowableError("nobody wrote")

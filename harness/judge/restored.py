@@ -1,7 +1,7 @@
 """A database that was lost and restored: from what, to where, and who says so.
 
-All of it is the word of the servers, before and after, or of the archive; what is missing, or does not fit together, is
-no proof. Positions in the log are numbers, as PostgreSQL reckons them.
+All of it is the word of the servers, before and after, or of the archive; whatever is missing, or does not fit
+together, is no proof. Positions in the log are numbers, counted as PostgreSQL counts them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _MOST_SEGMENT = 1 << 30
 
 @dataclass(frozen=True)
 class Restored:
-    """One restore. Times are `t` of the history: it was `hit`, gone, `released` to start again, seen to be `opened`;
-    `backup_asked` is when its backup was asked for, and `backed_up` when that was whole.
+    """One restore. Times are `t` of the history: the database was `hit`, `gone`, `released` to start again, and seen
+    `opened`; its backup was asked for at `backup_asked` and complete at `backed_up`.
 
-    Up to `archived` the archive had its log when it was lost, in files of `segment` bytes, and up to `ended` it was
-    restored. What was committed is handed to the archive within `timeout_ns`.
+    When it was lost, the archive had its log up to `archived`, in files of `segment` bytes; it was restored up to
+    `ended`. Commits reach the archive within `timeout_ns`.
     """
 
     target: Target
@@ -46,7 +46,7 @@ class Restored:
 
 
 def restored(history: History) -> Restored | None:
-    """None where nothing was to be restored. Raises `UnknowableError` where it is not proved."""
+    """None if nothing was to be restored. Raises `UnknowableError` if it is not proved."""
     hit = [target for target in targets(history) if target.action == ACTION]
     if not hit and not any(fault.action == ACTION for fault in history.faults):
         return None
@@ -56,7 +56,7 @@ def restored(history: History) -> Restored | None:
 
 
 def doubt(target: Target, history: History) -> str | None:
-    """Why it is not proved that this database was lost and restored, or None where it is."""
+    """Why it is not proved that this database was lost and restored, or None if it is."""
     try:
         proved(target, history)
     except UnknowableError as why:
@@ -65,7 +65,7 @@ def doubt(target: Target, history: History) -> str | None:
 
 
 def proved(target: Target, history: History) -> Restored:
-    """Raises `UnknowableError` where the records lack a part of the proof."""
+    """Raises `UnknowableError` if the records lack a part of the proof."""
     before, after = target.how, target.said
     _lost(target)
     old, new = _timelines(target)
@@ -99,7 +99,7 @@ _TIMES = {
 
 
 def _timelines(target: Target) -> tuple[int, int]:
-    """Before and after. The same database has left the one for the other, as it does after a restore alone."""
+    """Before and after. The same database must have left the one for the other, as it does only after a restore."""
     before, after, name = target.how, target.said, target.name
     if before.get("system") in (None, "") or before.get("system") != after.get("system"):
         raise UnknowableError(f"what came back in the place of {name} is not known to be the database that was lost")
@@ -120,7 +120,7 @@ def _segment(target: Target) -> int:
 
 
 def asked(op: Op) -> int:
-    """When the database was asked for what this says. Raises `UnknowableError` where it does not say so."""
+    """When the database was asked for this answer. Raises `UnknowableError` if the record does not say."""
     found = _time(op.value.get("asked"), f"when the database was asked for its {op.f}")
     if found > op.t:
         raise UnknowableError(f"the database is said to have been asked for its {op.f} after it had answered")
@@ -128,7 +128,7 @@ def asked(op: Op) -> int:
 
 
 def position(lsn: object) -> int:
-    """A position in the log. Raises `UnknowableError` where it is none."""
+    """A position in the log. Raises `UnknowableError` if it is malformed."""
     found = _LSN.fullmatch(lsn) if isinstance(lsn, str) else None
     if found is None:
         raise UnknowableError(f"{lsn!r} is no position in a log")
@@ -136,18 +136,18 @@ def position(lsn: object) -> int:
 
 
 def _lost(target: Target) -> None:
-    """Nothing was left of its files, and what only these held is known to it no more."""
+    """None of its files may be left, and it must no longer know what only these held."""
     left, sign = target.said.get("files_left"), target.how.get("sign")
     if isinstance(left, bool) or left != 0:
         raise UnknowableError(f"of the files of {target.name}, {left!r} are known to have been left, and none may be")
     if not isinstance(sign, str) or not sign:
-        raise UnknowableError(f"nothing stood in the files of {target.name} by which they could be told from a backup")
+        raise UnknowableError(f"nothing in the files of {target.name} could tell them from a backup")
     if not isinstance(target.said.get("sign"), str) or target.said["sign"] == sign:
         raise UnknowableError(f"{target.name} still has the files that it was to lose")
 
 
 def _backup(target: Target, history: History) -> Op:
-    """That which it was restored from was whole before it was lost."""
+    """The backup that it was restored from must have been complete before it was lost."""
     name = target.said.get("backup")
     found = [
         op
@@ -175,7 +175,7 @@ def _end(name: object, segment: int, timeline: int) -> int:
 
 def _whole(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UnknowableError(f"{what} is {value!r}, which is no number")
+        raise UnknowableError(f"{what} is {value!r}, which is not a number")
     return value
 
 

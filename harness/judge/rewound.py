@@ -1,9 +1,9 @@
-"""What a restore undid: accepted runs that are gone, and tasks that the database does not know to have been done.
+"""What a restore undid: accepted runs that are gone, and tasks that the database no longer knows to be done.
 
-A restored database owes all that was archived when it was lost. It was asked where its log is, again and again: what
-had been accepted before an answer, of which all was archived in the end, was archived too. So no clock but ours tells.
-What came later may be gone, if the archive was no further behind than it is set to be. Only this, and only where it is
-proved, is no loss to other checks: `restore.rpo_tasks` counts it.
+A restored database owes everything that was archived when it was lost. It was asked again and again where its log is:
+if the position that it gave was archived in the end, so was everything accepted before it was asked. So only our clock
+counts. Later work may be gone, if the archive was no further behind than its settings allow. Only this work, and only
+if that is proved, is no loss to other checks: `restore.rpo_tasks` counts it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from harness.judge.there import There, there
 from harness.slo import Bound
 
 NAME = "restore.rpo_tasks"
-ARCHIVING_NS = 5 * NS  # the file is closed when it is due, which is looked at each second, packed, and put on the disk
-REPORTED_NS = 5 * NS  # a task that says to the ledger that it ended is known to the database so much later
+ARCHIVING_NS = 5 * NS  # a file that is due, looked for each second, is closed, packed and put on the disk
+REPORTED_NS = 5 * NS  # the database knows of a task's end this long after the ledger
 
 
 @dataclass(frozen=True)
 class Rewind:
-    """`point`: what was accepted by then was archived, by the database's own word; `since`: what was accepted by then
-    must be there, since by its settings it was archived, too. Both are `t` of the history.
+    """`point`: everything accepted by then was archived, by the database's own word. `since`: everything accepted by
+    then must be there, as by its settings it was archived, too. Both are `t` of the history.
 
-    `gone` are accepted runs that are not there, `excused` the ids of those among them that may be gone. Of tasks that
-    the restored database ran again, `undone` has the attempt that had finished, `forgotten` one that had begun; both
-    were begun before the loss, and of the one's end, or of the other's begin, nothing was archived. One of each: what
-    was done twice before the loss was done once too often.
+    `gone` are accepted runs that are not there, `excused` the ids of those that may be gone. Of tasks that the restored
+    database ran again, `undone` has the attempt that had finished, `forgotten` one that had begun. Both began before
+    the loss, and the end of the one, or the start of the other, was not archived. One of each: a task done twice before
+    the loss was done once too often.
     """
 
     of: Restored
@@ -47,7 +47,7 @@ class Rewind:
 
 
 def excuse(history: History, bounds: Mapping[str, Bound]) -> Rewind | None:
-    """What other checks need not count; None where nothing was restored, it is not proved, or nobody counts it."""
+    """What other checks need not count; None if nothing was restored, it is not proved, or nobody counts it."""
     if NAME not in bounds:
         return None
     try:
@@ -57,7 +57,7 @@ def excuse(history: History, bounds: Mapping[str, Bound]) -> Rewind | None:
 
 
 def rewind(history: History) -> Rewind | None:
-    """None where nothing was to be restored. Raises `UnknowableError` where it is not proved, and `HistoryError`."""
+    """None if nothing was to be restored. Raises `UnknowableError` if it is not proved, and `HistoryError`."""
     found = restored(history)
     if found is None:
         return None
@@ -85,8 +85,8 @@ def rewind(history: History) -> Rewind | None:
 
 
 def _point(history: History, found: Restored) -> int:
-    """When the database was last asked where its log is, of what was archived in the end; and what it had accepted
-    before its backup is in that."""
+    """When the database was last asked for a position in its log that was archived in the end; at least when its backup
+    was asked for, which holds everything accepted before."""
     said = list(_positions(history, found))
     if not said:
         raise UnknowableError(f"{found.target.name} was never asked where its log is before it was lost")
@@ -108,7 +108,7 @@ def _last(attempts: Iterable[Attempt]) -> Attempt | None:
 
 
 def _undone(attempt: Attempt, found: Restored, since: int) -> bool:
-    """Whether it had finished, and the restored database does not know it: that it ended, or that it was."""
+    """Whether it had finished, and the restored database does not know that it ended, or that it ever was."""
     if attempt.end is None or attempt.start > found.released:
         return False
     return attempt.start > since or since - REPORTED_NS < attempt.end <= found.opened
@@ -119,8 +119,8 @@ def _forgotten(attempt: Attempt, found: Restored, since: int) -> bool:
 
 
 def _work(history: History, released: int) -> Iterator[tuple[Task, Work]]:
-    """What each task did. An end goes with the start that was before it, and after a restore another may have come
-    under the same try: the ends that follow are of that one, whatever became of the first."""
+    """What each task did. An end goes with the start before it. After a restore, another start may have come under the
+    same try: the ends that follow belong to that one, whatever became of the first."""
     cut = list(_cut(history.marks, released))
     lone = grouped(cut, lambda mark: Task(mark.dag_run, mark.task, mark.map_index))
     apart = {id(mark) for mark in cut}
@@ -132,7 +132,7 @@ def _work(history: History, released: int) -> Iterator[tuple[Task, Work]]:
 
 
 def _cut(marks: tuple[Mark, ...], released: int) -> Iterator[Mark]:
-    """Starts before the restore without an end by the time at which another came, under this try and on this host."""
+    """Starts before the restore that had no end when another start came, under the same try and on the same host."""
     tries = grouped(marks, lambda m: (m.dag_run, m.task, m.map_index, m.try_, m.executor_host))
     for some in tries.values():
         again = min((m.t for m in some if m.mark == "start" and m.t > released), default=None)

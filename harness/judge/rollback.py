@@ -1,4 +1,4 @@
-"""Is the cluster as it was? By what re-reading it after the undo found."""
+"""Is the cluster as it was? Judged by what re-reading it after the undo found."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Reading(BaseModel):
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where the evidence of a rollback is not what it must be."""
+    """Raises `HistoryError` if the evidence of a rollback is malformed."""
     bound = bounds.get(NAME)
     if bound is None:
         return ()
@@ -47,7 +47,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _one(after: Aftermath, bound: Bound, t: int, fault: str, undone: list[Fault], hit: set[str]) -> Check:
-    """The undo may run more than once; from the time on that it was found clean and stayed so, it counts."""
+    """The undo may run more than once; it counts from when the cluster was found clean and stayed so."""
     history = after.history
     if not undone and history.problem is not None:
         return unknown(bound, f"Whether {fault} was undone is not known, because the history is not whole")
@@ -64,7 +64,7 @@ def _one(after: Aftermath, bound: Bound, t: int, fault: str, undone: list[Fault]
 
 
 def _stayed(after: Aftermath, bound: Bound, undone: Fault, t: int) -> Check:
-    """The undo is believed as far as pods and nodes, as they were seen, do not say otherwise."""
+    """The undo is believed unless pods and nodes, as they were seen, say otherwise."""
     expected, whole, found = _read(undone).expected, undone.t, f"After {undone.id}, all was as before"
     if after.history.problem is None:
         if why := after.still_there:

@@ -30,8 +30,8 @@ class Task(NamedTuple):
 class Run:
     """One trigger and what became of it. Times are nanoseconds since the run of the experiment began.
 
-    `answer` info: nobody knows whether it was accepted. `state` unknown: nobody could be asked how it ended; so
-    it is with a `disputed` one, which ended in two ways.
+    `answer` info: nobody knows whether it was accepted. `state` unknown: nobody could be asked how it ended, or
+    it is `disputed`: it ended in two ways.
     """
 
     dag_run: str
@@ -50,8 +50,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt of a task under a try number; `end` is None where it never said that it ended, and `seen` is when it
-    was known to be at work for the last time."""
+    """One attempt of a task under a try number; `end` is None if it never said that it ended, and `seen` is when it was
+    last known to be at work."""
 
     start: int
     end: int | None
@@ -61,7 +61,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Work:
-    """All attempts of one task. `ends` counts end marks, `strays` those of them that no start goes with."""
+    """All attempts of one task. `ends` counts end marks, `strays` those without a start."""
 
     attempts: tuple[Attempt, ...]
     ends: int
@@ -75,7 +75,7 @@ class Work:
 
 
 def first_starts(marks: Iterable[Mark], of: Callable[[Mark], str]) -> dict[str, int]:
-    """When the first start mark came of each that `of` names: a run, a host."""
+    """When the first start mark came for each run or host that `of` names."""
     first: dict[str, int] = {}
     for mark in marks:
         if mark.mark == "start":
@@ -84,7 +84,7 @@ def first_starts(marks: Iterable[Mark], of: Callable[[Mark], str]) -> dict[str, 
 
 
 def runs(history: History) -> dict[str, Run]:
-    """Every run that was asked for, by its dag_run. Raises `HistoryError` where the record contradicts itself."""
+    """Every run that was asked for, by its dag_run. Raises `HistoryError` if the record contradicts itself."""
     invokes: dict[str, Op] = {}
     answers: dict[str, Op] = {}
     ends: dict[str, Op] = {}
@@ -127,7 +127,7 @@ def signs_of_life(history: History) -> dict[str, int]:
 
 
 def known(history: History) -> dict[str, dict[Task, int]]:
-    """By Airflow's own record, how often each task of a run was tried; runs of which nobody could ask are not there."""
+    """By Airflow's own record, how often each task of a run was tried; without runs that nobody could ask about."""
     found = {}
     for op in history.ops:
         if op.f == "tasks" and op.type == "ok":
@@ -177,8 +177,8 @@ def _work(marks: list[Mark], signs: Mapping[str, int]) -> Work:
 
 
 def _overlap(first: Attempt, second: Attempt) -> tuple[int, int] | None:
-    """`second` starts no earlier. One that never ended is known to have run at its start, and until its last sign of
-    life; after that it may have been dead when the next one began."""
+    """`second` starts no earlier. An attempt that never ended is known to have run from its start to its last sign of
+    life; after that, it may have been dead when the next one began."""
     until = first.seen if first.end is None else first.end
     if second.start >= until:
         return None
@@ -209,7 +209,7 @@ def _run(name: str, invoke: Op, answer: Op | None, end: Op | None) -> Run:
 
 
 def _tasks(name: str, value: dict[str, Any]) -> frozenset[Task] | None:
-    """What the ledger must show of the run, or None where the trigger does not say."""
+    """What the ledger must show of the run, or None if the trigger does not say."""
     listed = value.get("tasks")
     if listed is None:
         return None

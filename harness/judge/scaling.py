@@ -1,4 +1,4 @@
-"""What more of a thing brings: the throughput of tasks at one level after another, by the ledger."""
+"""What scaling up gains: the throughput of tasks at one level after another, by the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAIN = "scaling.gain"
 
 @dataclass(frozen=True)
 class Level:
-    """All runs that were asked for at one setting, from the first trigger to the last end; times in ns of the run."""
+    """All runs triggered at one setting, from the first trigger to the last end; times are `t` of the history."""
 
     level: int
     tasks: int
@@ -34,12 +34,12 @@ class Level:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bound that there is; most experiments have none. Raises `HistoryError` where a level is none."""
+    """Judge the bound if it is set; in most experiments it is not. Raises `HistoryError` if a level is malformed."""
     return (_gain(history, bounds[GAIN]),) if GAIN in bounds else ()
 
 
 def levels(history: History) -> tuple[Level, ...]:
-    """The levels at which the load came to its end, the least first; one at which it did not is left out."""
+    """The levels at which the load came to its end, the lowest first; the others are left out."""
     found = history.once(runs)
     each = [_level(history, fault, found) for fault in history.faults if _is_level(fault)]
     return tuple(sorted((level for level in each if level), key=lambda level: level.level))
@@ -52,9 +52,7 @@ def _gain(history: History, bound: Bound) -> Check:
     if len(found) < asked:
         return unknown(bound, f"Of {asked} levels, {asked - len(found)} did not see their load through")
     if any(unseen(history, MARKS, level.since, level.until) for level in found):
-        return unknown(
-            bound, "The ledger could not be read for a while at one of the levels, so that its ends are late"
-        )
+        return unknown(bound, "The ledger could not be read for a while at one of the levels, so its ends are late")
     best = max(found, key=lambda level: level.throughput)
     windows = [Window(start=level.since, end=level.until, what=f"{level.tasks} tasks, {level}") for level in found]
     gain = best.throughput / found[0].throughput

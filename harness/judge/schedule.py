@@ -1,4 +1,4 @@
-"""Was each run that a timetable owes made and done, once, in its turn and in time? See `owed.py` for which are owed."""
+"""Was each run that a timetable owes made and done, once, in its turn and on time? See `owed.py` for which are owed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DURATION = "tasks.run_duration"
 
 @dataclass(frozen=True)
 class Scene:
-    """What was owed beside what came: by timetables, and by backfills. `clock` is Airflow's; `lasting_ns` how long a
-    run may take."""
+    """What timetables and backfills owed, and what came. `clock` is Airflow's; `lasting_ns` is how long a run may
+    take."""
 
     book: Book
     clock: Clock
@@ -44,7 +44,7 @@ class Scene:
 
     @property
     def unfilled(self) -> str | None:
-        """Why not all of a backfill is known to be owed, or to be done."""
+        """Why it is not known whether all of a backfill is owed, or done."""
         problems = [one.backfill.problem for one in self.book.timed if one.backfill and one.backfill.problem]
         undone = {run.key for _, run, _ in self.undone}
         going = [run for owed in self.backfilled for _, run in owed.pairs if not run.over and run.key not in undone]
@@ -64,7 +64,7 @@ class Scene:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bounds that there are. Raises `HistoryError` where a schedule, or what is recorded of it, is none."""
+    """Judge the bounds that are set. Raises `HistoryError` if a schedule, or the record of it, is malformed."""
     wanted = {name: judge for name, judge in _CHECKS.items() if name in bounds}
     if not wanted:
         return ()
@@ -90,7 +90,7 @@ def _missed(scene: Scene, bound: Bound) -> Check:
 
 
 def _undone(scene: Scene, run: Made) -> str | None:
-    """Why a run that was made is not done, where it should be."""
+    """Why a run that was made is not done, if it should be."""
     listing = scene.book.listings[run.dag]
     if run.state == "failed":
         return None if any(kind == "failure" for kind, _ in listing.schedule.callbacks) else "failed"
@@ -106,8 +106,8 @@ def _undone(scene: Scene, run: Made) -> str | None:
 
 
 def _stuck(scene: Scene, listing: Listing, run: Made) -> bool:
-    """Whether it is at work for longer than a run may take, or any other of its DAG took, and may be late. Those of a
-    backfill are made at once, and each can begin when the one before it is over."""
+    """Whether it has been at work longer than a run may take, or any other of its DAG took, plus how late it may be.
+    Runs of a backfill are all made at once, and each can begin when the one before it is over."""
     over = [
         (r.run_type, r.made, r.ended) for r in listing.runs if r.over and r.ended is not None and r.made is not None
     ]
@@ -136,7 +136,7 @@ def _extra(scene: Scene, bound: Bound) -> Check:
 
 
 def _behind(book: Book) -> Iterator[tuple[str, str]]:
-    """Runs that the ledger shows before Airflow was asked, and that it does not know."""
+    """Runs that the ledger shows before Airflow was asked, but Airflow does not know."""
     known = {run.key for listing in book.known for run in listing.runs}
     for key, marks in book.marks.items():
         listing = book.listings.get(key[0])
@@ -150,7 +150,7 @@ def _at_work(book: Book, run: Made, why: str) -> Window:
 
 
 def _doubled(scene: Scene, bound: Bound) -> Check:
-    """By the ledger alone, as for tasks of runs that were asked for."""
+    """By the ledger alone, as for tasks of triggered runs."""
     marks = [mark for mark in scene.book.history.scheduled_marks if mark.mark == "end"]
     ends = Counter((f"{mark.dag}/{mark.dag_run}/{mark.task}", mark.map_index) for mark in marks)
     again = [name for (name, _), times in ends.items() if times > 1]
@@ -165,7 +165,7 @@ def _single(book: Book) -> list[Listing]:
 
 
 def _order(scene: Scene, bound: Bound) -> Check:
-    """Where only one run may be at work at a time, each begins after those that were due before it."""
+    """Where only one run may be at work at a time, each must begin after those that were due before it."""
     single = {listing.dag for listing in _single(scene.book)}
     places = {key: span.first for key, span in scene.book.history.once(crowds.runs).items()}
     ahead, count = [], 0
@@ -181,7 +181,7 @@ def _order(scene: Scene, bound: Bound) -> Check:
 
 
 def _overlap(scene: Scene, bound: Bound) -> Check:
-    """By the ledger alone: what Airflow says of how many are at work is what is doubted."""
+    """By the ledger alone: Airflow's own count of runs at work is what is in doubt."""
     single = {dag for dag, one in scene.book.listings.items() if one.schedule.max_active_runs == 1}
     apart = {run.key for one in scene.book.listings.values() for run in one.runs if run.run_type == BACKFILL}
     spans = [
@@ -206,7 +206,7 @@ def _caught_up(scene: Scene, bound: Bound) -> Check:
 
 
 def _sure(found: Check, bound: Bound, doubts: list[str | None]) -> Check:
-    """What passes only because something is not known does not pass."""
+    """Nothing passes only because something is not known."""
     why = next((why for why in doubts if why), None)
     return unknown(bound, why, found.windows) if why and found.verdict is Verdict.PASS else found
 

@@ -1,4 +1,4 @@
-"""All that is recorded of the runs that nobody asked for, and what of it may be missing."""
+"""Everything recorded of runs that nobody triggered, and why some of it may be missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LATE = "schedule.late"
 
 @dataclass(frozen=True)
 class Book:
-    """All that is recorded of runs that nobody asked for. `grace` is how late a run may be, in ns."""
+    """Everything recorded of runs that nobody triggered. `grace` is how late a run may be, in ns."""
 
     history: History
     listings: dict[str, Listing]
@@ -37,7 +37,7 @@ class Book:
         return min(started, default=0)
 
     def witnessed(self, run: Made) -> bool:
-        """Whether it was made while the ledger was read, so that all marks of it should be there."""
+        """Whether it was made while the ledger was read, so that all its marks should be there."""
         return bool(self.clock and run.made is not None and self.clock.here(run.made) >= self._ledger_from)
 
     @cached_property
@@ -63,7 +63,7 @@ class Book:
 
     @cached_property
     def unasked(self) -> str | None:
-        """Why not all is known of what Airflow knows, or of when it was; None where all is."""
+        """Why we may not know everything that Airflow knows, or when it happened; None if we do."""
         if self.history.problem is not None:
             return "The history is not whole"
         problems = [listing.problem for listing in self.listings.values() if listing.problem]
@@ -81,7 +81,7 @@ class Book:
 
 
 def read(history: History, bounds: dict[str, Bound]) -> Book:
-    """Raises `HistoryError` where what is recorded of a run is not what it must be."""
+    """Raises `HistoryError` if the record of a run is malformed."""
     clock, unclear = history.once(clock_of)
     grace = round(bounds[LATE].limit * NS) if LATE in bounds else 0
     return Book(history, history.once(listings), clock, unclear, grace)

@@ -1,4 +1,4 @@
-"""What was seen of each thing that a fault may hit, gathered once: there may be thousands of faults to prove."""
+"""What was seen of everything that a fault may hit, indexed once: there may be thousands of faults to prove."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.judge.faults import hostname
 
 @dataclass(frozen=True)
 class Sightings:
-    """A history, as one who asks about a single pod at a time reads it."""
+    """A history, indexed for questions about one pod at a time."""
 
     history: History
 
     def own_jobs(self, host: str, t: int) -> list[Event]:
-        """What was seen, early and late, of the jobs that ran on this host by `t`, in order."""
+        """What was ever seen of the jobs that ran on this host by `t`, in order."""
         mine = [job for job in self._jobs_by_host.get(host, ()) if self._host_by(job, t) == host]
         return sorted((event for job in mine for event in self._jobs[job]), key=lambda event: event.t)
 
@@ -30,7 +30,7 @@ class Sightings:
         return self._marks.get(host, ())
 
     def ended(self, attempt: str, t: int) -> bool:
-        """Whether this attempt, by Airflow's id of it, had ended by `t`, on whichever host."""
+        """Whether this attempt, by Airflow's id of it, had ended by `t`, on any host."""
         return bool(attempt) and attempt in self._ends and self._ends[attempt] <= t
 
     def _host_by(self, job: str, t: int) -> str | None:

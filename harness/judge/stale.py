@@ -1,4 +1,4 @@
-"""Can everybody see what was accepted? By looks at accepted runs, each on a connection of its own."""
+"""Can everybody see what was accepted? Judged by looks at accepted runs, each over a connection of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.slo import Bound
 
 NAME = "availability.read.stale"
 SEEN_WITHIN_NS = 2 * NS
-FEWEST = 10  # a stack of two servers of which one is stale then hides it from all looks in one run of 1,000
+FEWEST = 10  # if one of two servers is stale, all looks then miss it in one run of 1,000
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class _Look:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where a look does not say when it was asked."""
+    """Raises `HistoryError` if a look does not say when it was asked."""
     bound = bounds.get(NAME)
     return (_stale(history, bound),) if bound else ()
 

@@ -1,4 +1,4 @@
-"""Did what had recovered stay so to the end? By pods, nodes and scheduler jobs as they were seen."""
+"""Did what had recovered stay so to the end? Judged by what was seen of pods, nodes and scheduler jobs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from harness.judge.checks import when
 from harness.judge.faults import by_keda, fault_time, serves, targets
 from harness.judge.observers import JOBS, PODS, lost_sight, unseen
 
-DELAY = 5 * NS  # an undo looks on for so long; by then what it read must have reached the watcher
-AWAY = 5 * NS  # no probe looks more often, so that nobody misses a pod that went in a shorter gap of the watch
+DELAY = 5 * NS  # an undo keeps looking this long; by then, what it read must have reached the watcher
+AWAY = 5 * NS  # no probe looks more often, so nobody misses a pod that went in a shorter gap
 SILENT = 30 * NS  # Airflow's own scheduler_health_check_threshold
 NODES = ("watcher", "nodes")
 
@@ -25,7 +25,7 @@ Step = tuple[int, int]
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What was seen of pods and nodes, to be asked about each fault's undo: as it had found all at `since`."""
+    """What was seen of pods and nodes after a fault's undo, which found everything as before at `since`."""
 
     history: History
 
@@ -43,7 +43,7 @@ class Aftermath:
         return self._node_away(settled)
 
     def contradicted(self, expected: Mapping[str, int], since: int) -> str | None:
-        """What cannot be true beside what the undo found, or what nobody could see; else None."""
+        """What contradicts the undo's finding, or what nobody could see; else None."""
         for component, count in expected.items():
             full = _full(self._steps[component], count, since)
             if full is not None and full > since + DELAY:
@@ -54,7 +54,7 @@ class Aftermath:
         return self._stray
 
     def whole_from(self, expected: Mapping[str, int], since: int) -> int:
-        """When the last pod and node was seen back: at `since`, or later by an observer's delay.
+        """When the last pod and node were seen back: at `since`, or later by an observer's delay.
 
         A node that was off is back when it is Ready, whatever its pods do elsewhere.
         """
@@ -64,13 +64,13 @@ class Aftermath:
 
     @cached_property
     def still_there(self) -> str | None:
-        """Which pod is proved gone, and was seen Ready to the end; or None."""
+        """Which pod is proved gone, yet was seen Ready to the end; or None."""
         gone = [target for target in targets(self.history) if target.said.get("uid_gone") is True]
         there = (t.name for t in gone if any(map(serves, self.history.of_pod(t.uid)[-1:])))
         return next((f"{name}, which is proved gone, was seen Ready to the end" for name in there), None)
 
     def _node_away(self, since: int) -> str | None:
-        """A node that a fault had off may come back after its pods are whole elsewhere; once back, it must stay."""
+        """A node that a fault switched off may come back after its pods are Ready elsewhere; then it must stay."""
         for name, seen in self._nodes.items():
             if seen[-1].what == "not-ready":
                 return f"at the end of the run {name} was not Ready"
@@ -90,7 +90,7 @@ class Aftermath:
 
     @cached_property
     def _restarts(self) -> Mapping[str, tuple[Event, ...]]:
-        """What was seen first of each container that was started again, by component."""
+        """The first sight of each container restart, by component."""
         again: list[Event] = []
         counts: dict[tuple[str, str | None], object] = {}
         for event in self.history.seen("pod"):
@@ -106,13 +106,13 @@ class Aftermath:
 
     @cached_property
     def _stopped(self) -> set[str]:
-        """The nodes that a fault had off."""
+        """The nodes that a fault switched off."""
         steps = [f for f in self.history.faults if f.action == "stop_node"]
         return {str(name) for f in steps for name in (f.target.get("node"), f.evidence.get("node")) if name}
 
     @cached_property
     def _stray(self) -> str | None:
-        """A node that was away by no fault. Where it was hit who hears the nodes, it may miss them all for a while."""
+        """A node that was away by no fault. If whoever hears the nodes was hit, it may miss them all for a while."""
         away = [e for e in self.history.seen("node") if e.what == "not-ready" and e.object not in self._stopped]
         if not away or any(target.component.startswith("kube-") for target in targets(self.history)):
             return None
@@ -120,7 +120,7 @@ class Aftermath:
 
 
 def short(history: History, component: str, count: int, since: int, *, without: Iterable[str | None]) -> str | None:
-    """The first time from `since` on that fewer pods than `count` were Ready, not counting those `without`."""
+    """The first time from `since` on that fewer pods than `count` were Ready, leaving out those in `without`."""
     left_out = set(without)
     own = (e for e in history.seen("pod") if e.value.get("component") == component and e.uid not in left_out)
     steps = _steps(own)
@@ -128,7 +128,7 @@ def short(history: History, component: str, count: int, since: int, *, without: 
 
 
 def beating(history: History, old: Iterable[str]) -> str | None:
-    """Which scheduler job that is not `old`, and had beaten, was silent or not running at the end; or None."""
+    """Which scheduler job that had beaten and is not `old` was silent or not running at the end; or None."""
     before = set(old)
     jobs = [e for e in history.seen("job") if e.object not in before]
     beats = {e.object: e for e in jobs if e.what == "heartbeat"}
@@ -144,7 +144,7 @@ def beating(history: History, old: Iterable[str]) -> str | None:
 
 
 def running_again(history: History, dead: Iterable[str], since: int) -> str | None:
-    """Which of the dead jobs was seen running after it had been seen to be no longer so; or None."""
+    """Which of the dead jobs was seen running after it had been seen not running; or None."""
     looked_at, over = set(dead), set[str]()
     for event in history.seen("job"):
         if event.object in looked_at and event.t > since:
@@ -160,7 +160,7 @@ def _component(event: Event) -> str:
 
 
 def _steps(events: Iterable[Event]) -> list[Step]:
-    """How many pods were Ready from when on."""
+    """How many pods were Ready, and since when."""
     ready, steps = set[str | None](), list[Step]()
     for event in events:
         (ready.add if serves(event) else ready.discard)(event.uid)
@@ -169,20 +169,20 @@ def _steps(events: Iterable[Event]) -> list[Step]:
 
 
 def _since(steps: list[Step], t: int) -> int:
-    """The place of the last step by `t`; 0 where there is none."""
+    """The place of the last step by `t`; 0 if there is none."""
     return max(0, bisect_right(steps, t, key=itemgetter(0)) - 1)
 
 
 def _full(steps: list[Step], count: int, since: int) -> int | None:
-    """From when on, from `since`, `count` were Ready; None where nothing was seen, or it never was so."""
+    """When, from `since` on, `count` were first Ready; None if nothing was seen, or they never were."""
     later = islice(steps, _since(steps, since), None)
     return next((max(t, since) for t, ready in later if ready >= count), None)
 
 
 def _short(history: History, component: str, count: int, steps: list[Step], full: int | None, since: int) -> str | None:
-    """The first time that fewer than `count` were Ready, from when they had all been so, and from `since` on.
+    """The first time that fewer than `count` were Ready, once they had all been, and from `since` on.
 
-    What was missed in a gap of the watch is told one by one when it ends, so that counts within it are none.
+    What a gap of the watch hid is reported one by one when it ends, so counts taken within it say nothing.
     """
     gaps = unseen(history, PODS, since, history.last_t)
     if steps and steps[-1][1] < count and not lost_sight(history, PODS):

@@ -1,4 +1,4 @@
-"""Did what was under way come to its end? Answers that stayed open over the fault, and how they ended."""
+"""Did what was under way come to its end? Answers that stayed open through the fault, and how they ended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harness.slo import Bound
 
 NAME = "availability.stream.broken"
 UNOPENED = "unopened"
-SILENT = "timed out"  # how the observer's words of it end
+SILENT = "timed out"  # how the observer's words for it end
 FEWEST = 5
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """One answer that was open from `begin`; `end` is None where nothing says how it ended."""
+    """One answer that was open from `begin`; `end` is None if nothing says how it ended."""
 
     dag_run: str
     begin: int
@@ -32,12 +32,12 @@ class _Stream:
 
     @property
     def silent(self) -> bool:
-        """Whether it was given up, since nothing came of it in time: as of a server that is slow."""
+        """Whether it was given up because nothing came in time, as from a slow server."""
         return self.end is not None and str(self.end.value.get("error", "")).endswith(SILENT)
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where one ends that never began."""
+    """Raises `HistoryError` if one ends that never began."""
     bound = bounds.get(NAME)
     return (_broken(history, bound),) if bound else ()
 
@@ -53,7 +53,7 @@ def _broken(history: History, bound: Bound) -> Check:
         few = f"Only {len(ended)} answers that stay open came to an end, of {FEWEST} at least"
         return unknown(bound, few + _unopened(history))
     if fault is not None and not any(s.begin <= fault < s.end.t for s in ended if s.end):
-        return unknown(bound, "No answer was open when the fault came, so that none was at stake")
+        return unknown(bound, "No answer was open when the fault came, so none was at stake")
     windows = [Window(start=s.begin, end=s.end.t, what=f"the answer about {s.dag_run}") for s in broken if s.end]
     first = f" ({some(s.dag_run for s in broken)}; the first {when(windows[0].end, fault)})" if broken else ""
     before = f"Of {len(ended)} answers that stay open until a run ends, those that broke off:"
@@ -65,7 +65,7 @@ def _broken(history: History, bound: Bound) -> Check:
 
 
 def _unopened(history: History) -> str:
-    """Why others are not among them, in the words of the first."""
+    """Why others never opened, in the words of the first."""
     found = [op for op in history.ops if op.f == UNOPENED]
     return f" ({len(found)} never said anything; the first: {found[0].value.get('error')})" if found else ""
 

@@ -1,7 +1,7 @@
-"""How long do running tasks live on unheard? Airflow's tasks need an api-server for their heartbeats.
+"""How long do running tasks live on when nobody hears them? Airflow's tasks need an api-server for their heartbeats.
 
 Long tasks say every second that they are at work (event `alive`). A task that fell silent without an end died then; one
-that ended, or still spoke when the first server was back, lived for at least as long.
+that ended, or still spoke when the first server was back, lived at least that long.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from harness.slo import Bound
 
 NAME = "tasks.survival"
 HEARD = "api-server"
-SILENT = 10 * NS  # so much longer than the second between two signs that it is no hitch
-HITCH = 2 * NS  # a sign of life may be so late
+SILENT = 10 * NS  # far longer than the second between two signs, so it is no hitch
+HITCH = 2 * NS  # a sign of life may be this late
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Life:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bound, where there is one."""
+    """Judge the bound if it is set."""
     return (_survival(history, bounds[NAME]),) if NAME in bounds else ()
 
 
@@ -54,14 +54,14 @@ def _survival(history: History, bound: Bound) -> Check:
     count = f"Of {len(under_way)} tasks under way when the last {HEARD} went, {len(dead)} died;"
     what = "the first of them had lived on for" if dead else "each lived on for at least"
     after = f", until {when(first.last, fault_time(history))}"
-    # What did not die lived longer than was seen: short of the limit that says nothing.
+    # Tasks that did not die lived longer than was seen: short of the limit, that says nothing.
     if not dead and not bound.holds((first.last - away) / NS):
         return unknown(bound, f"{count} {what} {(first.last - away) / NS:.1f} s{after}")
     return measured(bound, (first.last - away) / NS, f"{count} {what}", after)
 
 
 def _life(history: History, sign: int, end: int | None, going: int, away: int) -> _Life | None:
-    """None where it was over before the servers went. One that fell silent while they did lived on for no time."""
+    """None if it was over before the servers went. One that fell silent as they went lived on for no time."""
     last = sign if end is None else max(sign, end)
     if last <= (going if end is None else away):
         return None

@@ -1,6 +1,6 @@
-"""One pod a task: was one made for each attempt and no more, and did each go when its task was over?
+"""One pod per task: was one made for each attempt and no more, and did each go when its task was over?
 
-The cluster is asked, not Airflow: what is judged are the pods that were seen, by what they say that they were made for.
+The cluster is asked, not Airflow: pods that were seen are judged by what they say they were made for.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from harness.judge.observers import PODS, blind, lost_sight
 from harness.outcome import Check
 from harness.slo import Bound
 
-SHORTEST = 5 * NS  # no pod of a task lives for less: so long it takes to start Airflow in it
-GRACE = 30 * NS  # an executor deletes what is over when it next looks
+SHORTEST = 5 * NS  # no pod of a task lives for less: it takes this long to start Airflow in it
+GRACE = 30 * NS  # an executor deletes finished pods when it next looks
 OVER = frozenset({"Succeeded", "Failed"})
 
 
@@ -30,7 +30,7 @@ class _Pod:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """The bounds that there are; only a stack with a pod a task has any."""
+    """Judge the bounds that are set; only a stack with a pod per task has any."""
     return tuple(judge(history, bounds[name]) for name, judge in CHECKS.items() if name in bounds)
 
 
@@ -56,10 +56,10 @@ def _left(history: History, bound: Bound) -> Check:
     if not due:
         return unknown(bound, f"No pod of a task was over {GRACE // NS} s before the history ended")
     if lost_sight(history, PODS):
-        return unknown(bound, "Pods could not be followed to the end, so that nobody knows which are left")
+        return unknown(bound, "Pods could not be followed to the end, so nobody knows which are left")
     left = [pod.name for pod in due if pod.there]
     named = f" ({some(left)})" if left else ""
-    before = f"Pods of tasks that were there {GRACE // NS} s after they were over and later:"
+    before = f"Pods of tasks still there {GRACE // NS} s or more after they were over:"
     return measured(bound, len(left), before, f" of {len(due)}{named}", whole=history.problem is None)
 
 
@@ -79,7 +79,7 @@ def _pod(seen: tuple[Event, ...]) -> _Pod:
 
 
 def _attempt(event: Event) -> str:
-    """What the pod says that it was made for, or nothing where it says none."""
+    """What the pod says it was made for; empty if it does not say."""
     said = event.value.get("attempt")
     if not isinstance(said, list) or len(said) != 4:
         return ""

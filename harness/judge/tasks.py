@@ -1,4 +1,4 @@
-"""Was every accepted run done, in time, and each of its tasks exactly once? By a ledger outside Airflow."""
+"""Was every accepted run done in time, and each of its tasks exactly once? Judged by a ledger outside Airflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.slo import Bound
 
 @dataclass(frozen=True)
 class _Book:
-    """What was asked for beside what was done."""
+    """What was asked for, and what was done."""
 
     history: History
     fault: int | None
@@ -42,11 +42,11 @@ class _Book:
         return [r for r in self.runs.values() if r.accepted and r.dag_run not in excused]
 
     def undone(self, task: Task) -> int:
-        """How many of its attempts had finished, and were undone by a restore: one at most."""
+        """How many of its finished attempts a restore undid: one at most."""
         return int(self.rewind is not None and task in self.rewind.undone)
 
     def known_of(self, task: Task) -> list[Attempt]:
-        """Its attempts, but for those of which a restored database knows nothing, or not that they ended."""
+        """Its attempts, except those that a restored database does not know, or does not know to have ended."""
         lost = (self.rewind.undone.get(task), self.rewind.forgotten.get(task)) if self.rewind else ()
         return [attempt for attempt in self.work[task].attempts if attempt not in lost]
 
@@ -59,7 +59,7 @@ class _Book:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Raises `HistoryError` where operations contradict each other."""
+    """Raises `HistoryError` if operations contradict each other."""
     rewind = excuse(history, bounds)
     marks = dict(rewind.work) if rewind else work(history.marks, signs_of_life(history))
     book = _Book(history, fault_time(history), history.once(runs), marks, known(history), begun(history), rewind)
@@ -101,13 +101,13 @@ def _lost(book: _Book, bound: Bound) -> Check:
 
 
 def _under_way_again(book: _Book) -> dict[str, str]:
-    """Runs that were a success, and that a restored database does not call so in the end, with their states."""
+    """Runs that were a success, but are none in the end by a restored database, with their states."""
     done = {r.dag_run for r in book.accepted if r.state == "success"}
     return {run: state for run, state in book.rewind.there.undone.items() if run in done} if book.rewind else {}
 
 
 def _missing(book: _Book) -> list[Task]:
-    """Tasks of successful runs that no end mark speaks of: those expected, or else tried, and those that started."""
+    """Tasks of successful runs without an end mark: those expected, or else tried, and those that started."""
     started: dict[str, set[Task]] = {}
     for task in book.work:
         started.setdefault(task.dag_run, set()).add(task)
@@ -140,7 +140,7 @@ def _duplicated(book: _Book, bound: Bound) -> Check:
 
 
 def _extra_attempts(book: _Book, bound: Bound) -> Check:
-    """By the ledger, and by Airflow's own record: what died before it could sign, no ledger can show."""
+    """By the ledger and by Airflow's own record: no ledger can show an attempt that died before it could sign."""
     unsigned = {task: len(tries) for task in book.tried if (tries := _unsigned(book, task))}
     begun = {task: len(done.attempts) - book.undone(task) for task, done in book.work.items()}
     tasks = sorted(unsigned.keys() | {task for task, count in begun.items() if count > 1})
@@ -158,8 +158,8 @@ def _extra_attempts(book: _Book, bound: Bound) -> Check:
 
 
 def _unsigned(book: _Book, task: Task) -> set[int]:
-    """The tries of a task that Airflow knows to have begun, or may have, and that no mark speaks of; one that was the
-    only one is lost, and no more than that."""
+    """The tries of a task that began by Airflow's record, or may have, but left no mark. If none of them left one, the
+    last counts as lost, not as extra."""
     tries = book.tried[task]
     signed = {attempt.try_ for attempt in book.work[task].attempts} if task in book.work else set()
     missing = set(book.begun.get(task, range(1, tries + 1))) - signed
@@ -167,7 +167,7 @@ def _unsigned(book: _Book, task: Task) -> set[int]:
 
 
 def _unknown_attempts(book: _Book, bound: Bound) -> Check:
-    """A try that Airflow does not know of, or that was begun more often than once, ran behind its back."""
+    """A try that Airflow does not know of, or that began more than once, ran behind its back."""
     behind: dict[Task, Work] = {}
     count = 0
     for task, done in book.work.items():
@@ -251,7 +251,7 @@ def _run_duration(book: _Book, bound: Bound) -> Check:
 
 
 def _known(book: _Book, run: Run) -> int:
-    """How long a run lasted at least, in ns: until it ended, or nobody could see it any more."""
+    """The least that a run lasted, in ns: until it ended, or until nobody could see it any more."""
     return Coming("", run.invoked, run.ended, RUNS).least(book.history) - run.invoked
 
 

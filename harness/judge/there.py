@@ -12,8 +12,8 @@ from harness.judge.runs import Run
 
 @dataclass(frozen=True)
 class There:
-    """By load, which all ids of its runs begin with: the runs that were there. `unread` are loads that nobody could ask
-    for; `undone` runs that were there and no success, with their states, as far as that was looked at."""
+    """The runs that were there, by load: all ids of its runs begin with it. `unread` are loads that nobody could ask
+    about; `undone` are runs that were there but no success, with their states, as far as anybody looked."""
 
     runs: Mapping[str, frozenset[str]]
     unread: tuple[str, ...]
@@ -31,7 +31,7 @@ def load_of(run: Run) -> str:
 
 
 def there(history: History) -> There:
-    """Raises `HistoryError` where a list is none."""
+    """Raises `HistoryError` if a list is malformed."""
     found: dict[str, frozenset[str]] = {}
     unread: list[str] = []
     undone: dict[str, str] = {}

@@ -1,5 +1,5 @@
-"""Another release in the place of one: when was the database migrated, and when did every pod run the new release? And
-is it proved: by the database's own revision, by what is installed in each pod, and by what each api-server answers."""
+"""One release replaced by another: when was the database migrated, and when did every pod run the new release? Proved
+by the database's own revision, by what is installed in each pod, and by what each api-server answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Record(BaseModel):
 
 
 class _Look(_Record):
-    """What was seen at one moment; the tables are by the names of pods."""
+    """What was seen at one moment; the tables are keyed by pod name."""
 
     revision: str
     images: dict[str, str]
@@ -35,7 +35,7 @@ class _Look(_Record):
 
 class _Told(_Record):
     """What the proof of an upgrade says: the image that all were to have, what was seen before and after, and when the
-    Job had migrated the database and every pod had the image; None where that was not seen."""
+    Job had migrated the database and every pod had the image; None if that was not seen."""
 
     image: str
     before: _Look
@@ -45,7 +45,7 @@ class _Told(_Record):
 
 
 def doubt(target: Target, seen: Sightings) -> str | None:
-    """Why it is not proved that another release took the place of this pod's, or None where it is."""
+    """Why it is not proved that another release replaced this pod's, or None if it is."""
     told = _read(target)
     if isinstance(told, str):
         return told
@@ -69,7 +69,7 @@ def _check(history: History, bound: Bound) -> Check:
         return unknown(bound, "No release was replaced")
     seen = Sightings(history)
     if why := next((why for target in hit if (why := doubt(target, seen))), None):
-        return unknown(bound, f"It is not proved that another release was brought: {why}")
+        return unknown(bound, f"It is not proved that the release was replaced: {why}")
     told = _read(hit[0])
     assert isinstance(told, _Told)
     t = told.migrated_t if bound.name == MIGRATED else told.complete_t
@@ -89,7 +89,7 @@ def _read(target: Target) -> _Told | str:
 
 
 def _of_pods(told: _Told) -> str | None:
-    """Each pod must have been asked, and none have the other image."""
+    """Each pod must have been asked, and none may have the wrong image."""
     for look, when in ((told.before, "before"), (told.after, "after")):
         silent = sorted(look.images.keys() - look.installed.keys())
         if silent or not look.images or not look.answers:
@@ -113,7 +113,7 @@ def _of_releases(told: _Told) -> str | None:
 
 
 def _unasked(told: _Told, seen: Sightings) -> str | None:
-    """Pods that served before and in the end, as others saw them, and that are not among those that were asked."""
+    """Pods that others saw serving, before or in the end, but that were not asked."""
     hit = [target for target in targets(seen.history) if target.action == ACTION]
     components = {target.component for target in hit}
     last = {

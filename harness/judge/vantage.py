@@ -1,8 +1,8 @@
-"""What was seen from each vantage point, and from all of them: a place that is not served is not made good by another.
+"""What was seen from each vantage point, and from all of them: one that is served does not make up for one that is not.
 
-Every series of every point is judged like those from here, and the worst speaks for all (`availability`). Here the same
-is asked of each point by itself, and whether what they recorded can be compared at all: their times are translated from
-clocks of their own, with an error that is stated.
+Every series of every point is judged like those from the harness, and the worst speaks for all (`availability`). This
+module judges each point alone, and whether their records can be compared at all: their times are translated from clocks
+of their own, with a stated error.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from harness.samples import Column, Samples
 from harness.slo import Bound
 
 NAME = "evidence.vantage"
-MOST = 20  # points that are told of one by one; of more, the worst
+MOST = 20  # points that are reported one by one; of more, the worst
 READS = "availability.read."
 PROBER = "prober"
 
 
 @dataclass(frozen=True)
 class Point:
-    """What one said of itself in the end: nanoseconds by which its times may be wrong, and where it was."""
+    """What a point said of itself in the end: by how many nanoseconds its times may be wrong, and where it was."""
 
     name: str
     node: str
@@ -38,7 +38,7 @@ class Point:
 
 
 def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
-    """Nothing where all was seen from one place. Raises `HistoryError` where meta is not what it must be."""
+    """Nothing if all was seen from one place. Raises `HistoryError` if meta is malformed."""
     names = wanted(history)
     if not names:
         return ()
@@ -102,7 +102,7 @@ def _evidence(history: History, names: tuple[str, ...]) -> Check:
 
 
 def _late(own: list[Column]) -> str:
-    """By how much 99 % of its requests were late at most."""
+    """The most that 99 % of its requests were late."""
     late = np.concatenate([column.t - column.due for column in own])
     return amount(float(np.percentile(late, 99)) / 1e6, "ms")
 

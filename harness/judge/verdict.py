@@ -83,7 +83,7 @@ READERS = frozenset({stale.NAME, streams.NAME})
 # Only where something is written that can be read again when nobody writes it any more.
 KEPT = frozenset({kept.NAME})
 WRITES = frozenset(name for name in CATALOGUE if name.startswith("availability.write.")) - KEPT | READERS
-# Only where an experiment owes it: what a worker that is up and eats nothing would hide behind its peers, and a DAG
+# Only where an experiment owes it: a worker that is up but takes no work would hide behind its peers, and a DAG
 # processor behind what was read before.
 CONSUMING = frozenset({"recovery.workers_consume", "recovery.waiting_begun", "recovery.dag_seen"})
 # Only where one of several servers is the primary.
@@ -99,17 +99,17 @@ DISRUPTION = frozenset(name for name in CATALOGUE if name.startswith("disruption
 TASK_PODS = frozenset(task_pods.CHECKS)
 # Only where the same load is asked for at several levels, or more than there is room for.
 SCALING = frozenset(name for name in CATALOGUE if name.startswith("scaling."))
-# Only where the DAG of the load, or a scheduled one, has its end told.
+# Only where the DAG of the load, or a scheduled one, has callbacks.
 CALLBACKS = frozenset(name for name in CATALOGUE if name.startswith("callbacks."))
 # Only where DAGs run by themselves.
 SCHEDULED = frozenset(name for name in CATALOGUE if name.startswith(("schedule.", "pools.", "assets.", "deferred.")))
-# Only where another release takes the place of one.
+# Only where one release replaces another.
 UPGRADE = frozenset({upgrade.MIGRATED, upgrade.COMPLETE})
 # Only where nobody is left to hear of running tasks.
 SURVIVAL = frozenset({survival.NAME})
 # Where the stack has several of a kind, and the load puts each of them to work.
 REDUNDANCY = frozenset(name for name in CATALOGUE if name.startswith("redundancy."))
-# Where anything is to be broken: what was not hit owes to go on.
+# Where anything is to be broken: what was not hit must go on.
 COLLATERAL = frozenset({collateral.NAME})
 TRIGGERER = "triggerer"
 KILL = "kill_pods"
@@ -117,7 +117,7 @@ SOME = CONSUMING | WRITABLE | PRIMARIES | RESTORE | UPGRADE | SURVIVAL | DISRUPT
 SOME |= SCHEDULED | CALLBACKS
 OPTIONAL = SOME | REDUNDANCY | READERS | COLLATERAL | KEPT
 LATENCY = frozenset({"availability.read.latency", "availability.write.latency"})
-# Histories that were recorded before it came to be have no bound for it, and are judged without.
+# Histories recorded before these checks existed have no bound for them, and are judged without.
 LATER = frozenset({"tasks.unknown_attempts"}) | READERS | REDUNDANCY - {peers.NAME} | LATENCY | COLLATERAL | KEPT
 REQUIRED_ALWAYS: frozenset[str] = frozenset(CATALOGUE) - WRITES - RECOVERY - OPTIONAL
 REQUIRED_OF_NULL = REQUIRED_ALWAYS - {"rollback.time"}
@@ -136,8 +136,8 @@ def required(
 ) -> frozenset[str]:
     """The bounds that an experiment on this component and stack must have; without a component nothing recovers.
 
-    `phases` are those of the recovery that it says it owes, where they are not those that its component always owes.
-    `reads_back`: whether somebody asks for what was written, as of runs that were triggered, and waits for it.
+    `phases` are those of the recovery that it says it owes, if they differ from those that its component always owes.
+    `reads_back`: whether somebody asks for what was written, such as triggered runs, and waits for it.
     `keeps`: whether something is written whose last value can be read in the end. `restores`: whether a database is
     lost and restored.
     `schedules` are the DAGs that run by themselves meanwhile.
@@ -159,9 +159,9 @@ def required(
 
 
 def redundant(component: str, stack: str) -> frozenset[str]:
-    """The redundancy that is owed: of what the stack has several of, as far as the load puts each of them to work.
+    """The redundancy that is owed: of whatever the stack has several of, if the load puts each of them to work.
 
-    KEDA adds workers and takes them away while they have nothing to do; the load holds triggers only where nothing is
+    KEDA adds workers, and removes them while they have nothing to do; the load holds triggers only where nothing is
     broken, or a triggerer is.
     """
     if not stack:
@@ -179,10 +179,10 @@ def redundant(component: str, stack: str) -> frozenset[str]:
 
 
 def primaries(component: str, stack: str, *, reads_back: bool) -> frozenset[str]:
-    """What is owed where something of a database, or of a broker, of several servers is broken, or may be.
+    """What is owed if part of a database or broker of several servers is broken, or may be.
 
-    Accepted triggers that are gone are looked for where a writer asks for enough of them; without one, a run that is
-    gone is a lost one (`tasks.lost`).
+    Accepted triggers that are gone are looked for only if a writer sends enough of them; without one, a run that is
+    gone counts as lost (`tasks.lost`).
     """
     parts = {"patroni": "database.", "pgbouncer": "database.", "broker": "broker.", "sentinel": "broker."}
     of = tuple(parts.values()) if component == ANY and stack.startswith(SEVERAL) else parts.get(component, "nothing")
@@ -191,7 +191,7 @@ def primaries(component: str, stack: str, *, reads_back: bool) -> frozenset[str]
 
 
 def scheduled(component: str, schedules: Collection[Schedule]) -> frozenset[str]:
-    """What DAGs that run by themselves owe, each by what it is made of."""
+    """What DAGs that run by themselves owe, each by what it uses."""
     owed = {f"schedule.{name}" for name in ("missed", "extra", "doubled", "late")} if schedules else set()
     if schedules and component != NULL:
         owed.add("schedule.caught_up")
@@ -215,7 +215,7 @@ def judge(history: History, checkers: dict[str, Checker] | None = None) -> Outco
     with _uncollected():
         found = every_check(history) if history.meta.ledger else no_ledger.judged(history, every_check)
     checks = malformed + found
-    with suppress(HistoryError):  # a damaged reading is told of by the evidence
+    with suppress(HistoryError):  # the evidence reports a damaged reading
         checks = machine.undecided(history, checks)
     return _outcome(history, _unique(aborted.undecided(history, checks)))
 
@@ -232,8 +232,8 @@ def _outcome(history: History, checks: tuple[Check, ...]) -> Outcome:
 
 
 def _owed(history: History) -> frozenset[str]:
-    """What the run owes by what is recorded of it. Where it does not say which phases of the recovery it owes, those of
-    a scheduler that was killed."""
+    """What the run owes by its record. If that does not say which phases of the recovery it owes, only a killed
+    scheduler owes any: its own."""
     meta = history.meta
     assert meta is not None  # without it, nothing is judged
     killed = any(target.component == SCHEDULER and target.action == KILL for target in targets(history))
@@ -253,7 +253,7 @@ def _owed(history: History) -> frozenset[str]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without looking for garbage: to go through all records of a long history again and again takes half the time."""
+    """Without garbage collection, which goes through a long history again and again, and takes half the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -276,7 +276,7 @@ def _bounds(history: History) -> tuple[dict[str, Bound], list[Check]]:
 
 
 def _unique(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """One check a name: the worse of two."""
+    """One check per name: the worse of two."""
     kept: dict[str, Check] = {}
     for check in checks:
         if check.name not in kept or check.verdict.rank > kept[check.name].verdict.rank:

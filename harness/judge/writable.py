@@ -1,4 +1,4 @@
-"""How long after the fault was the first write accepted again? One that was sent when the primary was gone already."""
+"""How long after the fault was a write accepted again? Only writes sent after the primary was gone count."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check(history: History, bounds: dict[str, Bound]) -> tuple[Check, ...]:
 
 
 def _judge(history: History, bound: Bound) -> Check:
-    """Only what the primary's end brought about is measured: the fault must have hit the one that was it."""
+    """Only what the primary's end caused is measured: the fault must have hit the primary."""
     system = _SYSTEMS[bound.name]
     told, what = story(history, system), f"The first write that the {system} accepted again"
     hit = [target for target in targets(history) if target.component == COMPONENTS[system]]
@@ -50,7 +50,7 @@ def _judge(history: History, bound: Bound) -> Check:
 
 
 def _felt(target: Target, told: Story) -> int:
-    """From when on nothing that was accepted can have been by the old primary, before the fault had its way with it."""
+    """From when on no accepted write can be one that the old primary took before it felt the fault."""
     if target.action == HANDS_OVER:
         stood_down = told.stood_down(target.pod, target.injected)
         return target.silent_from if stood_down is None else stood_down
@@ -59,7 +59,7 @@ def _felt(target: Target, told: Story) -> int:
 
 
 def _by_airflow(history: History, told: Story, target: Target) -> tuple[int, int | None]:
-    """Through everything that stands before the database, as those see it whom it is for."""
+    """Through everything in front of the database, as its users see it."""
     felt = _felt(target, told)
     written = [c for c in history.samples.columns.values() if c.series.write]
     if not written:
@@ -70,7 +70,7 @@ def _by_airflow(history: History, told: Story, target: Target) -> tuple[int, int
 
 
 def _by_itself(history: History, told: Story, target: Target) -> tuple[int, int | None]:
-    """By a server that is called the primary by those whom everybody asks; and when it was last known not to."""
+    """By a server that those whom everybody asks call the primary; and when it was last known not to be."""
     felt = _felt(target, told)
     every = [a for of_one in told.answers.values() for a in of_one if a.wrote and a.asked >= felt]
     kept = [a for a in every if not _for_nobody(a, target)]
@@ -83,7 +83,7 @@ def _by_itself(history: History, told: Story, target: Target) -> tuple[int, int 
 
 
 def _for_nobody(answer: Answer, target: Target) -> bool:
-    """Whether it was kept by the old primary while nobody reached that but we, who ask within its pod."""
+    """Whether the old primary kept it while only we could reach it, asking inside its pod."""
     over = target.over
     return target.action == CUT_OFF and answer.server == target.pod and (over is None or answer.asked < over)
 

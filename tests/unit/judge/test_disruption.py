@@ -134,7 +134,7 @@ def test_the_first_moment_with_the_fewest_is_named_and_what_changed_with_the_fau
     ("about", "replicas", "verdict", "said"),
     [
         ("web", 2, Verdict.FAIL, "The fewest scheduler pods"),
-        ("web", 1, Verdict.INVALID, "Nothing was hit of which there is more than one pod"),
+        ("web", 1, Verdict.INVALID, "Nothing was hit that has more than one pod"),
         ("scheduler", 1, Verdict.FAIL, "The fewest scheduler pods"),
     ],
 )

@@ -179,7 +179,7 @@ def test_sampling_that_is_too_seldom_is_invalid() -> None:
     silent = without(thin, Event, lambda e: e.source == "probe")
     check = named(verdict(silent), "evidence.schedule")
     assert check.verdict is Verdict.INVALID
-    assert "version over new connections was sampled every 1 s, seldomer than it was to be" in check.because
+    assert "version over new connections was sampled every 1 s, less often than planned" in check.because
 
 
 def test_pods_that_die_after_the_undo_was_looked_at_are_a_failure() -> None:

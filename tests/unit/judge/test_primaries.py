@@ -295,8 +295,8 @@ def switchover(now: str = "patroni-1", says: str = "patroni-1", since: float = 4
 def test_a_handover_is_proved_where_all_have_another_primary_by_then() -> None:
     assert doubts(told(switchover())) == ()
     for records, why in (
-        (switchover(now="patroni-0"), "no other primary than airflow/patroni-0 was seen"),
-        (switchover(now=""), "no other primary than airflow/patroni-0 was seen"),
+        (switchover(now="patroni-0"), "no primary other than airflow/patroni-0 was seen"),
+        (switchover(now=""), "no primary other than airflow/patroni-0 was seen"),
         (switchover(now="patroni-2"), "airflow/patroni-0 handed over to patroni-2, and patroni-1 was the primary"),
         (switchover(says=""), "it is not known whether that was the primary: those who decide it called none"),
         (switchover(says="patroni-0"), "patroni-0 was called the primary when that was said, and said of itself: none"),

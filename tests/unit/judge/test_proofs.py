@@ -187,7 +187,7 @@ def waits(t: float, host: str, *tasks: str) -> Event:
 def test_a_worker_that_held_no_task_proves_nothing_by_its_death(action: str) -> None:
     """It passed: nothing is lost where there was nothing to lose."""
     away = node(12, "not-ready")
-    why = "airflow/worker-1 held no task when the fault came, so that nothing was at stake"
+    why = "airflow/worker-1 held no task when the fault came, so nothing was at stake"
     over = (mark(8, "start", host="worker-1"), mark(9, "end", host="worker-1"))
     assert staked("worker", WORKER, away, action=action) == why
     assert staked("worker", WORKER, away, *over, mark(9, "start", host="worker-2"), action=action) == why
@@ -211,7 +211,7 @@ def test_one_worker_of_several_that_held_a_task_is_enough() -> None:
 
 def test_a_triggerer_in_which_no_task_waited_proves_nothing_by_its_death() -> None:
     triggerer = {**WORKER, "name": "airflow/triggerer-1", "component": "triggerer"}
-    why = "airflow/triggerer-1 held no task when the fault came, so that nothing was at stake"
+    why = "airflow/triggerer-1 held no task when the fault came, so nothing was at stake"
     assert staked("triggerer", triggerer) == why
     assert staked("triggerer", triggerer, waits(9, "triggerer-2", "r/wait")) == why
     assert staked("triggerer", triggerer, waits(8, "triggerer-1", "r/wait"), waits(9, "triggerer-1")) == why
@@ -273,7 +273,7 @@ def test_a_task_that_ended_elsewhere_is_not_at_stake() -> None:
     over = mark(8, "end", host="worker-2", resumed=True, ti="a")
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], about, begun) == ()
     assert doubted("kill_pods", WORKER, GOOD["kill_pods"], about, begun, over) == (
-        "airflow/worker-1 held no task when the fault came, so that nothing was at stake",
+        "airflow/worker-1 held no task when the fault came, so nothing was at stake",
     )
 
 
@@ -283,7 +283,7 @@ def test_a_task_that_ended_elsewhere_is_not_at_stake() -> None:
         ({}, {"exit_code": 0}, "ended with 0, which is not by SIGKILL"),
         ({}, {"exit_code": 143}, "ended with 143"),
         ({}, {"exit_code": False}, "exit code of airflow/worker-1 is False"),
-        ({}, {"exit_code": "137"}, "which is no number"),
+        ({}, {"exit_code": "137"}, "which is not a number"),
         ({"signal": "SIGTERM"}, {}, "was sent SIGTERM"),
         ({"pids": []}, {}, "had no process to kill"),
         ({"pids": []}, {"exit_code": 137}, "had no process to kill"),
@@ -347,7 +347,7 @@ def test_a_scheduler_that_was_silent_when_it_was_hit_was_not_well() -> None:
 def test_a_scheduler_that_says_goodbye_was_not_killed() -> None:
     over = job(12, 1, "scheduler-a", "state", "success")
     (why,) = doubted("kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, over)
-    assert why == "the job of airflow/scheduler-a ended in success, which one that is killed cannot say"
+    assert why == "the job of airflow/scheduler-a ended in success, which a killed one cannot say"
     for nothing in (job(12, 1, "scheduler-a", "state", "failed"), job(12, 2, "scheduler-b", "state", "success")):
         assert doubted("kill_pods", SCHEDULER, GOOD["kill_pods"], *BEATS, nothing) == ()
     assert doubted("evict_pods", SCHEDULER, GOOD["evict_pods"], *BEATS, over) == ()

@@ -110,7 +110,7 @@ def test_a_series_that_one_of_them_never_sampled_is_missed() -> None:
 
 def test_seldomer_than_it_was_to_be_is_noticed_of_each() -> None:
     fewer = without(good(), Sample, lambda s: s.vantage == "point-2" and s.due % at(1) >= at(STEP))
-    assert "from point-2 was sampled every 1 s, seldomer" in named(verdict(fewer), "evidence.schedule").because
+    assert "from point-2 was sampled every 1 s, less often" in named(verdict(fewer), "evidence.schedule").because
 
 
 def test_a_clock_that_is_not_known_well_enough_is_no_pass() -> None:
