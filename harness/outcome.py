@@ -94,7 +94,7 @@ class Outcome(BaseModel):
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (OSError, ValidationError) as cause:
-            raise UsageError(f"{path} is not a verdict that can be read; make it with harness check") from cause
+            raise UsageError(f"{path} is not a verdict that can be read; make it with harness report") from cause
 
 
 def worst(checks: tuple[Check, ...]) -> Verdict:

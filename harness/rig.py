@@ -154,7 +154,7 @@ class Rig:
             late.struck()
 
     def drain(self, seconds: float) -> None:
-        """Trigger no more, and wait for the runs in flight, `seconds` at most in all; then list scheduled runs."""
+        """Trigger no more, and wait up to `seconds` for the runs of each load in flight; then list scheduled runs."""
         for load in self._loads:
             load.halt()
         for load in self._loads:

@@ -269,7 +269,8 @@ def conduct_this(experiment: Experiment, settings: Settings, remade: str = "", o
 
     `remade` is why the stack was rebuilt before it; the history keeps that. `opened` is told the folder once there is
     a history in it.
-    Raises `UsageError` if it is refused, `KeyboardInterrupt` after an interrupted run was wound up.
+    A run that is interrupted is wound up and judged; `interrupted` in its result says so.
+    Raises `UsageError` if it is refused.
     """
     allowed.check(experiment, settings.allow_providers)
     # What Chaos Toolkit has to say is in the journal; we say what went wrong, once.

@@ -54,9 +54,10 @@ def new(
     settings = Settings.of()
     path = skeleton.make(name, component, form)
     file = skeleton.bounds_file(settings).name
-    plainly(f"{path}\nIt kills one pod; make of it what you want. Before it can be run, add to {file}:\n")
+    does = "breaks nothing" if component == "none" else f"kills one pod of {component}"
+    plainly(f"{path}\nIt {does}; make of it what you want. Before it can be run, add to {file}:\n")
     plainly(skeleton.lacking(path, settings))
-    plainly(f"\nharness validate {path.parent.name}/{path.name} then says whether it is valid, and lists every bound that it is held to.")
+    plainly(f"\nharness validate {path.parent.name}/{path.name} then says whether it is valid, and lists its bounds.")
 
 
 @app.command()

@@ -88,7 +88,7 @@ def _abrupt(history: History, bound: Bound) -> Check:
 
 
 def _alone(history: History) -> set[str]:
-    """A single pod that no budget keeps may be away as long as it takes, unless the experiment is about it."""
+    """Components with a single pod, which no budget protects; not the one that the experiment is about."""
     meta = history.meta
     return {name for name, pods in meta.replicas.items() if pods == 1} - {meta.component} if meta else set()
 

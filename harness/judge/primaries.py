@@ -169,8 +169,7 @@ def _excused(target: Target, since: int, until: int) -> bool:
 
 
 def _gaps(answers: Sequence[Answer], end: int) -> list[tuple[int, int]]:
-    """Between two answers: from when the one was asked for to when the other came. The last ends with the history, or
-    with the last question."""
+    """From when one answer came until the next was asked for, and before the first and after the last of them."""
     known = [answer for answer in answers if answer.role]
     if not known:
         return [(answers[0].asked, end)]

@@ -201,8 +201,7 @@ _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "upgrade": _upgrade_doubt,
     restored.ACTION: lambda target, seen: _crash_doubt(target, seen) or restored.doubt(target, seen.history),
 }
-# Cut off from one thing, a scheduler may still reach the database that its heartbeats go to; and one that is asked to
-# end says so itself, some time later.
+# Cut off from one thing, or slowed down, a scheduler may still reach the database that its heartbeats go to.
 STILL_HEARD = frozenset({"cut_off", "delay", "stress"})
 
 

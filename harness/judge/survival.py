@@ -1,7 +1,7 @@
 """How long do running tasks live on when nobody hears them? Airflow's tasks need an api-server for their heartbeats.
 
 Long tasks say every second that they are at work (event `alive`). A task that fell silent without an end died then; one
-that ended, or still spoke when the first server was back, lived at least that long.
+that ended, or still spoke shortly before the history ends, lived at least that long.
 """
 
 from __future__ import annotations
