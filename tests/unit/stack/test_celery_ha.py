@@ -18,7 +18,7 @@ from tests.unit.stack.test_overlays import environment, read
 
 COMPONENTS = ROOT / "deploy" / "components"
 DATABASE, BROKER, CONTROL = (COMPONENTS / f"ha-{name}" for name in ("database", "broker", "control"))
-OWN = {"patroni": 3, "pgbouncer": 2, "broker": 3, "sentinel": 3}
+OWN = {"patroni": 3, "pgbouncer": 3, "broker": 3, "sentinel": 3}
 NODE_MILLICORES = 2000  # of the machine that all is measured on
 PATRONI = read(DATABASE / "patroni-config.yaml")
 DYNAMIC = PATRONI["bootstrap"]["dcs"]
