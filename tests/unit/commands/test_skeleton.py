@@ -58,7 +58,7 @@ def test_without_any_it_is_said_that_there_are_none_to_fill_in(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a--b", "-a", "a.json", "ä"])
 def test_a_name_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="no name for an experiment"):
+    with pytest.raises(UsageError, match="not a name for an experiment"):
         skeleton.make(name, "scheduler", "json", tmp_path)
 
 
