@@ -1,4 +1,4 @@
-"""What was due before a DAG's start, requested as a backfill when a run begins. Once accepted, each of its runs is owed.
+"""What was due before a DAG's start, requested as a backfill when a run begins. Once accepted, it owes each run once.
 
 Its runs are created before the answer, and are at work one at a time. So when something is hit, one is under way and
 others are still to come.

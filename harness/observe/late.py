@@ -1,4 +1,4 @@
-"""A DAG that is added to its file only after the fault, and when Airflow first creates a run of it: are files still read?
+"""A DAG that gets into its file only after the fault, and when Airflow first creates a run of it: are files still read?
 
 Nothing asks for the file to be read, so the DAG processor must get to it by itself.
 """

@@ -226,9 +226,7 @@ def merge(part: bytes, clock: Clock, name: str, recorder: Recorder) -> tuple[int
         (one, clock.ours(one.t) - t0, clock.ours(one.due) - t0, clock.ours(one.end) - t0) for one in _columns(history)
     ]
     if any(len(due) and int(due.min()) < 0 for _, _, due, _ in moved):
-        raise HarnessError(
-            f"the part of {name} has samples from before the run; its clock must have been misread"
-        )
+        raise HarnessError(f"the part of {name} has samples from before the run; its clock must have been misread")
     for column, t, due, end in moved:
         for first in range(0, len(column), BATCH):
             places = range(first, min(first + BATCH, len(column)))
