@@ -1,1 +1,1 @@
-"""What goes on during a run, each written to the history as it is seen: workload, prober, watcher, ledger."""
+"""Workload, prober, watcher, ledger reader: what loads and watches the stack during a run, into the history."""

@@ -11,8 +11,8 @@ from harness.observe.ledger import IN_THE_MIDST_S
 
 
 class AtWork:
-    """Ages are counted from one look to the next, so that no clock but ours matters; of what is there at the first look
-    nobody knows the age, and it is left out."""
+    """Ages are counted from one look to the next, so that no clock but ours matters. Nobody knows the age of tasks that
+    are there at the first look, so they are left out."""
 
     def __init__(self, airflow: Airflow, prefix: str, now: Callable[[], int]) -> None:
         self._airflow = airflow
@@ -22,8 +22,8 @@ class AtWork:
         self._looked = 0
 
     def at_work(self) -> dict[str, frozenset[str]]:
-        """Host → the attempts on it that began as long ago as those that a ledger shows in the middle of their work.
-        Raises as any question to Airflow."""
+        """Host → the attempts in the middle of their work on it, by the same ages as with a ledger. Raises like any
+        question to Airflow."""
         looked, now = self._looked, self._now()
         running = self._airflow.running(self._prefix)
         self._since = {one.id: self._since.get(one.id, looked) for one in running}
@@ -40,5 +40,5 @@ class AtWork:
 
 
 def _host(task: TaskState) -> str:
-    """A host may call itself by its full name; pods are known by the first part of it."""
+    """A host may give its full name; its first part is the pod's name."""
     return (task.hostname or "").partition(".")[0]

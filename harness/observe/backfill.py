@@ -1,6 +1,6 @@
-"""What was due before a DAG's start, requested as a backfill when the run begins. Once accepted, each run is owed once.
+"""What was due before a DAG's start, requested as a backfill when a run begins. Once accepted, it owes each run once.
 
-Its runs are made before the answer, and one after the other is at work. So when something is hit, one is under way and
+Its runs are created before the answer, and are at work one at a time. So when something is hit, one is under way and
 others are still to come.
 """
 
@@ -27,7 +27,7 @@ Kind = Literal["invoke", "ok", "fail", "info"]
 
 def before(schedule: Schedule) -> tuple[str, str]:
     """The logical dates of the first and the last run that a backfill is asked for. Raises `HistoryError` if the
-    timetable is none."""
+    timetable is invalid."""
     start = moment(schedule.start)
     since = shown(start - round(schedule.backfill_s * NS))
     past = ticks(schedule.model_copy(update={"start": since, "end": "", "catchup": True}), start - SURELY_PAST)
@@ -35,7 +35,7 @@ def before(schedule: Schedule) -> tuple[str, str]:
 
 
 class Backfills:
-    """Those of all DAGs whose schedule has one. `airflow` is used by one thread, each backfill is requested once."""
+    """The backfills of all DAGs whose schedule has one, each requested once. Only one thread may use `airflow`."""
 
     def __init__(self, airflow: Airflow, recorder: Recorder, scheduled: Mapping[str, Schedule]) -> None:
         self._airflow = airflow
@@ -44,7 +44,7 @@ class Backfills:
         self._accepted: set[str] = set()
 
     def ask(self) -> None:
-        """What becomes of it is recorded, as far as it is known."""
+        """Request them, and record how each was answered, as far as that is known."""
         for dag, (first, last) in self._owed.items():
             self._op("invoke", {"dag": dag, "from_date": first, "to_date": last})
             try:
@@ -56,7 +56,7 @@ class Backfills:
             self._accepted |= {dag} if reply.status == ACCEPTED else set()
 
     def wait(self, within_s: float) -> None:
-        """Until no run of them is left to be done; `within_s` seconds at most."""
+        """Wait until all their runs are over; `within_s` seconds at most."""
         with suppress(WaitTimeout):
             until(self._going, lambda left: not left, what="backfills", timeout=within_s, every=LOOK_EVERY_S)
 
@@ -69,7 +69,7 @@ class Backfills:
     def _over(self, dag: str) -> bool:
         try:
             return all(run.over for run in self._airflow.listed(dag) if run.run_type == BACKFILL)
-        except HarnessError:  # it is asked again, and what is not over in the end is said by the list of all runs
+        except HarnessError:  # it is asked again, and in the end the list of all runs shows what is not over
             return False
 
     def _op(self, kind: Kind, value: dict[str, Any]) -> None:

@@ -10,9 +10,9 @@ EVERY_S = 1.0
 
 
 class Brake:
-    """A thread that asks each gauge whether the run may go on, and once calls `pull` with the first reason not to.
+    """A thread that asks each gauge whether the run may go on, and calls `pull` once, with the first reason not to.
 
-    A gauge that fails is such a reason: nobody should drive blind.
+    A gauge that fails is a reason too: nobody should drive blind.
     """
 
     def __init__(self, gauges: Sequence[Gauge], pull: Callable[[str], None]) -> None:

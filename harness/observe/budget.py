@@ -16,7 +16,7 @@ START_S = 15.0  # the prober's own process takes a second or two to begin, and m
 
 
 class _Answer(msgspec.Struct, gc=False):
-    """Of a sample's line, what counts here."""
+    """The fields of a sample's line that count here."""
 
     kind: str
     end: int = 0
@@ -27,7 +27,7 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 class Budget:
-    """The requests of the last seconds, by when they came to their end; `now` gives nanoseconds of the run."""
+    """The requests of the last seconds, by when they ended; `now` returns nanoseconds of the run."""
 
     def __init__(self, history: Path, brake: Brake, now: Callable[[], int]) -> None:
         self._history = history

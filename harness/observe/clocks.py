@@ -1,8 +1,8 @@
-"""Two clocks that cannot be read at once, brought together: what one of them shows when the other shows this.
+"""Two clocks that cannot be read at the same moment, brought together: what one shows when the other shows this.
 
-Each is monotonic, and each runs on a machine of its own, so that they differ by when these were switched on, and drift
-apart. A question that is asked at a and answered at b by our clock was read somewhere in between: the middle is taken,
-and half of the way there and back is the error. So a quick answer is a good one.
+Each is monotonic and runs on a machine of its own, so they differ by when those were switched on, and drift apart. If
+we ask at a and are answered at b, by our clock, theirs was read somewhere in between: we take the middle, and half the
+round trip is the error. So a quick answer is a good one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Reading:
 
     @property
     def offset(self) -> int:
-        """By so much theirs is ahead."""
+        """How far theirs is ahead."""
         return self.theirs - self.ours
 
 
 def read(ask: Callable[[], int], now: Callable[[], int], tries: int = TRIES) -> Reading:
-    """The best of several: `ask` gives their time, and takes as long as that takes."""
+    """The best of several readings: `ask` returns their time, however long that takes."""
     found = []
     for _ in range(tries):
         before, theirs, after = now(), ask(), now()
@@ -51,7 +51,7 @@ class Clock:
 
     @property
     def offset(self) -> int:
-        """By so much theirs was ahead when it was first read."""
+        """How far theirs was ahead when it was first read."""
         return self._readings[0].offset
 
     @property
@@ -62,8 +62,8 @@ class Clock:
 
     @property
     def error(self) -> int:
-        """By so much a translated time may be wrong: as the readings may be, and, between two of them, as far as the
-        offset was seen to move in such a time."""
+        """How far a translated time may be off: the error of the worst reading, and the most that the offset moved
+        between two readings."""
         return max(one.error for one in self._readings) + self.drift
 
     @property
@@ -72,8 +72,8 @@ class Clock:
         return self._readings[0].ours, self._readings[-1].ours
 
     def ours(self, theirs: Ints) -> Ints:
-        """Their times by our clock. Between two readings the offset goes from one to the other, evenly; it stays what
-        it was before the first and after the last. What was in order stays so."""
+        """Their times by our clock. Between two readings the offset is interpolated; before the first and after the
+        last it is theirs. The order is kept."""
         base = self._readings[0]
         at = np.array([one.theirs - base.theirs for one in self._readings], dtype=np.float64)
         by = np.array([one.offset - base.offset for one in self._readings], dtype=np.float64)

@@ -1,7 +1,7 @@
-"""One HTTP request and its answer on a connection, with every way that it can go wrong told apart.
+"""One HTTP request and its answer on a connection; every way in which it can go wrong is told apart.
 
-Nothing is retried. An answer that ends before its own length says so is a failure, and so is one that says what it
-should not; only silence is `info`, for the request may have been served all the same.
+Nothing is retried. An answer shorter than it says it is counts as a failure, and so does one with the wrong content;
+only silence is `info`, as the request may have been served all the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Outcome = Literal["ok", "fail", "info"]
 Answer = tuple[int, bytes]
 LENGTH_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({"GET", "HEAD"})
-# Stands in a prepared request where the number of each one goes, which is as long, so that its length is known before.
+# Stands in a prepared request for the number of each, which is just as long, so that the length is known beforehand.
 PLACE = NUMBER.encode()
 
 
@@ -51,11 +51,11 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, request: bytes) -> asyncio.Future[Answer]:
-        """Write a request; the future has status and body once the answer is whole.
+        """Write a request; the future gets status and body once the answer is complete.
 
-        Raises `ConnectionResetError`, here or from the future, where the connection is or becomes closed.
+        Raises `ConnectionResetError`, here or from the future, if the connection is or gets closed.
         """
-        if self._transport is None or self._transport.is_closing():  # `open`, as a type checker reads it
+        if self._transport is None or self._transport.is_closing():  # `open`, in terms that a type checker understands
             raise ConnectionResetError("the connection was closed while it was idle")
         self.reusable, self.status = False, None
         self._bodiless = request.startswith(b"HEAD ")
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         return self._answer
 
     def close(self) -> None:
-        # The parser holds our methods: a ring that would outlive the connection until it is collected as garbage.
+        # The parser holds our methods: a reference cycle that would outlive the connection until garbage collection.
         self._parser = None
         if self._transport is not None:
             self._transport.abort()
@@ -127,10 +127,10 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """Sends one prepared request again and again to one address: each on a new connection, or on kept ones.
+    """Sends one prepared request over and over to one address, each time on a new connection, or on kept ones.
 
-    A kept connection that is known to be closed before anything is sent on it is passed over, as every client does: a
-    server may close what is idle. One that breaks from then on fails the request that it carries: nobody asks twice.
+    Like every client, it skips a kept connection that was closed before anything is sent on it: a server may close
+    idle ones. One that breaks later fails the request that it carries: nothing is sent twice.
     """
 
     def __init__(self, host: str, port: int, request: bytes, *, keep: bool, status: int, contains: bytes) -> None:
@@ -141,7 +141,7 @@ class Client:
         self._keep = keep
         self._status = status
         self._contains = contains
-        # First in, first out: each is used in its turn, so that none is idle long enough for a server to give it up.
+        # First in, first out: each gets its turn, so that none is idle long enough for a server to close it.
         self._idle: deque[Connection] = deque()
 
     async def once(self, timeout_s: float) -> Reply:
@@ -203,7 +203,7 @@ class Client:
 def prepare(
     method: str, host: str, path: str, headers: dict[str, str], *, keep: bool, nonce: str = "", body: str = ""
 ) -> bytes:
-    """The bytes of a request. With a nonce, each one asks for it and a number of its own: no cache knows the answer."""
+    """The bytes of a request. With a nonce, its query holds that and a number of its own: no cache knows the answer."""
     if nonce:
         path += f"{'&' if '?' in path else '?'}nonce={nonce}.{NUMBER}"
     every = {"Host": host, "Accept": "*/*", "Connection": "keep-alive" if keep else "close", **headers}

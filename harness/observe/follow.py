@@ -1,4 +1,4 @@
-"""Follow one kind of object through broken streams: list, watch, resume, and list again where the place was lost."""
+"""Follow one kind of object through broken streams: list, watch, resume, and list again once the place is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=Identified)
 
 
 class Follower(Generic[T]):
-    """A thread that tells of each change (`added`, `modified` or `deleted`, and the thing), and of each error.
+    """A thread that reports each change (`added`, `modified` or `deleted`, and the thing), and each error.
 
     `on_problem` is called with None once all is well again.
     """
@@ -46,7 +46,7 @@ class Follower(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=f"follow {name}", daemon=True)
 
     def start(self) -> None:
-        """List once, so that an error at the start is the caller's; then go on in a thread."""
+        """List once, so that an error at the start is raised here; then follow in a thread."""
         self._take(self._source.list())
         self._thread.start()
 
@@ -56,7 +56,7 @@ class Follower(Generic[T]):
         self._source.interrupt()
 
     def ended(self, within_s: float) -> bool:
-        """Wait for the thread to end; it is woken until it has. One that never started has ended."""
+        """Wait for the thread to end, and wake it if it has not. One that never started has ended."""
         if self._thread.ident is None:
             return True
         self._thread.join(min(within_s, 0.1))
@@ -79,7 +79,7 @@ class Follower(Generic[T]):
                 if self._stopping.is_set():
                     return
                 status = problem.status if isinstance(problem, KubeError) else None
-                # That a place grew too old is normal life; any other error, ours too, is told.
+                # A place that grew too old is normal; any other error, even our own, is reported.
                 if status != GONE:
                     self._on_problem(self.name, f"{type(problem).__name__}: {problem}")
                 if status in (GONE, UNREADABLE) or not isinstance(problem, HarnessError):

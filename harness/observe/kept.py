@@ -1,4 +1,4 @@
-"""What is left of the writes, once nobody writes any more."""
+"""What is left of the writes once writing has stopped."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def read(door: Callable[[], Airflow], recorder: Recorder, paths: Iterable[str]) 
 
 
 def there(door: Airflow, recorder: Recorder, process: str, dag: str, prefix: str) -> None:
-    """Ask once for all runs of a DAG that this process asked for, and close the door.
+    """List once all runs of a DAG that this process triggered, and close the door.
 
-    Op `there`: ok, these `runs` are there, and those that are `undone` are no success but in these states; info, nobody
-    knows. `asked` is when, in nanoseconds of the run.
+    Op `there`: ok, these `runs` are there, and the `undone` ones have not succeeded but are in these states; info,
+    nobody knows. `asked` is when, in nanoseconds of the run.
     """
     asked = recorder.now()
     kind: Literal["ok", "info"] = "info"

@@ -1,6 +1,6 @@
-"""A DAG that its file has only after the fault, and when Airflow first creates a run of it: are files still read?
+"""A DAG that gets into its file only after the fault, and when Airflow first creates a run of it: are files still read?
 
-Nothing asks for the file to be read, so the DAG processor must come to it by itself.
+Nothing asks for the file to be read, so the DAG processor must get to it by itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MADE, ABSENT = (200, 201, 409), 404  # 409: it was made, and that answer was los
 
 
 class Late:
-    """A thread that sleeps until something is hit, then has the DAG `put` there, and asks for a run of it every second.
+    """A thread that sleeps until something is hit, then has `put` add the DAG, and asks for a run of it every second.
 
-    Op `put`: the file has it from now on. Op `seen`: a run of it was made. `put` is told "" in the end. `airflow` is
-    used by this thread, and after it by `stop`, alone.
+    Op `put`: the file has it from now on. Op `seen`: a run of it was created. In the end, `put` is called with "".
+    Only this thread uses `airflow`, and `stop` after it.
     """
 
     def __init__(self, airflow: Airflow, recorder: Recorder, dag: str, put: Callable[[str], None]) -> None:
@@ -46,12 +46,12 @@ class Late:
         self._struck.set()
 
     def wait(self, within_s: float) -> None:
-        """Until it was seen, where anything was hit; `within_s` seconds at most."""
+        """Wait until it was seen, if anything was hit; `within_s` seconds at most."""
         if self._struck.is_set():
             self._thread.join(within_s)
 
     def stop(self) -> None:
-        """End the thread, and leave no such DAG behind. One that does not end is recorded."""
+        """End the thread and remove the DAG. A thread that does not end is recorded."""
         if self._thread.ident is None or self._stopping.is_set():
             return
         self._stopping.set()
@@ -62,7 +62,7 @@ class Late:
         self._problems.close()
         if late:
             return
-        with suppress(HarnessError):  # it has no timetable, so that one which is left does nothing
+        with suppress(HarnessError):  # it has no timetable, so one that stays does nothing
             self._put("")
             self._airflow.drop(self._dag)
         self._airflow.close()

@@ -26,15 +26,15 @@ BLOCK_MS = 200
 SOCKET_TIMEOUT_S = 2.0
 RETRY_S = 0.5
 DRAIN_WITHIN_S = 5.0
-# A blow lands within a second of being aimed. What has begun this long ago is none of the tasks of a second (`dags/`),
-# and the others, of 12 s and more, still have their work before them.
+# A fault lands within a second of being aimed. Tasks that began this long ago are not the ones of a second (`dags/`),
+# and the others, of 12 s and more, still have most of their work to do.
 IN_THE_MIDST_S = (2.0, 8.0)
 
 Fields = Mapping[bytes, bytes]
 
 
 def mark_of(fields: Fields, t: int) -> tuple[str, Mark]:
-    """An entry's `mark_id` and its mark, seen at `t`. Raises ValueError where it is not what a mark must be."""
+    """An entry's `mark_id` and its mark, seen at `t`. Raises ValueError if it is no valid mark."""
     missing = [name for name in _NAMES if name not in fields]
     if missing:
         raise ValueError(f"it lacks {b', '.join(missing).decode()}")
@@ -60,14 +60,14 @@ _NAMES = (b"dag_run", b"task", b"map_index", b"try", b"mark", b"executor_host", 
 
 
 class LedgerReader:
-    """A thread that records marks, each once, as they come: those of DAG runs whose id begins with `prefix`, and those
-    of scheduled runs while the window of this name is open."""
+    """A thread that records marks as they come, each once: of DAG runs whose id begins with `prefix`, and of scheduled
+    runs while the window of that name is open."""
 
     def __init__(self, recorder: Recorder, ledger: Ledger, *, prefix: str) -> None:
         self._recorder = recorder
         self._prefix = prefix
         self._address = str(ledger)
-        # The place in the stream is kept here, so a broken read is simply read again.
+        # We keep the place in the stream, so a read that breaks off is simply repeated.
         self._redis = ledger.connect(SOCKET_TIMEOUT_S)
         self._place: bytes = b"0-0"
         self._ids: set[str] = set()
@@ -86,14 +86,14 @@ class LedgerReader:
         except redis.RedisError as cause:
             raise UsageError(
                 f"the stack is not up: no ledger at {self._address} ({cause}); run `harness up`, or for an Airflow of "
-                "others the line by which `harness ledger install` says that it is reached"
+                "others the command by which `harness ledger install` says to reach it"
             ) from cause
         self._place = last[0][0] if last else b"0-0"
         self._thread.start()
         self._problems.write("started", {"after": self._place.decode()})
 
     def at_work(self) -> dict[str, frozenset[str]]:
-        """Host → the attempts (`ti`) that are in the middle of their work on it; a host without any is left out."""
+        """Host → the attempts (`ti`) in the middle of their work on it; hosts without any are left out."""
         least, most = (self._recorder.now() - int(seconds * NS) for seconds in reversed(IN_THE_MIDST_S))
         with self._lock:
             held = {
@@ -177,8 +177,8 @@ class LedgerReader:
         return fields.get(b"window") in (b"", self._prefix.encode()) if dag else run.startswith(self._prefix)
 
     def _news(self, fields: Fields, t: int) -> None:
-        """Entries that are no marks, since they do not say how often a task ran: signs of life, which may be lost; and
-        news that a DAG or a task was told of the end of its run, each once."""
+        """Entries that are not marks, as they do not say how often a task ran: signs of life, which may be lost; and,
+        each once, news that a DAG or a task was told of the end of its run."""
         run, host, ti, dag, task, kind = (
             fields.get(name, b"").decode(errors="replace")
             for name in (b"dag_run", b"executor_host", b"ti", b"dag", b"task", b"kind")

@@ -1,7 +1,7 @@
 """Who uses the machine: how busy its processors are, how fast, and how much of their time goes to neither the stack nor
 us.
 
-A stack that is slow because something else ran on its machine must be told from a slow stack. The stack's own
+A stack that is slow because something else ran on its machine must be told apart from a slow stack. The stack's own
 processes run in the nodes' process namespaces; a host that cannot tell them apart (not Linux) records only how busy it
 was.
 """
@@ -21,7 +21,7 @@ from harness.observe.problems import Problems
 from harness.pace import work_ms
 
 EVERY_S = 2.0
-ENGINE = ("docker", "containerd", "runc")  # begin the names of what runs the nodes
+ENGINE = ("docker", "containerd", "runc")  # prefixes of the names of what runs the nodes
 KERNEL = 2  # the parent of all kernel threads, which work for whoever sends and writes
 
 
@@ -36,14 +36,14 @@ class Reading:
     @classmethod
     def now(cls) -> Reading:
         times = psutil.cpu_times()._asdict()
-        # Guests' time is counted in user time already.
+        # User time includes that of guests.
         total = sum(value for name, value in times.items() if not name.startswith("guest"))
         return cls(total, times["idle"] + times.get("iowait", 0.0), times.get("steal", 0.0))
 
 
 @dataclass(frozen=True)
 class Used:
-    """What one process used so far, in seconds. A number may be used again, so it goes with when it began."""
+    """What one process has used so far, in seconds. Process ids are reused, so they go with the time of the start."""
 
     name: str
     seconds: float
@@ -53,8 +53,8 @@ Processes = dict[tuple[int, float], Used]
 
 
 class Machine:
-    """A thread that records every two seconds, as event `load` of the node `host`, in percent of all processors:
-    `busy`, `steal`, and where it can be told `others` and `top`, the name of the one of them that used most; and
+    """A thread that records, every two seconds, event `load` of the node `host`: in percent of all processors `busy`,
+    `steal` and, where they can be told apart, `others`; `top`, the name of the one of these that used most; and
     `work_ms`, the milliseconds of processor time that a fixed piece of work took."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -94,7 +94,7 @@ def load(before: Reading, after: Reading) -> dict[str, float | str]:
 
 
 def shares(before: Processes | None, after: Processes | None, seconds: float) -> dict[str, float | str]:
-    """What others used in this time, and who used most; nothing if they cannot be told from the stack."""
+    """What others used in this time, and who used most; nothing if they cannot be told apart from the stack."""
     if before is None or after is None:
         return {}
     used = {key: now.seconds - before[key].seconds if key in before else now.seconds for key, now in after.items()}
@@ -128,7 +128,7 @@ def others() -> Processes | None:
 
 
 def _ours(pid: int, parents: dict[int, int]) -> bool:
-    """This process and all that it started."""
+    """Whether it is this process or descends from it."""
     while pid > 1:
         if pid == os.getpid():
             return True

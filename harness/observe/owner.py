@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from harness.errors import HarnessError, UsageError
 from harness.settings import Settings
 
-TIMEOUT_S = (3.0, 5.0)  # to connect, and for each wait on an answer
+TIMEOUT_S = (3.0, 5.0)  # to connect, and for each read
 BLIND_S = 20.0
 Value = tuple[float, str]
 
@@ -49,7 +49,7 @@ class Owner:
 
     @classmethod
     def of(cls, settings: Settings) -> Owner | None:
-        """What the settings name, or None. Raises `UsageError` if they name only a part of it."""
+        """The owner's query that the settings name, or None. Raises `UsageError` if they name only part of it."""
         said = {
             "AIRFLOW_CHAOS_BRAKE_URL": settings.brake_url,
             "AIRFLOW_CHAOS_BRAKE_QUERY": settings.brake_query,
@@ -63,16 +63,16 @@ class Owner:
         return cls(settings.brake_url, settings.brake_query, settings.brake_limit)
 
     def agree(self) -> None:
-        """Raises `UsageError` unless the query has a value now, and one that is within its limit."""
+        """Raises `UsageError` unless the query has a value now that is within its limit."""
         try:
             value = self._value()
         except HarnessError as cause:
             raise UsageError(f"the brake's query cannot be run: {cause}; fix it, or leave it out") from cause
         if value > self._limit:
-            raise UsageError(f"{self._beyond(value)} already, before anything is broken; wait until that is over")
+            raise UsageError(f"{self._beyond(value)}, before anything is broken; wait until that is over")
 
     def __call__(self) -> str | None:
-        """Why the run must not go on, or None. To have no value for a while is as bad as to be beyond the limit."""
+        """Why the run must not go on, or None. Having no value for a while is as bad as exceeding the limit."""
         try:
             value = self._value()
         except HarnessError as cause:

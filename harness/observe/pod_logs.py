@@ -12,7 +12,7 @@ from harness.kube import Kube, Pod
 from harness.observe.problems import Problems
 
 EVERY_S = 3.0
-LINES = 1000  # of each log, each time; more are written in 3 s only under a load that no experiment has
+LINES = 1000  # of each log, each time; no experiment's load writes more in 3 s
 SPEAKING = frozenset({"api-server", "ingress", "scheduler", "triggerer"})
 PART = "logs of"
 
@@ -20,7 +20,7 @@ PART = "logs of"
 class PodLogs:
     """Reads the logs every 3 s, and records for each pod how many new lines contain the run's id.
 
-    Requests bear it in their query, so api-servers and ingress controllers log it with what they serve; schedulers and
+    Requests carry it in their query, so api-servers and ingress controllers log it with each; schedulers and
     triggerers log the ids of the runs that they work on.
     """
 
@@ -57,7 +57,7 @@ class PodLogs:
             self._stopping.wait(max(0.0, begun + EVERY_S - time.monotonic()))
 
     def _look(self, namespace: str) -> None:
-        """One pod that cannot be read keeps no other from being read."""
+        """A pod that cannot be read does not keep the others from being read."""
         errors: list[str] = []
         with _told(errors):
             for pod in self._kube.pods(namespace):

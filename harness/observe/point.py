@@ -1,8 +1,8 @@
 """One vantage point: a pod that samples from where it is, by its own clock, into a file of its own.
 
-`python -m harness.observe.point CONFIG FOLDER`. It samples until somebody makes the file `stop` in its folder, says
-there how much it recorded, and waits until it is fetched and removed. It never waits for the harness, so that what a
-fault does to the way between them thins out nothing.
+`python -m harness.observe.point CONFIG FOLDER`. It samples until the file `stop` appears in its folder, writes
+there how much it recorded, and waits to be fetched and removed. It never waits for the harness, so no sample is lost to
+what a fault does to the network between them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.observe.prober import Config, Prober
 PART, STOP, SAID = "part.jsonl", "stop", "said.json"
 LOOKS_S = 0.2
 FETCHED_WITHIN_S = 1800.0
-# Asked over a connection that stays open: one line for each that comes, then a full stop.
+# Runs over a connection that stays open: for each line that comes in, the time, then a full stop.
 CLOCK = "import sys, time\nfor _ in sys.stdin: print(time.monotonic_ns(), '.', sep='\\n', flush=True)"
 END = "."
 
@@ -48,7 +48,7 @@ def _wait(stop: Path, most_s: float) -> None:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """The pod is removed: as process 1 of it, we are asked to go by a signal that is ignored otherwise."""
+    """The pod is being removed: as its process 1, we would ignore this signal by default."""
     raise SystemExit(0)
 
 

@@ -1,9 +1,9 @@
 """The vantage points of a run: pods of one Indexed Job, spread over nodes, each with its part of the history.
 
-They are made before the baseline and asked for their clocks all the time; in the end their parts are fetched and
+They are created before the baseline, and their clocks are read all the time; in the end their parts are fetched and
 written into the one history, by our clock. Kubernetes ends them by itself (`activeDeadlineSeconds`,
-`ttlSecondsAfterFinished`), and with their Job goes the Secret that holds what they are to ask: a harness that is killed
-leaves nothing for long.
+`ttlSecondsAfterFinished`), and the Secret that says what to request goes with their Job: a harness that is killed
+leaves nothing behind for long.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ OWNER = "batch.kubernetes.io/controller-uid"
 CONFIG, OUT = "/etc/airflow-chaos/config.json", "/out"
 PROBER = "prober"
 STANDS_WITHIN_S, TOLD_WITHIN_S, FETCHED_WITHIN_S = 300.0, 60.0, 600.0
-LINGERS_S = 900  # after the time that sampling may take at most: until it is fetched
+LINGERS_S = 900  # after the longest sampling, until the part is fetched
 READS_EVERY_S = 5.0
 ANSWERS_WITHIN_S = 2.0
-AT_ONCE = 16  # of those that are talked to; each has a connection of its own meanwhile
+AT_ONCE = 16  # that are talked to at once, each over a connection of its own
 BATCH = 1000
 Json = dict[str, Any]
 R = TypeVar("R")
@@ -51,7 +51,7 @@ R = TypeVar("R")
 
 @dataclass
 class Point:
-    """One of them: its name, its pod and the node that this is on, and its clock as often as it was read."""
+    """One vantage point: its name, its pod, the pod's node, and every reading of its clock."""
 
     name: str
     pod: str
@@ -61,7 +61,7 @@ class Point:
 
 
 class Points:
-    """All of a run. Started before the load, stopped after it."""
+    """All vantage points of a run. Started before the load, stopped after it."""
 
     def __init__(self, kube: Kube, recorder: Recorder, namespace: str, image: str, count: int, config: Config) -> None:
         self._kube = kube
@@ -77,7 +77,7 @@ class Points:
         self._reader = Thread(target=self._read_clocks, name="clocks", daemon=True)
 
     def start(self) -> None:
-        """Raises `HarnessError` where they do not all stand in time, or do not say what time it is there."""
+        """Raises `HarnessError` if not all are up in time, or one does not tell its time."""
         self._made = True
         manifests = self._kube.manifests
         if manifests.delete("Job", self._namespace, JOB):  # a harness was killed, and its points are still there
@@ -103,7 +103,7 @@ class Points:
         self._reader.start()
 
     def _there(self) -> list[Point]:
-        """Those that run, in their order."""
+        """Those that run, in order."""
         found = {}
         for one in self._kube.manifests.listed("Pod", self._namespace, f"{OWNER}={self._uid}"):
             if one["status"].get("phase") == "Running":
@@ -116,7 +116,7 @@ class Points:
             self._each(self._read_if_it_answers)
 
     def _read_if_it_answers(self, point: Point) -> None:
-        """A fault may have cut the way there: the next reading, or the one before, must do."""
+        """A fault may have cut it off: the next reading, or the previous one, must do."""
         try:
             self._read(point)
         except HarnessError:
@@ -136,8 +136,8 @@ class Points:
         point.console = None
 
     def stop(self) -> None:
-        """End sampling, fetch every part and write it into the history; what a point does not give is recorded as
-        missing. They are removed whatever happens; called again, nothing is done."""
+        """End sampling, fetch every part and write it into the history; a part that cannot be had is recorded as
+        missing. The points are removed whatever happens; a second call does nothing."""
         if not self._made:
             return
         self._made = False
@@ -202,17 +202,17 @@ def _asking(console: Console) -> Callable[[], int]:
         console.send("")
         (said,) = console.until(END, ANSWERS_WITHIN_S)
         if not said.isdecimal():
-            raise KubeError(f"a vantage point answered {said!r} where its time was asked for")
+            raise KubeError(f"a vantage point answered {said!r} when asked for its time")
         return int(said)
 
     return ask
 
 
 def merge(part: bytes, clock: Clock, name: str, recorder: Recorder) -> tuple[int, int]:
-    """Write a part, which comes compressed, into the history, as seen from `name` and by our clock; returns how many
-    samples it has, and how many were due.
+    """Write a compressed part into the history, as seen from `name` and by our clock; returns how many samples it has,
+    and how many were due.
 
-    Raises `HarnessError`, with nothing written, where it does not hold what it says, or was not made during the run.
+    Raises `HarnessError`, with nothing written, if it does not hold what it says, or was not made during the run.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder, f"{PART}.gz")
@@ -226,9 +226,7 @@ def merge(part: bytes, clock: Clock, name: str, recorder: Recorder) -> tuple[int
         (one, clock.ours(one.t) - t0, clock.ours(one.due) - t0, clock.ours(one.end) - t0) for one in _columns(history)
     ]
     if any(len(due) and int(due.min()) < 0 for _, _, due, _ in moved):
-        raise HarnessError(
-            f"the part of {name} has samples from before the run; its clock cannot be what it was read as"
-        )
+        raise HarnessError(f"the part of {name} has samples from before the run; its clock must have been misread")
     for column, t, due, end in moved:
         for first in range(0, len(column), BATCH):
             places = range(first, min(first + BATCH, len(column)))
@@ -245,7 +243,7 @@ def _moved(sample: Sample, t: int, due: int, end: int, name: str) -> Sample:
 
 
 def secret(namespace: str, config: Config, owner: str) -> Json:
-    """What they ask, with the token that they ask with; it goes with the Job."""
+    """What they request, and the token for it; it goes with the Job."""
     reference = {"apiVersion": "batch/v1", "kind": "Job", "name": JOB, "uid": owner}
     about = {"name": JOB, "namespace": namespace, "ownerReferences": [reference]}
     data = {"config.json": base64.b64encode(config.to_json().encode()).decode()}
@@ -253,7 +251,7 @@ def secret(namespace: str, config: Config, owner: str) -> Json:
 
 
 def job(namespace: str, image: str, count: int, most_s: float) -> Json:
-    """All of them at once, as even as can be over the nodes; none is made again, for its part would be gone."""
+    """All of them at once, spread as evenly as possible over the nodes; none is replaced, as its part would be lost."""
     command = ["python", "-m", "harness.observe.point", CONFIG, OUT]
     mounts = [
         {"name": "config", "mountPath": str(Path(CONFIG).parent), "readOnly": True},

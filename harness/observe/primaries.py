@@ -1,6 +1,6 @@
-"""Who is the primary of a database and of a broker, all the time: asked of each server, and of those who decide it.
+"""Who is the primary of the database and of the broker, all the time: asked of each server, and of those who decide it.
 
-Each answer is an op of the process `database` or `broker`, so that what nobody heard is not taken for what was not.
+Each answer is an op of the process `database` or `broker`, so that silence is never mistaken for an answer.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from harness.observe.servers import DATABASE, KINDS, NONE, PATRONI, PRIMARY, REP
 
 EVERY_S = 1.0
 ANSWERS_WITHIN_S = 3.0
-PATIENCE_S = 15.0  # for an answer that is owed; another session may find one that a session that hangs cannot
+PATIENCE_S = 15.0  # for an overdue answer; after that, a new session may get one where this one hangs
 FRESH_NS = 4 * NS
-STOP_WITHIN_S = 9.0  # a connection that opens, and an answer that is waited for
+STOP_WITHIN_S = 9.0  # to open a connection, and to wait for an answer
 STANDBY = "standby"
 NO_CONTAINER = "it has no container that runs"
 REFUSALS = (
@@ -38,14 +38,14 @@ REFUSALS = (
 
 @dataclass(frozen=True)
 class Heard:
-    """The last answer of somebody: when it was asked for, and what it says."""
+    """Somebody's last answer: when it was asked for, and what it said."""
 
     asked: int
     value: Mapping[str, Any]
 
 
 class Primaries:
-    """Asks every server once a second, each in a thread of its own; where there is none, it does nothing."""
+    """Asks every server once a second, each in its own thread; without any, it does nothing."""
 
     def __init__(self, kube: Kube, recorder: Recorder, namespace: str) -> None:
         self._kube = kube
@@ -57,7 +57,7 @@ class Primaries:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Raises the errors of `Kube` where the cluster is out of reach."""
+        """Raises the errors of `Kube` if the cluster is out of reach."""
         asked: list[tuple[str, Callable[[], None], Callable[[], None]]] = []
         for kind in KINDS:
             pods = self._kube.pods(self._namespace, f"component={kind.component}")
@@ -79,7 +79,7 @@ class Primaries:
         return bool(self._threads)
 
     def stop(self) -> None:
-        """Before `start` it does nothing; it can be called twice."""
+        """Does nothing before `start`; can be called twice."""
         self._stopping.set()
         deadline = time.monotonic() + STOP_WITHIN_S
         for thread in self._threads:
@@ -91,7 +91,7 @@ class Primaries:
         self._problems.close()
 
     def roles(self) -> dict[str, str]:
-        """Pod → primary or standby, of those of whom a moment ago they and whoever decides said the same."""
+        """Pod → primary or standby, where the server and whoever decides agreed on it a moment ago."""
         since = self._recorder.now() - FRESH_NS
         fresh = [(key, heard) for key, heard in list(self._heard.items()) if heard.asked >= since]
         words: dict[str, set[Any]] = {}
@@ -117,10 +117,10 @@ class Primaries:
         return self._recorder.now()
 
     def record(self, kind: Literal["ok", "info"], system: str, f: str, who: str, asked: int, **said: object) -> None:
-        """An answer of `who`, or why there was none."""
+        """Record an answer of `who`, or why there was none."""
         value = {"server" if f == "role" else "by": who, "asked": asked, **said}
         self._recorder.write(Op(t=self._recorder.now(), process=system, f=f, type=kind, value=value))
-        if kind == "ok":  # whoever goes by it finds it in the history
+        if kind == "ok":  # once it is in the history, where whoever acts on it finds it
             self._heard[system, f, who] = Heard(asked, said)
 
     def _follow(self, ask: Callable[[], None], leave: Callable[[], None]) -> None:
@@ -140,7 +140,7 @@ class Primaries:
 
 
 class _Server:
-    """One pod that is asked, over sessions one after the other."""
+    """One pod, asked over one session after another."""
 
     def __init__(self, all_of_them: Primaries, kind: Kind, name: str) -> None:
         self._all = all_of_them
@@ -149,7 +149,7 @@ class _Server:
         self._console: Console | None = None
         self._uid = ""
         self._number = 0
-        self._owed: tuple[str, float] | None = None  # what ends an answer that did not come yet, and since when
+        self._owed: tuple[str, float] | None = None  # what will end an overdue answer, and since when it is owed
 
     def ask(self) -> None:
         asked = self._all.now()
@@ -187,12 +187,12 @@ class _Server:
                 raise Ended(" ".join(late.said)) from late
             self._owed = last, time.monotonic()
             said = self._kind.read(late.said)
-            if said.get("role") in (PRIMARY, REPLICA):  # and of what it was asked to keep, it says nothing
+            if said.get("role") in (PRIMARY, REPLICA):  # but it does not say whether it kept anything
                 return {**said, "wrote": False, "words": str(late)}
             raise
 
     def _settled(self) -> bool:
-        """Whether no answer is owed any more: that of a session that hung says nothing of now."""
+        """Whether no answer is owed any more: a late one, from a session that hung, says nothing about now."""
         if self._owed is None or self._console is None:
             return True
         last, since = self._owed
@@ -217,5 +217,5 @@ class _Server:
 
 
 def _refused(words: str) -> bool:
-    """Whether it was up for nobody, so that it cannot have kept anything."""
+    """Whether it answered nobody, so that it cannot have kept anything."""
     return any(refusal in words for refusal in REFUSALS)

@@ -1,7 +1,7 @@
 """The prober: open-loop requests through the load balancer, from a process of its own.
 
-A request is due at its tick whatever became of those before it, so a hung one never delays the next; what counts is
-when it was due. The process ends when its standard input does, so it goes with the harness however that ends.
+A request is due at its tick whatever became of earlier ones, so a hung one never delays the next; what counts is when
+it was due. The process ends when its standard input does, so it never outlives the harness, however that ends.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ Conn = Literal["new", "reused"]
 
 @dataclass(frozen=True)
 class Target:
-    """One series: a path asked for at `rate_hz` on one kind of connection, and what a good answer is.
+    """One series: a path requested at `rate_hz` on one kind of connection, and what a good answer is.
 
     With a `nonce`, the query of each request holds it and a number, so that no cache knows the answer and servers log
-    whose request it was. The number also stands wherever `NUMBER` does in `body`, and in what the answer must contain.
+    whose request it was. The number also replaces `NUMBER` in `body` and `must_contain`.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Target:
 class Config:
     """What the sampling process is told: where to record, whom to ask, and for how long at most (seconds).
 
-    With a `login`, user and password, it gets itself another token where the one in the headers is no longer taken.
+    With a `login`, user and password, it gets a new token when the one in the headers is no longer accepted.
     """
 
     history: str
@@ -75,7 +75,7 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Config:
-        """The reverse of `to_json`, of its own output only."""
+        """The reverse of `to_json`, for its own output only."""
         said = json.loads(text)
         login = tuple(said["login"]) if said["login"] else None
         return cls(**{**said, "login": login, "targets": tuple(Target(**target) for target in said["targets"])})
@@ -103,7 +103,7 @@ class Prober:
         most_s: float = MOST_SECONDS,
         login: tuple[str, str] | None = None,
     ) -> None:
-        """Raises `UsageError` where requests would leave this machine and its clusters, be too many or be malformed."""
+        """Raises `UsageError` if requests would leave this machine and its clusters, be too many or be malformed."""
         _refuse_strangers(base_url)
         _refuse_too_much(targets, timeout_s, most_s)
         for target in targets:
@@ -114,7 +114,7 @@ class Prober:
 
     def start(self) -> None:
         """Begin; the first requests are due within a second or so. `stop` reports a process that could not begin."""
-        # The configuration holds a token and a login, so it goes through a pipe and not by the command line.
+        # The configuration holds a token and a login, so it goes through a pipe, not on the command line.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "harness.observe.sampling"],
             stdin=subprocess.PIPE,
@@ -128,9 +128,9 @@ class Prober:
             self._child.stdin.flush()
 
     def stop(self) -> Summary:
-        """Let requests in flight end, and return the count; called again, it says the same again.
+        """Let requests in flight end, and return the counts; a second call returns the same.
 
-        Raises `HarnessError` where samples were lost.
+        Raises `HarnessError` if samples were lost.
         """
         if self._child is not None:
             child, self._child = self._child, None
@@ -163,7 +163,7 @@ def _end(child: subprocess.Popen[str], within_s: float) -> Summary | str:
 
 
 def _refuse_strangers(base_url: str) -> None:
-    """Only this machine and the networks of its containers are ever sent anything."""
+    """Requests only ever go to this machine and the networks of its containers."""
     url = urlsplit(base_url)
     host = "127.0.0.1" if url.hostname == "localhost" else url.hostname or ""
     try:
@@ -192,7 +192,7 @@ def _refuse_too_much(targets: Sequence[Target], timeout_s: float, most_s: float)
 
 
 def _refuse_malformed(target: Target) -> None:
-    """What would break the request line or a header, and so another request than the one meant."""
+    """Refuse what would break the request line or a header, and so send another request than was meant."""
     if target.conn not in ("new", "reused"):
         raise UsageError(f"target {target.name}: connections are new or reused, not {target.conn!r}")
     if not re.fullmatch(r"[A-Z]+", target.method) or not re.fullmatch(r"/[!-~]*", target.path):

@@ -9,7 +9,7 @@ from harness.history import Event, Recorder
 
 
 class Problems:
-    """Writes probe events `error` and `recovered` of one observer; any thread may report.
+    """Writes probe events `error` and `recovered` for one observer; any thread may report.
 
     Value of both: {"of": which part, "error": its first message, "times": how often it was met}.
     """

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 
 def be_prompt() -> str:
-    """Ask to run before ordinary processes, and say what was granted: "real-time" (as root) or "ordinary".
+    """Ask for priority over ordinary processes, and return what was granted: "real-time" (as root) or "ordinary".
 
     The stack loads the same cores. Time spent waiting for one would be measured as if the stack had taken it.
     """
@@ -21,7 +21,7 @@ def be_prompt() -> str:
 
 
 async def stdin_ended() -> None:
-    """Return when standard input ends, and so when the process that we work for ends, in whatever way."""
+    """Return when standard input ends, and so when the process that we work for ends, however it does."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()

@@ -20,10 +20,10 @@ class Reader(ABC):
     """Takes up accepted runs, at most one a second, each in its own thread."""
 
     f: str  # what its ops are called
-    each = 1  # how many times each run is read, side by side
+    each = 1  # how many times each run is read, in parallel
 
     def __init__(self, door: Callable[[], Airflow], recorder: Recorder, dag: str, process: str) -> None:
-        """`door` gives a new one with a login."""
+        """`door` makes a new client that has a login."""
         self._door = door
         self._recorder = recorder
         self._dag = dag
@@ -50,7 +50,7 @@ class Reader(ABC):
 
     @abstractmethod
     def _read(self, run_id: str, number: int, accepted: float) -> None:
-        """Read one run, which was accepted at this time of the monotonic clock, in seconds."""
+        """Read one run; `accepted` is when it was accepted, in seconds of the monotonic clock."""
 
     def _op(self, kind: Literal["invoke", "ok", "fail", "info"], run_id: str, f: str = "", **said: object) -> None:
         value = {"dag_run": run_id, **said}

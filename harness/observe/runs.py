@@ -16,10 +16,10 @@ OVER = ("success", "failed")
 
 
 class Runs:
-    """A thread that asks for news every second while runs are open; an end is seen up to that much late.
+    """A thread that asks for news every second while runs are open, so it sees an end up to a second late.
 
-    `airflow` is used by this thread alone. With `may_go`, what was accepted may be gone in the end, or under way again:
-    then all runs are looked at, until all that are there are over.
+    Only this thread uses `airflow`. With `may_go`, accepted runs may be gone at the end, or under way again: then it
+    looks at all runs, until all that still exist are over.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class Runs:
         self._thread.start()
 
     def accepted(self, run_id: str) -> None:
-        """A trigger came through: from now on this run must end."""
+        """A trigger was accepted: from now on this run must end."""
         self._op("invoke", {"dag_run": run_id})
         with self._lock:
             self._open.add(run_id)
             self._accepted.append(run_id)
 
     def stop(self, wait_s: float) -> None:
-        """Wait until no run is open, `wait_s` seconds at most, then record what is still open as info.
+        """Wait until no run is open, `wait_s` seconds at most, then record those that still are as info.
 
-        Where there was time to wait, what Airflow itself knows of the tasks is recorded too.
+        If there was time to wait, also record what Airflow itself knows of the tasks.
         """
         deadline = time.monotonic() + wait_s
         while self._count() and not self._may_go and time.monotonic() < deadline:
@@ -89,7 +89,7 @@ class Runs:
 
     def _look(self) -> None:
         try:
-            # Only what ended: a run's end is its last news, and hundreds of runs need not be read each second.
+            # Only runs that ended since: hundreds of runs need not be read each second.
             self._take(self._airflow.finished(self._dag, self._prefix, self._over))
             self._problems.report("runs", None)
         except Exception as problem:
@@ -111,7 +111,7 @@ class Runs:
                 time.sleep(max(0.0, begun + EVERY_S - time.monotonic()))
 
     def _last_look(self) -> dict[str, str]:
-        """The states of all runs, where any is open: the news may have missed one that was written late."""
+        """The states of all runs, if any is open: polling may have missed one that was written late."""
         if not self._count():
             return {}
         try:
@@ -123,10 +123,10 @@ class Runs:
         return {run.run_id: run.state for run in every}
 
     def _record_tasks(self) -> None:
-        """By Airflow's own record: task, map index, number of tries; which of several began; and of each that did,
-        when, where, and what came of it.
+        """By Airflow's own record: task, map index, number of tries; which of several tries began; and when and where
+        each of those ran, and how it ended.
 
-        Only the last news of it is worth the requests.
+        Only the final record is worth the requests.
         """
         for run_id in (run for run in self._accepted if self._there is None or run in self._there):
             try:
@@ -170,7 +170,7 @@ class Runs:
 
 
 def _said(task: TaskState, one: Try) -> dict[str, Any]:
-    """Airflow's id is that of the last try; each has one of its own."""
+    """A task's id is that of its last try; each try has its own."""
     return {
         "task": task.task_id,
         "map_index": task.map_index,

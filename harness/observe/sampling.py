@@ -43,7 +43,7 @@ class Series:
 
 
 class Sampler:
-    """Starts every due request at its time, and writes a sample when its answer is there."""
+    """Starts every request when it is due, and writes a sample once it is answered."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -58,7 +58,7 @@ class Sampler:
         self._recorded = 0
 
     async def run(self, scheduling: str) -> Summary:
-        """Sample until standard input ends or the time is over; every request that was due gets its sample."""
+        """Sample until standard input ends or time is up; every request that was due gets its sample."""
         self._note("started", {"scheduling": scheduling})
         ticks = asyncio.create_task(self._tick())
         told = asyncio.create_task(stdin_ended())
@@ -85,11 +85,11 @@ class Sampler:
 
     async def _tick(self) -> None:
         while (due := self._start_due()) < self._end:
-            # The loop's timers have whole milliseconds; rounded down, it would wake too early and go round idly.
+            # The loop's timers count whole milliseconds; rounded down, it would wake too early and spin.
             await asyncio.sleep(ceil(max(0, due - self._recorder.now()) / MS) / 1000)
 
     def _start_due(self) -> int:
-        """Start every request that is due, those that a stall held up too; returns when the next one is due."""
+        """Start every request that is due, including those that a stall held up; returns when the next one is due."""
         while True:
             series = min(self._series, key=lambda s: s.next_due)
             due = series.next_due
@@ -110,8 +110,8 @@ class Sampler:
             self._renewal = asyncio.create_task(self._log_in())
 
     async def _log_in(self) -> None:
-        """Get another token, as whoever was logged out does. The request that was refused stays so; where there is no
-        token now, the next one that is refused asks again."""
+        """Get a new token, as a user who was logged out would. The refused request stays refused; if no token is to be
+        had now, the next refused request tries again."""
         if self._config.login is None:
             return
         door = Calls(self._config.base_url, *self._config.login, self._timeout_s)
@@ -142,7 +142,7 @@ class Sampler:
 
 
 def sample_of(target: Target, due: int, t: int, end: int, reply: Reply) -> Sample:
-    """The record of one request; built without validating again, for the prober makes hundreds a second."""
+    """The record of one request; not validated, as the prober makes hundreds a second."""
     return Sample.model_construct(
         t=t,
         target=target.name,
@@ -158,12 +158,12 @@ def sample_of(target: Target, due: int, t: int, end: int, reply: Reply) -> Sampl
 
 
 def phases(intervals: Sequence[int]) -> list[int]:
-    """When each series begins, so that no two of their ticks coincide; all in nanoseconds.
+    """When each series begins, so that no two ticks coincide; all in nanoseconds.
 
-    Modulo the greatest common divisor of the intervals every tick of a series is at one place, so places that differ
-    never meet. Where that divisor leaves no room, ticks must meet now and then, and only the first are set apart.
-    Series of one interval share it out among themselves, so that no long part of it goes by without a request; the two
-    of a target, which follow each other, are half of it apart.
+    Modulo the greatest common divisor of the intervals, all ticks of a series fall on one place, so series on different
+    places never meet. If that divisor leaves no room, ticks must meet now and then, and only the first are set apart.
+    Series with equal intervals are spread over it, so that no long part of it goes by without a request; the two series
+    of a target, which follow each other, are half an interval apart.
     """
     shared = gcd(*intervals)
     if shared < len(intervals) * MS:
@@ -183,7 +183,7 @@ def phases(intervals: Sequence[int]) -> list[int]:
 
 def _series(config: Config, first: int) -> list[Series]:
     url = urlsplit(config.base_url)
-    # No look-up of a name may delay a request.
+    # No name lookup may delay a request.
     host, port = "127.0.0.1" if url.hostname == "localhost" else url.hostname or "", url.port or 80
     intervals = [round(NS / target.rate_hz) for target in config.targets]
     made = []
@@ -201,7 +201,7 @@ def _request(config: Config, target: Target) -> bytes:
 
 
 def _allow_many_connections() -> None:
-    """A stack that hangs holds rate × timeout connections open; to run out of descriptors would look like its fault."""
+    """A hanging stack holds rate × timeout connections open; running out of descriptors would look like its fault."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -213,7 +213,7 @@ def main(read: Callable[[], str] = sys.stdin.readline) -> None:
     config = Config.from_json(read())
     _allow_many_connections()
     scheduling = be_prompt()
-    # What was loaded so far stays; collections in the middle of a run then have little to look at.
+    # Everything loaded so far stays, so collections during a run have little to look at.
     gc.freeze()
 
     async def sample() -> Summary:

@@ -1,8 +1,8 @@
-"""What Airflow itself knows in the end about scheduled runs; and how its wall clock compares with ours, all along.
+"""What Airflow itself knows about scheduled runs at the end; and, all along, how its wall clock compares with ours.
 
-The clock is that of the api-server which makes a run, as each answer to a trigger tells it (`queued_at`): exact to
-half of the time that the answer took, where the `Date` of an answer is to a second, and a heartbeat is an old one.
-Schedulers go by the clocks of their own nodes and of the database; those of one cluster are taken to agree.
+The clock is that of the api-server that creates a run, read from each answer to a trigger (`queued_at`). It is exact
+to half the time that the answer took; the `Date` of an answer is exact to a second, and a heartbeat's time is old.
+Schedulers go by the clocks of their own nodes and of the database; we assume that the clocks of one cluster agree.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ def offset(began: int, ended: int, made_at: str) -> Event | None:
 
 
 class Schedules:
-    """Lists the runs of these DAGs at the end, whole or not at all: a page that is missing must not look like runs
-    that are."""
+    """Lists the runs of these DAGs at the end, all or none: a missing page must not look like missing runs."""
 
     def __init__(self, airflow: Airflow, recorder: Recorder, owed: Mapping[str, Schedule]) -> None:
         self._airflow = airflow
@@ -43,7 +42,7 @@ class Schedules:
         self._owed = owed
 
     def record(self) -> None:
-        """Ask for all runs. What is not asked about a DAG in the end, nobody knows."""
+        """List all runs of each DAG, or record why that failed."""
         for dag, schedule in self._owed.items():
             self._op("invoke", "listed", {"dag": dag})
             why = self._listed(dag, schedule)
@@ -59,7 +58,7 @@ class Schedules:
         self._airflow.close()
 
     def _listed(self, dag: str, schedule: Schedule) -> str | None:
-        """Why it could not be asked about, or is no longer the same DAG."""
+        """Record its runs; returns why they could not be listed, or why it is no longer the same DAG."""
         try:
             began = self._airflow.details(dag).start_date
             runs = [(run, self._consumed(dag, run)) for run in self._airflow.listed(dag)]

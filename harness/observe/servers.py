@@ -1,6 +1,6 @@
-"""How the servers of a database and of a broker are asked what they are, and those who decide it.
+"""How to ask the servers of a database and of a broker, and those who decide it, which one is the primary.
 
-An answer is more than a word: a server is also asked to keep something, and says whether it did.
+An answer is more than a claim: a server is also asked to keep something, and says whether it did.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-PRIMARY, REPLICA, NONE = "primary", "replica", "none"  # none: it takes nobody's questions
+PRIMARY, REPLICA, NONE = "primary", "replica", "none"  # none: it answers nobody
 CONNECTS_WITHIN_S = 2
-# The shell stays: what took its place ended after the first question, as if it had been told all (seen, not explained).
+# `exit` keeps the shell: a client in its place ended after the first question, as at end of input (seen, unexplained).
 BESIDE = "2>&1; exit"
 
 Answer = dict[str, object]
@@ -19,10 +19,10 @@ Answer = dict[str, object]
 
 @dataclass(frozen=True)
 class Kind:
-    """What is asked of pods of one component, as part of which system, and what is made of the lines of an answer.
+    """What the pods of one component are asked, as part of which system, and how the lines of an answer are read.
 
-    `f` is the op that it becomes: `role`, what a server says of itself, or `leader`, whom somebody else calls the
-    primary. `last` ends an answer; `{number}` in it and in the question is that of the question.
+    `f` is the op that an answer becomes: `role`, what a server says of itself, or `leader`, whom somebody else calls
+    the primary. `last` ends an answer; `{number}` in it and in the question is the question's number.
     """
 
     system: str
@@ -40,7 +40,7 @@ def _database(lines: Sequence[str]) -> Answer:
         return {"role": NONE, "wrote": False, "words": " ".join(lines)}
     kept = rest[0].split("|") if len(rest) == 1 else []
     if len(kept) == 2 and kept[0] == "wrote":
-        return {"role": role, "wrote": True, "timeline": kept[1]}  # which is another with each new primary
+        return {"role": role, "wrote": True, "timeline": kept[1]}  # a new one with each new primary
     return {"role": role, "wrote": False} | ({"words": " ".join(rest)} if rest else {})
 
 
@@ -62,7 +62,7 @@ DATABASE = Kind(
     "patroni",
     "role",
     f"PGCONNECT_TIMEOUT={CONNECTS_WITHIN_S} psql -XAtq -h /var/run/postgresql -U postgres -d postgres {BESIDE}",
-    # A message in the log of changes is kept like any commit, and read by nobody.
+    # A message in the write-ahead log is kept like any commit, and nobody reads it.
     r"""select case when pg_is_in_recovery() then 'replica' else 'primary' end as role,
  pg_is_in_recovery() as standby \gset
 \echo :role
@@ -94,4 +94,4 @@ SENTINEL = Kind(
 )
 KINDS = (DATABASE, BROKER, SENTINEL)
 SYSTEMS = {DATABASE.component: DATABASE.system, BROKER.component: BROKER.system}
-PATRONI = "patroni"  # notes on the Endpoints of this name whom it has made the primary
+PATRONI = "patroni"  # it notes on the Endpoints of this name whom it made the primary

@@ -5,16 +5,16 @@ from __future__ import annotations
 from harness.errors import HarnessError
 from harness.observe.readers import Reader
 
-EVERY_S = 1  # a line each, so that we hear within a second that we are to end
+EVERY_S = 1  # between lines, so that we notice within a second that we are to stop
 
 
 class Streams(Reader):
-    """Three wait for each accepted run, each over its own connection. With two runs under way, the one of two
-    servers that goes holds none of the six once in 64 times.
+    """Three wait for each accepted run, each over its own connection. With two runs under way, the server of
+    two that goes down holds none of the six once in 64 times.
 
     Op `stream`: invoke once it is open and has said something; then ok, it told the run's end; fail, it broke off;
-    info, we ended it. Of one that never opened, an op `unopened` says why: that nobody is answered is what the prober
-    measures.
+    info, we ended it. If one never opened, an op `unopened` says why: whether anybody is answered is for the prober to
+    measure.
     """
 
     f = "stream"

@@ -1,7 +1,7 @@
 """A web server on loopback with scripted failures, so it knows when it failed: the prober is calibrated against it.
 
-`python -m harness.observe.stub`, the script on standard input. It says where it listens, works until its standard input
-ends, and then says when each kind of outage really was.
+`python -m harness.observe.stub`, the script on standard input. It prints where it listens, serves until its standard
+input ends, then prints when each kind of outage really was.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ Kind = Literal["refuse", "hang", "500", "truncate", "slow", "flap"]
 Span = tuple[int, int]
 MS = 1_000_000
 BODY = b'{"version": "stub"}'
-LAG_S = 0.1  # how long a slow answer takes where it is not too slow
-# Below the ports that outgoing connections get: such a one could otherwise take the port while nobody listens on it.
+LAG_S = 0.1  # how long a `slow` answer takes while it is not too slow
+# Below the ports of outgoing connections: one of those could otherwise take ours while nobody listens on it.
 PORTS = range(20_000, 30_000)
 TRIES = 50
 
 
 @dataclass(frozen=True)
 class Script:
-    """Per kind the stretches [begin, end) in which it fails, in nanoseconds since `t0`. Too slow is `late_s`."""
+    """Per kind the stretches [begin, end) in which it fails, in nanoseconds since `t0`. Too slow means `late_s`."""
 
     t0: int
     spans: Mapping[str, tuple[Span, ...]]
@@ -112,7 +112,7 @@ class Talk(asyncio.Protocol):
 
 
 class Door:
-    """A port where requests are answered, and which can be shut: connections are then refused, and open ones cut."""
+    """A port that answers requests and can be shut: new connections are then refused, and open ones cut."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -138,7 +138,7 @@ class Door:
 
 
 async def _refuse(door: Door, script: Script) -> list[Span]:
-    """Shut the door by the script; returns when it really was shut."""
+    """Shut the door as scripted; returns when it really was shut."""
     found: list[Span] = []
     for begin, end in script.spans.get("refuse", ()):
         await _sleep_until(script.t0 + begin)
@@ -156,7 +156,7 @@ async def _sleep_until(t: int) -> None:
 
 
 async def serve(script: Script) -> dict[str, Any]:
-    """Work until standard input ends; returns per kind when it failed."""
+    """Serve until standard input ends; returns when each kind failed."""
     always, sometimes = Door(script), Door(script)
     await always.open()
     await sometimes.open()

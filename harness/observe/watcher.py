@@ -24,9 +24,9 @@ Value = dict[str, Any]
 class Watcher:
     """Follows pods and endpoints of some namespaces, all nodes, the scheduler jobs, and who answers for the address.
 
-    `waits` has it ask for what waits in triggerers, too. `answering` says which node answers for the load balancer's
-    address now, or None where that cannot be known. `airflow` is used by a thread of the watcher's own: give it a
-    door that nobody else uses, with a timeout of 2 s or less, so that it cannot hold up the end.
+    With `waits`, it also asks what waits in triggerers. `answering` returns the node that now answers for the load
+    balancer's address, or None if that cannot be known. `airflow` is used by a thread of the watcher's own: nobody
+    else may use it, and its timeout must be 2 s or less, so that it cannot hold up the end.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Watcher:
         self._problems.write("started", {})
 
     def holders(self) -> dict[str, frozenset[str]]:
-        """Host of a triggerer → the tasks that wait in it, as they were seen last; none is left out."""
+        """Host of a triggerer → the tasks that wait in it, as last seen; hosts without any are left out."""
         return {host: frozenset(tasks) for host, tasks in self._waiting.items() if tasks}
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ class Watcher:
             poll.join(max(0.0, deadline - time.monotonic()))
         late = [f.name for f in left] + [p.name for p in self._polls if p.is_alive()]
         self._problems.write("stopped", {"still_running": late})
-        # From here the history may be closed; what a late thread still has to say is known to be missing.
+        # From here on the history may be closed; what a late thread still reports is known to be missing.
         self._closed = True
         self._airflow.close()
         self._problems.close()
@@ -186,5 +186,5 @@ class Watcher:
 
 
 def _host(job: Job) -> str:
-    """The pod's name: Airflow enters the host's full name where it has one, and the pod's is its first part."""
+    """The pod's name: Airflow records the host's full name if it has one, and its first part is the pod's."""
     return (job.hostname or "").split(".")[0]

@@ -13,7 +13,7 @@ LOOKS_S = (0.5, 2.5)  # after the acceptance; by the second, the run must be the
 class Witness(Reader):
     """Looks for accepted runs, each time over a separate connection, and records what it saw.
 
-    Op `look`: ok, the run is there; fail, it is not; info, nobody could be asked. `asked` is when, in nanoseconds of
+    Op `look`: ok, the run is there; fail, it is not; info, nobody answered. `asked` is when, in nanoseconds of
     the run.
     """
 

@@ -44,8 +44,8 @@ class Try:
 
     @property
     def again(self) -> bool:
-        """Whether to try again: after whatever was not accepted, unless it was refused for good. Who has logged in
-        again is no longer one whose token was not taken."""
+        """Whether to try again: after whatever was not accepted, unless it was refused for good. A token that was not
+        accepted is not for good: we log in again."""
         return self.outcome != "ok" and (not self.refused or self.status == UNKNOWN_TOKEN)
 
 
@@ -68,8 +68,8 @@ def attempt(airflow: Airflow, dag: str, run_id: str) -> Try:
 class Workload:
     """Triggers `dag` every `every_s` seconds as `<prefix>-0000`, `<prefix>-0001` … and follows its runs to their end.
 
-    `process` writer also records each first try as a sample of target `trigger`, on new and on kept connections by
-    turns; retries are on new connections. `tasks` is what the ledger must show of each run: (task id, map index).
+    `process` writer also records each first try as a sample of target `trigger`, on new and on kept connections in
+    turn; retries are on new connections. `tasks` is what the ledger must show of each run: (task id, map index).
     `airflow_factory` is called once; every thread gets its own connections, under one login.
     """
 
@@ -105,11 +105,11 @@ class Workload:
         self._readers: list[Reader] = []
 
     def start(self, most: int | None = None, readers: Sequence[type[Reader]] = (), *, may_go: bool = False) -> None:
-        """Log in and begin; the first trigger is due at once, and `most` are sent. `readers` take up what was
-        accepted; `may_go`: see `Runs`. Raises as `Airflow.login`."""
+        """Log in and begin; the first trigger is due at once, and `most` are sent. `readers` read accepted
+        runs; `may_go`: see `Runs`. Raises like `Airflow.login`."""
         self._most = most
         self._door = self._airflow_factory()
-        # Now, and not within the first trigger, whose time is measured.
+        # Now, not within the first trigger, whose time is measured.
         self._door.login()
         self._runs = Runs(
             self._door.another(),
@@ -132,7 +132,7 @@ class Workload:
         self._stopping.set()
 
     def join(self) -> None:
-        """With a limited number of runs: wait until the last was triggered, and what became of it is known."""
+        """With a limited number of runs: wait until all are triggered and it is known what became of each."""
         self._ticker.join()
         wait(self._asked)
 
@@ -169,7 +169,7 @@ class Workload:
             number += 1
 
     def _trigger(self, number: int, due: int) -> None:
-        """One trigger from its first try to what is known of it in the end."""
+        """One trigger, from its first try to what is known of it in the end."""
         run_id = f"{self.prefix}-{number:04d}"
         conn: Conn = "new" if number % 2 == 0 else "reused"
         self._op("invoke", {"dag": self.dag, "dag_run": run_id, "tasks": self._tasks})

@@ -25,7 +25,7 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a task. `number` counts those of the same task; `end` is None where it never said that it ended."""
+    """One try of a task. `number` counts the attempts of a task; `end` is None if it never said that it ended."""
 
     host: str
     task: str
@@ -59,7 +59,7 @@ def band(history: History) -> Band:
 
 
 def attempts(marks: tuple[Mark, ...]) -> tuple[list[Attempt], list[Mark]]:
-    """In the order in which they began; and the ends that no start goes with."""
+    """Attempts in the order in which they began; and ends without a start."""
     tasks: dict[Key, list[Mark]] = {}
     for mark in marks:
         tasks.setdefault((mark.dag_run, mark.task, mark.map_index), []).append(mark)

@@ -20,22 +20,22 @@ PHASES = ("baseline", "fault", "recovery", "cooldown")
 QUESTIONS = {
     "evidence": "Is there enough to judge by?",
     "availability": "Did every target answer, all through the fault?",
-    "vantage": "What did each vantage point see of it?",
+    "vantage": "What did each vantage point see?",
     "tasks": "Was every accepted run done in time, and each of its tasks exactly once?",
     "recovery": "How long after the fault did each phase of the recovery come?",
-    "schedule": "Did each run that was due come, once, in its turn and in time?",
-    "callbacks": "Was each end told to whom it was to be told, and once?",
-    "pools": "Did more begin than a pool has slots for?",
+    "schedule": "Did each run that was due come, once, in order and on time?",
+    "callbacks": "Was each end reported to its callback, and only once?",
+    "pools": "Did more tasks begin than a pool has slots for?",
     "assets": "Did each update bring about a run?",
-    "deferred": "Did each task come back that waited for a trigger?",
+    "deferred": "Did each task that waited for a trigger come back?",
     "redundancy": "Did each Ready replica do its share?",
     "collateral": "Did anything end that was not hit?",
     "healthy": "Did every pod stay as it was?",
     "disruption": "Did the budgets refuse what they must, and did enough pods stay?",
-    "scaling": "What did more of it bring?",
-    "upgrade": "Did the new release take the place of the old one, and its tables?",
+    "scaling": "What did scaling up bring?",
+    "upgrade": "Did the new release replace the old one, tables included?",
     "restore": "What did it cost to lose the database and restore it, and how long did it take?",
-    "database": "Did one server of the database take writes at a time, and was all kept that was accepted?",
+    "database": "Did only one server of the database take writes at a time, and was everything kept that was accepted?",
     "broker": "Did the broker keep its primary as long as it must?",
     "rollback": "Is the cluster as it was?",
 }
@@ -203,7 +203,7 @@ def _floor(phase: str, name: str, samples: Column) -> FloorRow:
 
 
 def _evidence(fault: Fault, t: int | None) -> str:
-    """What was seen, each thing once: where a time is given, that it came need not be said too."""
+    """What was seen, each thing once: if a time is given, there is no need to say that it came."""
     table = {k: v for k, v in fault.target.items() if k in ("uid", "node")} | fault.evidence
     timed = {key.removesuffix("_t") for key, value in table.items() if _is_time(value, key)}
     parts = [_pair(key, value, t) for key, value in table.items() if key not in timed or value is not True]

@@ -31,8 +31,8 @@ def write(
 ) -> None:
     """Render the report of one judged run to `path`, whatever state the history is in.
 
-    `changed` gives today's value of bounds that have changed since the run; `own` are the bounds that are not
-    those of every experiment.
+    `changed` gives today's value of bounds that have changed since the run; `own` are the bounds that are
+    this experiment's own.
     """
     page = pages.render(
         "report.html.j2",

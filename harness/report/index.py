@@ -44,7 +44,7 @@ class Row:
 
     @property
     def main(self) -> Check | None:
-        """What runs of its experiment are told apart by, if it was measured."""
+        """The measure that tells runs of its experiment apart, if it was measured."""
         return self.check(main({check.name for check in self.outcome.checks})) if self.outcome else None
 
     @property
@@ -70,7 +70,7 @@ class Trend:
 
 
 def write(runs: Path) -> Path:
-    """Write the page over all runs in a folder. Raises `UsageError` if another's page has its name."""
+    """Write the page over all runs in a folder. Raises `UsageError` if a page that is not ours has its name."""
     path = runs / NAME
     if not ours(runs):
         raise UsageError(f"{path} was not made by harness, so it is left alone; move it away, or use another folder")
@@ -96,19 +96,19 @@ def counts(found: Iterable[Row]) -> list[tuple[str, int]]:
 
 
 def ours(runs: Path) -> bool:
-    """Whether the page in this folder may be written: there is none, or one that was written here before."""
+    """Whether the page in this folder may be written: there is none, or it is one of ours."""
     path = runs / NAME
     return not path.exists() or (path.is_file() and OURS in path.read_text(encoding="utf-8", errors="replace")[:1000])
 
 
 def rows(runs: Path) -> list[Row]:
-    """Every folder with a recorded run, newest first; one that cannot be read is there too."""
+    """Every folder with a recorded run, newest first, including those that cannot be read."""
     folders = [path for path in runs.iterdir() if path.is_dir() and any((path / name).is_file() for name in NAMES)]
     return sorted(map(_row, folders), key=lambda row: (row.wall, row.folder), reverse=True)
 
 
 def trends(found: Iterable[Row]) -> list[Trend]:
-    """The experiments, that of the newest run first."""
+    """The experiments, the one with the newest run first."""
     kinds: dict[tuple[str, str], list[Row]] = {}
     for row in found:
         if row.outcome:

@@ -1,4 +1,4 @@
-"""The verdict for CI systems: one test case a check; FAIL is a failure, INVALID an error."""
+"""The verdict for CI systems: one test case for each check; FAIL is a failure, INVALID an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def write(history: History, outcome: Outcome, path: Path) -> None:
     """Write JUnit XML. A run without checks gets one error, so that nothing judged is never green.
 
-    The time is that of the run, and the suite's: checks are made of what it recorded, and take none themselves.
+    The suite's time is that of the run: checks only read what it recorded, and take none themselves.
     """
     cases = [_case(outcome, check) for check in outcome.checks] or [_nothing(outcome)]
     suite = ET.Element(

@@ -17,7 +17,7 @@ LETTER = 6.6  # px, of the widest text; names of experiments are slanted by 60 d
 
 @dataclass(frozen=True)
 class Square:
-    """One run in the picture: `word` gives its colour, none that nothing was judged."""
+    """One run in the picture: `word` gives its colour, `none` if nothing was judged."""
 
     x: int
     y: int
@@ -53,7 +53,7 @@ def page(matrix: Matrix) -> str:
 
 
 def picture(matrix: Matrix) -> Picture:
-    """A square where a mutant met an experiment: filled by its fate, and by what was seen of it at rest."""
+    """A square where a mutant met an experiment: filled by its fate, outlined by its verdict at rest."""
     mutants = matrix.mutants
     shown = [*mutants, *(rest for m in mutants if (rest := matrix.at_rest(m.mutant)))]
     names = sorted({trial.experiment for trial in shown})

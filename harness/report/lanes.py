@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from harness.foreign import visible
 from harness.history import NS
 
-LABEL = 34  # characters; what is cut off is said when its bars are pointed at
+LABEL = 34  # characters; pointing at its bars shows what is cut off
 LONGEST = 400  # characters; servers say more than anybody reads
 ROW = 0.5  # what each row after the first adds to the height of a lane
 SHORTEST = NS // 1000  # a bar of no length would not be drawn
@@ -58,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Lane:
-    """One thing over time. `swatch` is the colour of its name, `name` what clicking on its label is about."""
+    """One thing over time. `swatch` is the sign and colour at its label, `name` the series that a click toggles."""
 
     label: str
     bars: tuple[Bar, ...] = ()
@@ -174,5 +174,5 @@ def _label(lane: Lane, y: float, axis: str) -> Drawing:
 
 
 def _text(text: str, y: float, axis: str) -> Drawing:
-    """Whether it goes beside or above its lane is up to the page, which knows how wide it is."""
+    """The page puts it beside or above its lane, depending on its width."""
     return {"text": text, "x": 0, "xref": "paper", "y": round(y, 3), "yref": axis, "showarrow": False}

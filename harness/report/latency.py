@@ -14,13 +14,13 @@ from harness.samples import Column
 
 MOST = 4000  # points of all series together, and of one series no more than there are pixels
 PIXELS = 600
-LEAST_MS = 0.01  # the scale is logarithmic, and knows no 0
+LEAST_MS = 0.01  # the scale is logarithmic, and has no 0
 Places = NDArray[np.intp]
 Counts = NDArray[np.intp]
 
 
 def traces(history: History, axis: str) -> list[Drawing]:
-    """For each series those answered well, and those that were not."""
+    """For each series, requests that were answered well, and those that were not."""
     colours = colours_of(history)
     found = []
     every = series(history)
@@ -35,7 +35,7 @@ def traces(history: History, axis: str) -> list[Drawing]:
 
 
 def limits(history: History, outcome: Outcome, axis: str) -> list[Drawing]:
-    """A line at what reads and writes are promised; what lies above it may be so for a while only."""
+    """A line at what reads and writes are promised; requests may exceed it only for a while."""
     return [
         {
             "type": "scatter",
@@ -85,6 +85,6 @@ def _points(samples: Column, places: Places, counts: Counts, bad: bool, colour: 
 
 
 def _said(samples: Column, place: int, count: int) -> str:
-    """Nothing of a request that was answered well: where there are thousands, a page would grow by it."""
+    """Nothing for a request that was answered well: thousands of them would swell the page."""
     what = f"\n{told(samples.at(place))}" if samples.bad[place] else ""
     return plain(what + (f"\nthe slowest of {count}" if count > 1 else ""))

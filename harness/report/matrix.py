@@ -101,7 +101,7 @@ def _cell(runs: Sequence[Outcome], nulls: Sequence[Outcome]) -> Cell:
 
 
 def main(judged: Container[str]) -> str:
-    """The one measure that tells runs of an experiment apart, by the names of what is judged in it."""
+    """The one measure that tells runs of an experiment apart, given the names of its checks."""
     return next((name for sign, name in MAIN if sign in judged), MAIN[-1][1])
 
 

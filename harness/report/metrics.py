@@ -1,4 +1,4 @@
-"""A run as metrics, in the text format of OpenMetrics, to be kept beside all other metrics."""
+"""A run as metrics, in the text format of OpenMetrics, to be kept with all other metrics."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.samples import OUTCOMES
 PREFIX = "airflow_chaos_"
 Sample = tuple[Mapping[str, str], float]
 HELP = {
-    "run_verdict": ("stateset", "What the run came to."),
-    "run_seconds": ("gauge", "How long it was."),
-    "check_verdict": ("stateset", "What each check came to."),
-    "check_measure": ("gauge", "What each check measured, in the unit that it bears."),
-    "check_limit": ("gauge", "The limit that it was held against."),
-    "requests": ("gauge", "Requests of each series, by what came of them."),
+    "run_verdict": ("stateset", "The verdict of the run."),
+    "run_seconds": ("gauge", "How long the run took."),
+    "check_verdict": ("stateset", "The verdict of each check."),
+    "check_measure": ("gauge", "What each check measured, in the unit of its label."),
+    "check_limit": ("gauge", "The limit of each check."),
+    "requests": ("gauge", "Requests of each series, by outcome."),
 }
 
 

@@ -31,17 +31,17 @@ def amount(value: float | None, unit: str) -> str:
 
 
 def brief(value: float, unit: str) -> str:
-    """Three digits are enough to compare runs by; it stays in one line."""
+    """Three digits are enough to compare runs by; it never wraps."""
     return f"{value:,.3g}" if unit == "count" else f"{value:,.3g}\N{NO-BREAK SPACE}{unit}"
 
 
 def milliseconds(value: float) -> str:
-    """Three digits say enough of a time that was measured once."""
+    """Three digits are enough for a time that was measured once."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def date(wall: str) -> str:
-    """RFC 3339 for people, in UTC; what is something else is shown as it is."""
+    """RFC 3339 for people, in UTC; anything else is shown as it is."""
     try:
         return datetime.fromisoformat(wall).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):
@@ -49,7 +49,7 @@ def date(wall: str) -> str:
 
 
 def short(name: str) -> str:
-    """A measure by the part of its name that differs from others."""
+    """The part of a measure's name that tells it apart."""
     return name.removeprefix("availability.").removeprefix("recovery.").replace(".", " ").replace("_", " ")
 
 

@@ -1,6 +1,6 @@
 """Scheduled runs, a row for each DAG: when each was due, how long it waited, and what is missing.
 
-What was due and what came for it is worked out as in the checks; what is missing or wrong is what they say.
+What was due and what came is worked out as in the checks; what is missing or wrong is what the checks say.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Told = dict[str, list[tuple[Check, str]]]
 
 @dataclass(frozen=True)
 class Came:
-    """One run: when it was due, or made where no tick called for it; when its first task began and its last ended, by
-    the ledger. One of the first two is known."""
+    """One run: when it was due, or made if no tick called for it; when, by the ledger, its first task began and its
+    last ended. At least one of the first two is known."""
 
     said: str
     look: Look
@@ -63,7 +63,7 @@ class Came:
 
 @dataclass(frozen=True)
 class Scene:
-    """`told` is what checks that did not pass say, by their name for a run or a tick."""
+    """`told` is what the checks that did not pass say, by what they call a run or a tick."""
 
     clock: Clock | None
     told: Told
@@ -75,7 +75,7 @@ class Scene:
         return sorted(found, key=lambda pair: -pair[0].verdict.rank)
 
     def due(self, listing: Listing, tick: Tick) -> int:
-        """Of a backfill, when it was asked for."""
+        """When a tick's run was due; in a backfill, when that was requested."""
         assert self.clock is not None
         if listing.backfill and listing.backfill.has(tick):
             return listing.backfill.asked
@@ -87,10 +87,10 @@ def band(history: History, outcome: Outcome) -> Band:
     try:
         (clock, unclear), every = clock_of(history), listings(history)
     except HistoryError as cause:
-        return Band(f"Scheduled runs, of which nothing can be told: {cause}", (Lane("none"),))
+        return Band(f"Scheduled runs; nothing can be said about them: {cause}", (Lane("none"),))
     scene = Scene(clock, _told(outcome), marks_of(history))
     most = max(1, MOST // max(1, len(every)))
-    title = "Scheduled runs" if clock else f"Scheduled runs, and not when they were due: {unclear}"
+    title = "Scheduled runs" if clock else f"Scheduled runs, without when they were due: {unclear}"
     return Band(title, tuple(_lane(scene, listing, most) for listing in every.values()), KEY)
 
 
@@ -107,7 +107,7 @@ def _told(outcome: Outcome) -> Told:
 def _lane(scene: Scene, listing: Listing, most: int) -> Lane:
     try:
         return _drawn(scene, listing, most)
-    except HistoryError:  # its timetable is none, or ticks by more than itself
+    except HistoryError:  # its timetable is invalid, or its ticks depend on more than itself
         return _drawn(replace(scene, clock=None), listing, most)
 
 
@@ -128,8 +128,8 @@ def _drawn(scene: Scene, listing: Listing, most: int) -> Lane:
 
 
 def _shown(scene: Scene, listing: Listing, tick: Tick) -> bool:
-    """Whether a tick without a run is: not what was due after Airflow was asked, nor what came before the DAG was
-    unpaused and is not caught up with."""
+    """Whether to draw a tick without a run: not one due after Airflow was asked, nor one from before the DAG was
+    unpaused, if it does not catch up and no check speaks of it."""
     assert scene.clock is not None
     if tick.due > scene.clock.wall(listing.asked):
         return False
@@ -138,7 +138,7 @@ def _shown(scene: Scene, listing: Listing, tick: Tick) -> bool:
 
 
 def _came(scene: Scene, listing: Listing, run: Made, tick: Tick | None, why: str) -> Came | None:
-    """None if nothing says when it was. What has no tick waits from when it was made."""
+    """None if nothing says when it was. A run without a tick waits from when it was made."""
     marks, asset = scene.marks.get(run.key, ()), listing.schedule.kind == "asset"
     began = min((mark.t for mark in marks if mark.mark == "start"), default=None)
     ended = max((mark.t for mark in marks if mark.mark == "end"), default=None)
@@ -167,7 +167,7 @@ def _waiting(due: int | None, began: int | None, what: str) -> str:
 
 
 def _unlisted(scene: Scene, listing: Listing, key: Key) -> Came:
-    """A run that the ledger shows, and that is not among those that Airflow listed."""
+    """A run that the ledger shows but Airflow did not list."""
     marks = scene.marks[key]
     began, ended = min(mark.t for mark in marks), max(mark.t for mark in marks)
     late = began >= listing.asked

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-APART = timedelta(hours=2)  # the longest run takes one, and a stack that is rebuilt before it a quarter
-LONGEST = timedelta(days=1)  # of machines that never rest
+APART = timedelta(hours=2)  # the longest run takes one hour, and rebuilding the stack before it a quarter
+LONGEST = timedelta(days=1)  # for machines that never rest
 
 
 def newest(walls: Sequence[str]) -> list[int]:
-    """The places of the runs of the newest session, newest first, by when they began in RFC 3339.
+    """The places of the newest session's runs, newest first; `walls` says when each began, in RFC 3339.
 
-    A run whose start cannot be read is in none.
+    A run whose start cannot be read is in no session.
     """
     known = [(t, place) for place, wall in enumerate(walls) if (t := _moment(wall)) is not None]
     found: list[tuple[datetime, int]] = []

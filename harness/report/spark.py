@@ -46,7 +46,7 @@ class Spark:
 
 
 def spark(name: str, checks: Sequence[tuple[str, Check]]) -> Spark | None:
-    """Of each run's check of this name, oldest first. None if nothing was measured."""
+    """From each run's check of this name, oldest first. None if nothing was measured."""
     found = [(run, check, check.measure) for run, check in checks if check.measure is not None][-MOST:]
     if not found:
         return None

@@ -13,7 +13,7 @@ from harness.report.thin import groups
 from harness.samples import Column
 
 MOST = 1500  # bad stretches of all strips together, and as many without a gap
-LONGEST = 40  # of those that had to be merged with others, this many are also drawn as they were
+LONGEST = 40  # stretches that were merged with others but are also drawn as they were
 LONGEST_ERROR = 80  # characters
 GAP_FACTOR = 2.5
 ANSWERED = Look(GREEN, 0.36)
@@ -99,7 +99,7 @@ def asked(samples: Column, most: int) -> list[tuple[int, int, int]]:
 
 
 def told(sample: Sample) -> str:
-    """What came of one request."""
+    """How one request ended."""
     status = f" {sample.status}" if sample.status is not None else ""
     error = f" {sample.error[:LONGEST_ERROR]}" if sample.error else ""
     return f"{sample.method} {sample.path}: {sample.outcome}{status}{error}"

@@ -15,17 +15,17 @@ from harness.swept import Place, Sweep, Trial, headline
 BEGIN, END = "<!-- sweep: made by harness sweep --publish -->", "<!-- /sweep -->"
 NONE = "No sweep is recorded yet."
 LINE = "| --- | --- | --- | --- | --- | --- |"
-HEAD = f"| victim | on | verdict | longest outage | all as before after | what was not passed |\n{LINE}"
+HEAD = f"| victim | on | verdict | longest outage | until back as before | checks not passed |\n{LINE}"
 
 
 def _seconds(value: float | None) -> str:
-    """Three digits say enough of a time that was measured once."""
+    """Three digits are enough for a time that was measured once."""
     return "–" if value is None else f"{value:.3g} s"
 
 
 @dataclass(frozen=True)
 class Box:
-    """A victim, or a pod of a node that is one: `word` gives its colour, none that nothing can be said of it."""
+    """A victim, or a pod on a node that is one; `word` gives its colour, and is empty if nothing can be said of it."""
 
     name: str
     component: str
@@ -53,7 +53,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Column:
-    """A node with what stood on it at first; `box` where it is a victim itself."""
+    """A node with the pods that were on it at first; `box` if it is a victim itself."""
 
     name: str
     box: Box | None
@@ -118,13 +118,13 @@ def _only_there(place: Place) -> Box:
 
 
 def markdown(sweeps: Sequence[Sweep]) -> str:
-    """The page of all that were published."""
+    """The page of all published sweeps."""
     lines = [
         "# May any one die?",
         "",
         "Each pod of a stack is killed in turn, and each worker node is switched off and on again, while runs and",
         "requests go on; all are judged by the same bounds ([any-one-pod](experiments/any.md#any-one-pod),",
-        "[any-one-node](experiments/any.md#any-one-node)). Made by `harness sweep --publish`; not to be edited.",
+        "[any-one-node](experiments/any.md#any-one-node)). Made by `harness sweep --publish`; do not edit.",
         "",
     ]
     for sweep in sweeps:
@@ -172,7 +172,7 @@ def _cell(sweep: Sweep) -> str:
 
 
 def within(text: str, table: str) -> str:
-    """A page with the table in the place that is marked for it. Raises `UsageError` where none is."""
+    """The page with the table in the place marked for it. Raises `UsageError` if there is none."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

@@ -10,7 +10,7 @@ from harness.samples import Ints
 def groups(starts: Ints, ends: Ints, most: int) -> list[tuple[int, int]]:
     """The places of the first and the last of each group, of at most `most` groups, cut where the gaps are widest.
 
-    What goes in must be in order and apart. Nothing falls out: every place is in one group.
+    The input must be in order, without overlaps. Every place ends up in one group.
     """
     count = len(starts)
     if not count:
@@ -24,7 +24,7 @@ def groups(starts: Ints, ends: Ints, most: int) -> list[tuple[int, int]]:
 
 
 def rows(spans: list[tuple[int, int]], most: int) -> list[int]:
-    """A row for each span, so that spans of one row do not overlap; the last of `most` rows takes what is left over.
+    """A row for each span, so that spans of one row do not overlap; the last of `most` rows takes the rest.
 
     The spans must be in the order in which they begin.
     """

@@ -10,7 +10,7 @@ CAUGHT_UP = "schedule.caught_up"
 
 
 def tiles(outcome: Outcome, own: frozenset[str]) -> list[Check]:
-    """The measure that runs of the experiment are told apart by, then those for which it has its own bounds.
+    """The measure that tells runs of the experiment apart, then those for which it has its own bounds.
 
     Without any, outages and recovery are shown. Checks that did not pass come first; counts, mostly zeros, last.
     If none of these explains the verdict, one of the checks that decided it is added.

@@ -18,7 +18,7 @@ TINTS = {
     "recovery": "rgba(225,165,50,.13)",
     "cooldown": "rgba(120,140,180,.13)",
 }
-NAME_SHARE = 0.05  # of the axis: as much as the name of a phase is wide on a screen of 1440 pixels
+NAME_SHARE = 0.05  # of the axis: the width of a phase's name on a screen of 1440 pixels
 LATENCY = Band("Latency by series, ms")
 
 
@@ -42,14 +42,14 @@ def draw_run(history: History, outcome: Outcome) -> Drawing:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 11},
     }
-    # An axis that nothing is drawn on is not drawn itself.
+    # Plotly draws no axis without a trace on it.
     nothing: list[Drawing] = [{"type": "scatter", "x": [], "y": [], "yaxis": axis} for axis in ("y", "y2", "y3")]
     lines = latency.limits(history, outcome, "y2")
     return {"data": [*nothing, *top, *lines, *latency.traces(history, "y2"), *bottom], "layout": layout}
 
 
 def _axes(above: float, below: float, history: History) -> Drawing:
-    """One axis of time; three of y: lanes, latency, lanes, as high as what they hold."""
+    """One axis of time; three of y: lanes, latency, lanes, each as high as what it holds."""
     heights = (above * LANE_PX, LATENCY_PX, below * LANE_PX)
     whole = sum(heights)
     lanes = {"visible": False, "fixedrange": True}

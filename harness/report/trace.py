@@ -1,6 +1,6 @@
 """A run as a trace, OTLP in JSON: its phases, faults, DAG runs with the attempts of their tasks, outages and recovery.
 
-Of foreign texts it contains only names: no error, answer or evidence, which might hold something confidential.
+The only foreign text in it is names: no error, answer or evidence, which might hold something confidential.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Span:
     status: int = 0
 
     def holding(self, within: Iterable[Span]) -> Span:
-        """The same with more in it, and long enough for them."""
+        """A copy with more in it, and long enough for that."""
         every = (*self.within, *within)
         start, end = min(s.start for s in (self, *every)), max(s.end for s in (self, *every))
         return replace(self, start=start, end=end, within=every)
@@ -77,7 +77,7 @@ def exported(history: History, outcome: Outcome) -> dict[str, Any]:
 
 
 def spanned(history: History, outcome: Outcome) -> Span:
-    """The whole run, and all that was in it."""
+    """The run and everything in it."""
     about: tuple[tuple[str, Value], ...] = (
         ("experiment", outcome.experiment),
         ("stack", outcome.stack),
@@ -151,7 +151,7 @@ def _recovery(outcome: Outcome) -> Iterator[Span]:
 
 
 def _spans(span: Span, path: str, began: int, *, trace_id: str, parent: str) -> Iterator[dict[str, Any]]:
-    """This one, then those in it. An id is made of where a span stands, so that a run has the same each time."""
+    """This one, then those in it. An id comes from a span's position, so that a run always has the same ones."""
     own = _id(path, 16)
     yield {
         "traceId": trace_id,
@@ -189,7 +189,7 @@ def _id(seed: str, digits: int) -> str:
 
 
 def _began(history: History) -> int:
-    """Nanoseconds since 1970; 0 where the history does not say when it began."""
+    """Nanoseconds since 1970; 0 if the history does not say when it began."""
     try:
         began = datetime.fromisoformat(history.meta.wall if history.meta else "").astimezone(UTC)
         return max(0, round(began.timestamp() * 1000) * 1_000_000)

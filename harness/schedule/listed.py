@@ -1,4 +1,4 @@
-"""What is recorded of runs that nobody asked for: what Airflow says of them in the end, how its wall clock stands to
+"""What is recorded of runs that nobody triggered: what Airflow says of them in the end, how its wall clock relates to
 that of the record, and which run goes with which tick."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.schedule.ticks import Tick, moment, ticks
 
 CLOCK, LISTER = "clock", "schedule"
 MOST_APART_NS = NS  # two clocks that drift further apart than this within a run tell nothing
-AHEAD = 30 * NS  # while Airflow is asked, more becomes due
+AHEAD = 30 * NS  # while Airflow is being asked, more runs become due
 OVER = frozenset({"success", "failed"})
 SCHEDULED, BACKFILL = "scheduled", "backfill"
 Key = tuple[str, str]  # a DAG and the id of one of its runs
@@ -22,7 +22,7 @@ Key = tuple[str, str]  # a DAG and the id of one of its runs
 
 @dataclass(frozen=True)
 class Clock:
-    """Airflow's wall clock: nanoseconds of the epoch beside those of the run, to within `error`."""
+    """Airflow's wall clock: nanoseconds since the epoch, ahead of those of the run by `offset`, to within `error`."""
 
     offset: int
     error: int
@@ -36,10 +36,10 @@ class Clock:
 
 @dataclass(frozen=True)
 class Made:
-    """A run as Airflow knows it; moments are its wall clock's, in nanoseconds of the epoch.
+    """A run as Airflow knows it; moments are by its wall clock, in nanoseconds since the epoch.
 
-    `consumed` are the updates that an asset's run was made for: (id, asset, DAG and run that made it); None where
-    it was not recorded.
+    `consumed` are the asset updates that the run was made for: (id, asset, DAG and run that made it); None if they
+    were not recorded.
     """
 
     dag: str
@@ -66,7 +66,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Backfill:
-    """The logical dates of the first and the last run that a backfill was asked for at `asked`; `problem` says why they
+    """The logical dates of the first and the last run of a backfill requested at `asked`; `problem` says why its runs
     may not be owed."""
 
     first: str
@@ -91,7 +91,7 @@ class Listing:
 
 
 def clock_of(history: History) -> tuple[Clock | None, str]:
-    """Or why there is none. An offset is known to lie between the least and the most that a reading allows."""
+    """Airflow's clock, or why it is not known. Each reading says between which two values the offset lies."""
     least, most = [], []
     for event in history.seen("probe"):
         if (event.object, event.what) == (CLOCK, "offset"):
@@ -110,7 +110,7 @@ def clock_of(history: History) -> tuple[Clock | None, str]:
 
 
 def listings(history: History) -> dict[str, Listing]:
-    """By DAG. Raises `HistoryError` where what is recorded of a run is not what it must be."""
+    """By DAG. Raises `HistoryError` if the record of a run is malformed."""
     schedules = history.meta.schedules if history.meta else {}
     said = [op for op in history.ops if op.process == LISTER]
     mine = grouped((op for op in said if isinstance(op.value.get("dag"), str)), lambda op: op.value["dag"])
@@ -118,7 +118,7 @@ def listings(history: History) -> dict[str, Listing]:
 
 
 def marks_of(history: History) -> dict[Key, tuple[Mark, ...]]:
-    """What the ledger has of each run."""
+    """The ledger's marks of each run."""
     return grouped(history.scheduled_marks, lambda mark: (mark.dag, mark.dag_run))
 
 
@@ -126,14 +126,14 @@ Pairs = tuple[list[tuple[Tick, Made | None]], list[tuple[Made, str]]]
 
 
 def paired(listing: Listing, asked: int) -> Pairs:
-    """Each tick with its run, the first that was made where there are several; and all runs of none, and why.
+    """Each tick with its run, the first made if there are several; and all runs without a tick, and why.
 
-    Raises `HistoryError` where the timetable is none."""
+    Raises `HistoryError` if the timetable is invalid."""
     return _paired(listing, SCHEDULED, ticks(listing.schedule, asked + AHEAD))
 
 
 def backfilled(listing: Listing) -> Pairs:
-    """The same of what a backfill was asked for; nothing where there was none. Raises `HistoryError` as `paired`."""
+    """The same for a backfill's ticks and runs; empty if there was none. Raises `HistoryError` like `paired`."""
     asked = listing.backfill
     if asked is None or not asked.first:
         return [], []

@@ -1,8 +1,8 @@
-"""What a timetable owes: when its runs are due, worked out from what it says and never asked of Airflow.
+"""What a timetable owes: when its runs are due, worked out from what it says, never asked of Airflow.
 
-Moments are nanoseconds of the epoch. What a tick is was read in Airflow 3.3.2: `timetables/interval.py` and
-`trigger.py` (`next_dagrun_info`) and `_cron.py` (`_get_next`). Where clocks are turned back, what comes in every hour
-comes in both of the same name, anything else in the second; what falls into an hour left out comes an hour later.
+Moments are nanoseconds since the epoch. What a tick is follows Airflow 3.3.2: `timetables/interval.py` and `trigger.py`
+(`next_dagrun_info`) and `_cron.py` (`_get_next`). When clocks go back, what comes every hour comes in both hours of the
+same name, anything else in the second; what falls into a skipped hour comes an hour later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Tick(NamedTuple):
 
 
 def moment(text: object) -> int:
-    """What a wall time in ISO 8601 says; UTC where it names no zone. Raises `HistoryError` where it is none."""
+    """The moment of a wall time in ISO 8601; UTC if it names no zone. Raises `HistoryError` if it is not one."""
     try:
         read = datetime.fromisoformat(str(text))
     except ValueError as cause:
@@ -50,13 +50,13 @@ def shown(t: int) -> str:
 
 
 def named(dag: str, tick: Tick) -> str:
-    """What a check calls a tick, in the windows that speak of it."""
+    """What checks call a tick in their windows."""
     return f"{dag}, due {shown(tick.due)}"
 
 
 def ticks(schedule: Schedule, until: int) -> list[Tick]:
-    """What is due by `until`, in order. Without catch-up, what came before it was unpaused is among it, since a little
-    of that may come. Raises `HistoryError` where the timetable is not one, or its ticks depend on more than itself."""
+    """What is due by `until`, in order. Without catch-up, this includes ticks from before it was unpaused, since a few
+    of those may run. Raises `HistoryError` if the timetable is invalid, or its ticks depend on more than itself."""
     end = moment(schedule.end) if schedule.end else None
     found: list[Tick] = []
     for tick in _from(schedule):
@@ -86,7 +86,7 @@ def _first(after: Next, since: int) -> int:
 
 
 def _before(after: Next, start: int, unpaused: int) -> int:
-    """Some ticks before it was unpaused: as far back as to find three, where the start allows."""
+    """The first tick to look at: far enough before it was unpaused for three more to follow, if the start allows."""
     back = LOOK_BACK
     while True:
         since = max(start, unpaused - back)
@@ -105,7 +105,7 @@ def _timetable(schedule: Schedule) -> Next:
 
 
 def _delta(schedule: Schedule) -> Next:
-    """With catch-up, ticks count from the start; without, intervals are those of the epoch (`_skip_to_latest`)."""
+    """With catch-up, ticks count from the start; without, intervals are aligned to the epoch (`_skip_to_latest`)."""
     every, start = round(schedule.every_s * NS), moment(schedule.start)
     if every <= 0:
         raise HistoryError(f"a timetable that comes every {schedule.every_s} s never goes on")
@@ -144,7 +144,7 @@ def _cron(expression: str, timezone: str) -> Next:
 
 
 def _every_minute(seconds: list[int | str]) -> Next:
-    """Whatever the day and the hour are: no change of clocks moves it, and to count is quicker than to ask for each."""
+    """Independent of day and hour: no clock change moves it, and counting is quicker than asking croniter for each."""
     places = sorted(range(60) if seconds == [EACH] else map(int, seconds))
     places.append(places[0] + 60)
 
@@ -156,7 +156,7 @@ def _every_minute(seconds: list[int | str]) -> Next:
 
 
 def _instant(local: datetime, zone: ZoneInfo) -> int:
-    """Of an hour that comes twice, the second; of one that is left out, an hour later."""
+    """In an hour that comes twice, the second; in a skipped one, an hour later."""
     late = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
     left_out = late.astimezone(zone).replace(tzinfo=None) != local
     there = local.replace(tzinfo=zone, fold=0).astimezone(UTC) if left_out else late

@@ -1,1 +1,1 @@
-"""Experiments as tests: for this repository, and for anybody's that has the package installed."""
+"""Experiments as tests: for this repository and any other that has the package installed."""

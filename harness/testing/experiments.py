@@ -1,4 +1,4 @@
-"""One test an experiment and stack: run it on the standing stack, and pass only on a verdict of PASS."""
+"""One test for each experiment and stack: run it on the standing stack, and pass only on a verdict of PASS."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _chosen(said: pytest.Config) -> list[Case]:
-    """What the options of a call leave. Raises ValueError or `UsageError` where they cannot be meant."""
+    """The cases that the options select. Raises ValueError or `UsageError` if they make no sense."""
     stacks = said.getoption("chaos_stack")
     if strange := sorted(set(stacks) - set(STACKS)):
-        raise ValueError(f"stack {strange[0]}: no stack is called so; there are: {', '.join(STACKS)}")
+        raise ValueError(f"stack {strange[0]}: there is no such stack; there are: {', '.join(STACKS)}")
     outside = Settings.of()
     every = cases(said.getoption("chaos_profile") or outside.profile, outside.slo_file)
     chosen = offered(every, stacks, said.getoption("-m"), said.getoption("-k"))
@@ -56,20 +56,20 @@ def _chosen(said: pytest.Config) -> list[Case]:
 
 
 def excuse(outcome: Outcome, folder: Path) -> str | None:
-    """Why a run that is not a PASS says nothing of the suite: the processors became slow while it was under way."""
+    """Why a run that is not a PASS says nothing about the suite: the processors slowed down while it was under way."""
     if outcome.verdict is Verdict.PASS or not (slow := recorded.slow(folder)):
         return None
     return f"{outcome.verdict}, but {slow}: {folder}"
 
 
 class Ground:
-    """What the last experiment left: the next one goes on from there, or through what mends it."""
+    """What the last experiment left behind: the next one starts from there, or after a repair."""
 
     def __init__(self) -> None:
         self.steady = True
 
     def prepare(self, settings: Settings) -> str:
-        """Why the stack had to be made anew for this experiment, or nothing."""
+        """Why the stack had to be rebuilt for this experiment, or nothing."""
         passed, self.steady = self.steady and grounds.stands(settings), False
         return "" if passed else grounds.ensure(settings, Progress())
 
@@ -84,7 +84,7 @@ def ground() -> Ground:
 
 @pytest.fixture(scope="session")
 def showing(request: pytest.FixtureRequest, chaos_settings: Settings, chaos_console: Console | None) -> Showing:
-    """All runs that this session makes, and where it is told how they go."""
+    """All runs of this session, and where their progress is shown."""
     planned = []
     for item in experiments_in(request.session.items):
         case: Case = item.callspec.params["case"]  # type: ignore[attr-defined]
@@ -95,7 +95,7 @@ def showing(request: pytest.FixtureRequest, chaos_settings: Settings, chaos_cons
 
 @pytest.fixture
 def watching(request: pytest.FixtureRequest, showing: Showing) -> Watching:
-    """Tell of the run on lines of their own, and not behind pytest's dots."""
+    """Show progress on lines of its own, not behind pytest's dots."""
     reporter, capture = (
         request.config.pluginmanager.getplugin(name) for name in ("terminalreporter", "capturemanager")
     )
@@ -119,9 +119,9 @@ def test_experiment(
     watching: Watching,
     chaos_results: list[tuple[Path, Outcome, str]],
 ) -> None:
-    """A FAIL that is known, and not ours, is expected to fail, and no longer failing is a failure."""
+    """A known FAIL that is not ours is expected; if it passes instead, that is a failure."""
     there = chaos_settings.model_copy(update={"stack": case.stack})
-    allowed.check(experiment.load(case.path), there.allow_providers)  # before a stack is put in the place of another
+    allowed.check(experiment.load(case.path), there.allow_providers)  # before one stack replaces another
     if there.skip_slow and (slow := pace.too_slow()):
         pytest.skip(slow)
     remade = ground.prepare(there)

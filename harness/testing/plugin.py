@@ -1,8 +1,8 @@
-"""The pytest plugin: `pytest -m chaos` runs experiments, in whatever repository it is called.
+"""The pytest plugin: `pytest -m chaos` runs experiments, in any repository.
 
-Every call of pytest loads it wherever the package is installed. So nothing else of the harness is imported, and nothing
-is offered, marked or printed, unless an experiment is asked for. Each option begins with `--chaos-`, as somebody else
-may have its short name.
+Every call of pytest loads it wherever the package is installed. So it imports nothing else of the harness, and offers,
+marks and prints nothing, unless an experiment is asked for. Each option begins with `--chaos-`, as another plugin may
+have its short name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXPERIMENTS = "harness.testing.experiments"
 NAME = "experiments"  # what the tests' ids begin with
 WORD = re.compile(r"[\w:+.\[\]\\/-]+")  # what -m takes as a name
-MOST_WORDS = 10  # of one -m, each of which doubles the work; if there are more, pytest itself does it
+MOST_WORDS = 10  # in one -m, each of which doubles the work; if there are more, the choice is left to pytest
 RESULTS = pytest.StashKey[list[tuple[Path, "Outcome", str]]]()
 MARKED = pytest.StashKey[bool]()
 
@@ -40,19 +40,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def add_options(parser: pytest.Parser, prefix: str) -> None:
-    """The options; with another prefix, the same ones by other names."""
+    """The options, with this prefix."""
     group = parser.getgroup("chaos", "experiments on the real cluster")
 
     def add(name: str, **how: Any) -> None:
         group.addoption(f"{prefix}{name}", dest=f"chaos_{name.replace('-', '_')}", **how)
 
-    add("stack", action="append", default=[], metavar="NAME", help="on this stack; may be given again")
-    add("profile", choices=("tuned", "defaults"), help="of settings, and of bounds")
-    add("part", default="1/1", metavar="K/N", help="every N-th experiment from the K-th on")
-    add("repeat", type=int, default=1, metavar="N", help="each experiment so many times")
-    add("target", metavar="FILE", help="of a deployment that is not ours: run them there")
-    add("seed", type=int, metavar="S", help="of each experiment's first run")
-    allowing = "let experiments run this too; may be given again"
+    add("stack", action="append", default=[], metavar="NAME", help="only on this stack; may be repeated")
+    add("profile", choices=("tuned", "defaults"), help="the settings and bounds to use")
+    add("part", default="1/1", metavar="K/N", help="only every N-th experiment, from the K-th on")
+    add("repeat", type=int, default=1, metavar="N", help="run each experiment N times")
+    add("target", metavar="FILE", help="run on the deployment that this file describes")
+    add("seed", type=int, metavar="S", help="seed of each experiment's first run")
+    allowing = "let experiments run this too; may be repeated"
     add("allow-providers", action="append", default=[], metavar="NAME", help=allowing)
 
 
@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def register_marks(config: pytest.Config) -> None:
-    """The marks that experiments bear: once, whoever asks. Raises pytest's `UsageError` where a file is not valid."""
+    """Register the marks that experiments bear, only once. Raises pytest's `UsageError` if a file is not valid."""
     if config.stash.get(MARKED, False):
         return
     config.stash[MARKED] = True
@@ -78,7 +78,7 @@ def register_marks(config: pytest.Config) -> None:
 
 
 def _register(config: pytest.Config, names: Sequence[str], meaning: str) -> None:
-    """Those that the repository does not register itself."""
+    """Register those that the repository does not."""
     known = {line.partition(":")[0].strip() for line in config.getini("markers")}
     for name in names:
         if name not in known:
@@ -86,7 +86,7 @@ def _register(config: pytest.Config, names: Sequence[str], meaning: str) -> None
 
 
 def asked_for(expression: str) -> bool:
-    """Whether `-m` names chaos, and would take what bears this mark with any of the others that it names."""
+    """Whether `-m` names chaos, and can select a test with that mark and any of the others that it names."""
     names = set(WORD.findall(expression)) - {"and", "or", "not"}
     if "chaos" not in names:
         return False
@@ -106,7 +106,7 @@ def _takes(chosen: Expression, marks: set[str]) -> bool:
 
 
 class Experiments(pytest.Module):
-    """The module of the experiments' test, by its name: its file is none of the repository's."""
+    """The module of the experiments' test, imported by name: its file is not in the repository."""
 
     def _getobj(self) -> Any:
         return importlib.import_module(EXPERIMENTS)
@@ -114,10 +114,10 @@ class Experiments(pytest.Module):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Offer the experiments if they are asked for by their mark, with no path; a repository's own tests of them do."""
+    """Offer the experiments if asked for by mark, without a path, and if the repository has no tests of them itself."""
     if config.args_source is pytest.Config.ArgsSource.ARGS or not asked_for(config.getoption("-m")):
         return
-    if not session.testsfailed and not experiments_in(items):  # what failed may have been those tests of its own
+    if not session.testsfailed and not experiments_in(items):  # what failed may be just those tests
         path = Path(__file__).with_name(f"{NAME}.py")
         items += session.genitems(Experiments.from_parent(session, path=path, nodeid=NAME))
 
@@ -165,7 +165,7 @@ def chaos_console(pytestconfig: pytest.Config) -> Iterator[Console | None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """One table of all experiments, and what was not passed; with -v, every check."""
+    """One table of all experiments, and the checks that did not pass; with -v, every check."""
     if not (results := config.stash[RESULTS]):
         return
     from harness.commands import console, ending  # noqa: PLC0415

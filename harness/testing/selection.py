@@ -1,7 +1,7 @@
-"""Which experiments pytest offers: each on each stack that has bounds for it, the order by stack.
+"""Which experiments pytest offers: each on each stack that has bounds for it, ordered by stack.
 
-Every one is marked with its stack and its tags, so that `-m "chaos and nightly and worker"` picks by target. Without
-`nightly`, `--stack` or `-k` only the quick ones are offered, on the default stack: 25 minutes, where all take hours.
+Each is marked with its stack and its tags, so that `-m "chaos and nightly and worker"` picks by target. Without
+`nightly`, `--stack` or `-k`, only the quick ones are offered, on the default stack: 25 minutes; all take hours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STACKS = (
     "local",
 )
 QUICK = ("smoke", "quick")
-MARK = re.compile(r"[a-z0-9][\w.-]*", re.IGNORECASE)  # what -m can name, of the tags of a file
+MARK = re.compile(r"[a-z0-9][\w.-]*", re.IGNORECASE)  # tags that -m can name
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """`smoke` is what `make test` runs, so it holds for the quick ones alone."""
+        """`make test` runs `smoke`, so only the quick ones bear it."""
         kept = [tag for tag in self.tags if self.quick or tag not in QUICK]
         return tuple(dict.fromkeys(("chaos", "nightly", self.stack, *kept)))
 
@@ -54,7 +54,7 @@ class Case:
 
 
 def cases(profile: str = "tuned", slo_file: Path | None = None) -> list[Case]:
-    """All that have bounds in this profile, but for what a sweep runs once for each victim. Raises `UsageError`."""
+    """All that have bounds in this profile, except those that a sweep runs for each victim. Raises `UsageError`."""
     bounds = slo_file or Settings.of().slo_file
     found = []
     for path in (path for path in sources.files() if path.stem not in sources.SWEPT):
@@ -66,7 +66,7 @@ def cases(profile: str = "tuned", slo_file: Path | None = None) -> list[Case]:
 
 
 def _tags(path: Path) -> tuple[str, ...]:
-    """Raises `UsageError` where the file is no experiment."""
+    """Raises `UsageError` if the file is not an experiment."""
     raw = sources.read(path)
     tags = raw.get("tags", []) if isinstance(raw, dict) else None
     if not isinstance(tags, list):
@@ -75,12 +75,12 @@ def _tags(path: Path) -> tuple[str, ...]:
 
 
 def marks() -> list[str]:
-    """All that some experiment bears."""
+    """All marks that any experiment bears."""
     return sorted({name for case in cases() for name in case.marks})
 
 
 def part(chosen: list[Case], said: str) -> list[Case]:
-    """Of K/N, every N-th from the K-th on: so N machines share the work. Raises ValueError where it is not that."""
+    """For K/N, every N-th from the K-th on, so that N machines share the work. Raises ValueError if it is not K/N."""
     match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", said)
     number, of = map(int, match.groups()) if match else (1, 0)
     if number > of:
@@ -89,12 +89,12 @@ def part(chosen: list[Case], said: str) -> list[Case]:
 
 
 def offers_part(said: str) -> bool:
-    """Whether what cannot be shared is in this part: it is in the first."""
+    """Whether this part includes what cannot be shared: only the first does."""
     return said.partition("/")[0] == "1"
 
 
 def offered(all_of_them: Iterable[Case], stacks: list[str], marks: str, words: str) -> list[Case]:
-    """Those that the options of a call leave: `stacks` of --stack, `marks` of -m, `words` of -k."""
+    """Those that the options select: `stacks` of --stack, `marks` of -m, `words` of -k."""
     if stacks:
         return [case for case in all_of_them if case.stack in stacks]
     if words or re.search(r"\bnightly\b", marks):

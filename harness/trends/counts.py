@@ -1,6 +1,6 @@
 """How often runs on a healthy stack are not a PASS, and how sure that is.
 
-Runs are counted from a committed record, which outlives the reports that it was taken from, and from these.
+Runs are counted from a committed record, which outlives the reports that it was taken from, and from those reports.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def read(path: Path) -> list[Kept]:
     found = []
     try:
         if (head := tuple(next(lines, ()))) != FIELDS:
-            raise ValueError(f"its columns are {', '.join(head)}, and not {', '.join(FIELDS)}")
+            raise ValueError(f"its columns are {', '.join(head)}, not {', '.join(FIELDS)}")
         for row in lines:
             found.append(_run(row))  # noqa: PERF401  # so that the error knows the line
     except (ValueError, csv.Error) as cause:
@@ -124,7 +124,7 @@ def read(path: Path) -> list[Kept]:
 
 
 def keep(record: Iterable[Kept], path: Path) -> None:
-    """One line a run, so that a change of the record is a change of lines."""
+    """One line for each run, so that a change of the record shows as changed lines."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(FIELDS)
@@ -134,7 +134,7 @@ def keep(record: Iterable[Kept], path: Path) -> None:
 
 def _run(row: Sequence[str]) -> Kept:
     if len(row) != len(FIELDS):
-        raise ValueError(f"{len(row)} fields, and not {len(FIELDS)}")
+        raise ValueError(f"{len(row)} fields, not {len(FIELDS)}")
     said = dict(zip(FIELDS, row, strict=True))
     if (profile := said.pop("profile")) not in ("tuned", OTHER):
         raise ValueError(f"no profile is called {profile!r}")
@@ -195,7 +195,7 @@ def _within(rate: Rate) -> str:
 
 
 def _machines(record: Iterable[Kept]) -> list[str]:
-    """Whose times and verdicts these are."""
+    """Which machines and versions these runs come from."""
     places: dict[tuple[str, str], list[Kept]] = {}
     for run in record:
         places.setdefault((run.machine or "unknown", run.version or "unknown"), []).append(run)

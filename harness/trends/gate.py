@@ -70,8 +70,8 @@ def exit_code(found: Sequence[Change]) -> int:
 
 
 def _cells(kept: Sequence[Kept], named: Iterable[str]) -> list[list[Kept]]:
-    """The runs of each experiment and stack, the oldest first; what was planted on a stack is no change of it, nor is
-    one victim of a sweep another."""
+    """The runs of each experiment and stack, the oldest first; without planted defects, which are no change of a
+    stack, and without sweeps, whose victims differ."""
     cells: dict[tuple[str, str], list[Kept]] = {}
     for run in kept:
         if not run.planted and run.experiment not in SWEPT:

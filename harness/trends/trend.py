@@ -1,7 +1,7 @@
 """All runs so far, kept in columns beside them: their verdicts, and how the newest measures compare.
 
 Every judged run leaves one Parquet file in `reports/trend/`, with a row for each check: nothing is ever appended, so
-nothing is half written. Files of older versions lack some columns; these are unknown then.
+nothing is half written. Files of older versions lack some columns; those are then unknown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLUMNS = (
     "verdict VARCHAR, seconds DOUBLE, name VARCHAR, judged VARCHAR, measure DOUBLE, "
     '"limit" DOUBLE, unit VARCHAR'
 )
-# The empty table has the columns that no file may have.
+# The empty table adds any columns that all files lack.
 ROWS = """
 WITH rows AS (SELECT * FROM run UNION ALL BY NAME SELECT * FROM read_parquet($files, union_by_name = true))
 """
@@ -118,7 +118,7 @@ def keep(history: History, outcome: Outcome, reports: Path) -> None:
 
 
 def _rows(history: History, outcome: Outcome) -> list[tuple[Any, ...]]:
-    """A row for each check, in the order of the columns; a run without any is there too."""
+    """A row for each check, in the order of the columns; a run without checks has one row."""
     meta = history.meta or Meta(t=0, format=0, run_id="", experiment="", stack="", wall="")
     version = meta.versions.get("airflow-chaos", "")
     about = (outcome.run_id, meta.wall, meta.machine, version, outcome.experiment, outcome.stack, outcome.verdict.value)

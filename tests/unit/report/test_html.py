@@ -78,7 +78,7 @@ def test_it_says_once_and_first_that_a_target_has_no_ledger(tmp_path: Path) -> N
     text = said(page(tmp_path, ledgerless(whole(healthy()))))
     banner = text[: text.index("Timeline")]
     assert banner.count("This target has no ledger,") == 1
-    assert "4 checks are INVALID for that alone" in banner
+    assert "4 checks are INVALID for that reason alone" in banner
     assert "tasks.duplicated" not in banner
     assert "tasks.duplicated" in text
     assert "no ledger" not in said(page(tmp_path, whole(healthy())))

@@ -139,7 +139,7 @@ def test_without_the_clock_runs_are_drawn_and_nothing_is_said_of_when_they_were_
     blind = [record for record in GOOD if not (isinstance(record, Event) and record.object == "clock")]
     found = band(blind)
     assert found.title == (
-        "Scheduled runs, and not when they were due: "
+        "Scheduled runs, without when they were due: "
         "Airflow's clock was read 0 times, and it takes 2 to hold it against ours"
     )
     assert not [point for one in found.lanes for point in points(one, schedules.DUE)]
@@ -158,7 +158,7 @@ def test_a_timetable_that_is_none_leaves_what_the_ledger_shows(fields: dict[str,
 
 def test_a_record_that_is_damaged_is_said() -> None:
     found = band(rename(GOOD, lambda op: {**op.value, "dag_run": ""}))
-    assert found.title.startswith("Scheduled runs, of which nothing can be told: a run of ")
+    assert found.title.startswith("Scheduled runs; nothing can be said about them: a run of ")
 
 
 def test_there_is_no_band_where_no_dag_runs_by_itself() -> None:

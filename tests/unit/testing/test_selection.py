@@ -82,7 +82,7 @@ def collected(*options: str) -> subprocess.CompletedProcess[str]:
     [
         (("--repeat", "0"), "repeat must be 1 or more: no run is no verdict"),
         (("--profile", "defaults", "--stack", "celery-keda"), "no experiment has bounds on celery-keda"),
-        (("--stack", "nonesuch"), "stack nonesuch: no stack is called so"),
+        (("--stack", "nonesuch"), "stack nonesuch: there is no such stack"),
     ],
 )
 def test_a_call_that_would_run_nothing_is_no_success(options: tuple[str, ...], said: str) -> None:

@@ -118,14 +118,14 @@ GOOD = "e-1,2026-01-01T00:00:00.000Z,m,1,e,celery,tuned,PASS,,,60.0"
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("run,wall\n", "runs.csv:1: its columns are run, wall, and not run_id"),
+        ("run,wall\n", "runs.csv:1: its columns are run, wall, not run_id"),
         ("", "runs.csv:0: its columns are"),
         (GOOD.replace("PASS", "GOOD"), "runs.csv:3: 'GOOD' is not a valid Verdict"),
         (GOOD.replace("tuned", "fast"), "runs.csv:3: no profile is called 'fast'"),
         (GOOD.replace("60.0", "long"), "runs.csv:3: could not convert string to float"),
-        (GOOD + ",more", "runs.csv:3: 12 fields, and not 11"),
+        (GOOD + ",more", "runs.csv:3: 12 fields, not 11"),
         ('"' + GOOD, "runs.csv:3: unexpected end of data"),
-        ("<<<<<<< HEAD", "runs.csv:3: 1 fields, and not 11"),
+        ("<<<<<<< HEAD", "runs.csv:3: 1 fields, not 11"),
     ],
 )
 def test_a_record_that_is_damaged_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
