@@ -8,7 +8,7 @@ from functools import cached_property
 
 from harness.history import NS, Event, History, grouped
 from harness.judge.checks import measured, some, unknown, when
-from harness.judge.faults import by_keda, fault_time, judged_from, planned, serves, targets
+from harness.judge.faults import NODE_OFF, by_keda, fault_time, judged_from, planned, serves, targets
 from harness.judge.observers import PODS, unseen
 from harness.outcome import Check, Verdict, Window
 from harness.records import MOST_T
@@ -50,7 +50,7 @@ class _Doing:
     def off(self) -> dict[str, int]:
         """Nodes that were switched off, and until when: pods sent there before anybody notices end as well. Once the
         undo has found everything Ready again, whatever ends there does so on its own."""
-        steps = [f for f in self.history.faults if f.action == "stop_node"]
+        steps = [f for f in self.history.faults if f.action == NODE_OFF]
         undone = {f.id: f.t + SEEN_LATE for f in steps if f.phase == "rolled-back"}
         # What the watch sees when it is back may have ended before the undo was through.
         gaps = unseen(self.history, PODS, 0, self.history.last_t)

@@ -16,6 +16,7 @@ PER_TASK = "kubernetes"  # stacks of this name have a pod for each task
 OVER = frozenset({"ended", "rolled-back"})
 # The pod stays, and its container is restarted.
 IN_PLACE = frozenset({"crash_pods", "hang_pods", "lose_and_restore"})
+NODE_OFF = "stop_node"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.history import Event, History
 from harness.judge.checks import some
-from harness.judge.faults import IN_PLACE, Target, serves, targets
+from harness.judge.faults import IN_PLACE, NODE_OFF, Target, serves, targets
 from harness.records import MOST_T
 from harness.samples import Ints
 
@@ -80,12 +80,17 @@ class Toll:
 
     @cached_property
     def _again(self) -> dict[str | None, int]:
-        """Pods that stay and are restarted in place, and when they were hit."""
-        return {t.uid: t.injected for t in self.killed if t.action in IN_PLACE}
+        """Pods that stay and are started again, with the time of their hit: those hit in place, and those that were not
+        evicted from a node before it was on again."""
+        return {t.uid: t.injected for t in self.killed if t.action in IN_PLACE or self._is_back(t)}
 
     @cached_property
     def _gone(self) -> dict[str | None, int]:
-        return {t.uid: t.injected for t in self.killed if t.action not in IN_PLACE}
+        return {t.uid: t.injected for t in self.killed if t.uid not in self._again}
+
+    def _is_back(self, target: Target) -> bool:
+        known = target.action == NODE_OFF and target.uid in self._old
+        return known and any(serves(e) and self._lasts(e) for e in self.history.of_pod(target.uid))
 
     @cached_property
     def _unwatched(self) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from harness.history import NS, Event, History, grouped
 from harness.judge.checks import when
-from harness.judge.faults import by_keda, fault_time, serves, targets
+from harness.judge.faults import NODE_OFF, by_keda, fault_time, serves, targets
 from harness.judge.observers import JOBS, PODS, lost_sight, unseen
 
 DELAY = 5 * NS  # an undo keeps looking this long; by then, what it read must have reached the watcher
@@ -107,7 +107,7 @@ class Aftermath:
     @cached_property
     def _stopped(self) -> set[str]:
         """The nodes that a fault switched off."""
-        steps = [f for f in self.history.faults if f.action == "stop_node"]
+        steps = [f for f in self.history.faults if f.action == NODE_OFF]
         return {str(name) for f in steps for name in (f.target.get("node"), f.evidence.get("node")) if name}
 
     @cached_property

@@ -487,6 +487,18 @@ def test_a_pod_that_was_killed_is_not_replaced_by_its_own_container() -> None:
     assert restarted("kill_pods", back, uid_gone=True, process_gone=True).verdict is not Verdict.PASS
 
 
+def test_a_pod_that_stayed_with_its_node_is_back_with_it_and_one_that_was_evicted_is_not() -> None:
+    off = {"node_off": True, "node": "n2"}
+    unready = pod(15, "worker-1", "u1", component="worker", restarts=2, ready=False)
+    back = pod(25, "worker-1", "u1", component="worker", restarts=3)
+    assert restarted("stop_node", unready, back, **off).measure == 15.0
+    assert restarted("stop_node", unready, **off).verdict is not Verdict.PASS
+    going = pod(25, "worker-1", "u1", component="worker", restarts=3, deleting=True)
+    assert restarted("stop_node", unready, going, **off).verdict is not Verdict.PASS
+    other = pod(20, "worker-3", "u3", component="worker")
+    assert restarted("stop_node", unready, other, going, **off).measure == 10.0
+
+
 def test_a_hung_process_that_stays_never_went() -> None:
     target = {"kind": "Pod", "name": "airflow/worker-1", "uid": "u1", "node": "n2", "component": "worker"}
 
