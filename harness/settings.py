@@ -22,6 +22,17 @@ ROOT = _SHIPPED if INSTALLED else _PACKAGE.parent
 SOMEWHERE_ELSE = "-at-"  # between the stack whose bounds hold and the name of the target
 MOST_POINTS = 1000  # from which one experiment is watched
 PLANTED_ON = "-mutant-"  # in the name of what is deployed, between its stack and the defect
+# In the order in which they are run and shown; others follow in alphabetical order.
+STACKS = (
+    "celery",
+    "celery-single",
+    "celery-keda",
+    "celery-ha",
+    "celery-archive",
+    "celery-previous",
+    "kubernetes",
+    "local",
+)
 
 
 Profile = Literal["tuned", "defaults"]

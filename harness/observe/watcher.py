@@ -48,7 +48,6 @@ class Watcher:
         self._slices: dict[str, EndpointSlice] = {}
         self._lock = threading.Lock()
         self._problems = Problems(recorder, "watcher")
-        self._closed = False
         self._stopping = threading.Event()
         self._polls = [
             threading.Thread(target=self._poll, args=(name, look), name=name, daemon=True)
@@ -85,8 +84,7 @@ class Watcher:
             poll.join(max(0.0, deadline - time.monotonic()))
         late = [f.name for f in left] + [p.name for p in self._polls if p.is_alive()]
         self._problems.write("stopped", {"still_running": late})
-        # From here on the history may be closed; what a late thread still reports is known to be missing.
-        self._closed = True
+        # The history may be closed next; what a late thread still reports is known to be missing.
         self._airflow.close()
         self._problems.close()
 

@@ -8,19 +8,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.outcome import Check, Outcome, Verdict, worst_verdict
+from harness.settings import STACKS
 from harness.slo import CATALOGUE
 
 LAST_RUNS = 5
 FLOOR = "null"
-STACKS = (
-    "celery",
-    "celery-single",
-    "celery-keda",
-    "celery-ha",
-    "celery-archive",
-    "kubernetes",
-    "local",
-)  # others follow in alphabetical order
 # A backlog: when it is gone. Schedulers: when new tasks start again. Components that requests pass through, which
 # writes are tried against: the outage. All others: how long a run takes.
 MAIN = (

@@ -18,9 +18,9 @@ from harness.kills import checks_of
 from harness.outcome import Outcome, Verdict
 from harness.progress.show import Planned, Showing, Watched
 from harness.run import conduct
-from harness.settings import Settings, here
+from harness.settings import STACKS, Settings, here
 from harness.testing.plugin import experiments_in
-from harness.testing.selection import STACKS, Case, cases, offered, part
+from harness.testing.selection import Case, cases, offered, part
 
 Watching = Callable[[], AbstractContextManager[Watched]]
 

@@ -13,19 +13,9 @@ from pathlib import Path
 
 from harness import slo, sources
 from harness.errors import UsageError
-from harness.settings import Settings
+from harness.settings import STACKS, Settings
 
-DEFAULT = "celery"
-STACKS = (
-    DEFAULT,
-    "celery-single",
-    "celery-keda",
-    "celery-ha",
-    "celery-archive",
-    "celery-previous",
-    "kubernetes",
-    "local",
-)
+DEFAULT = STACKS[0]
 QUICK = ("smoke", "quick")
 MARK = re.compile(r"[a-z0-9][\w.-]*", re.IGNORECASE)  # tags that -m can name
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from harness.outcome import Check, Outcome, Verdict, worst
 from harness.report.tiles import CAUGHT_UP, tiles
-from harness.settings import ROOT
+from harness.settings import ROOT, STACKS
 from harness.slo import CATALOGUE, own
-from harness.testing.selection import STACKS
 from tests.unit.builders import LIMITS, bad, healthy, verdict
 
 RUN = verdict(healthy())

@@ -9,8 +9,8 @@ from typing import get_args
 
 import pytest
 
-from harness.settings import ROOT, Profile, Settings
-from harness.testing.selection import STACKS, Case, cases, offered, part
+from harness.settings import ROOT, STACKS, Profile, Settings
+from harness.testing.selection import Case, cases, offered, part
 
 ALL = cases()
 
