@@ -136,7 +136,7 @@ def test_nothing_is_prepared_on_a_connection_that_is_dealt_out() -> None:
 
 def test_workers_ask_every_sentinel_for_the_broker_that_they_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     said = environment(BROKER / "broker.env")
-    hosts = [f"sentinel-{n}.sentinel:26379" for n in range(OWN["sentinel"])]
+    hosts = ["nearest-sentinel:26379", *(f"sentinel-{n}.sentinel:26379" for n in range(OWN["sentinel"]))]
     assert said["AIRFLOW__CELERY__BROKER_URL"] == ";".join(f"sentinel://{host}" for host in hosts)
     monitor = next(line for line in (BROKER / "sentinel.conf").read_text().splitlines() if "monitor" in line).split()
     assert monitor == ["sentinel", "monitor", "broker", "broker-0.broker", "6379", "2"]
