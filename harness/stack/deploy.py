@@ -223,7 +223,7 @@ def _ensure_secret(settings: Settings) -> None:
 
 
 def make_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Every secret that the manifests refer to, by name: keys and passwords, kept or fresh, and what is made of them."""
+    """Every secret that the manifests refer to, by name: keys and passwords, kept or fresh, and what they make up."""
     made = {name: kept.get(name) or secrets.token_urlsafe(size) for name, size in RANDOM_BYTES.items()}
     made["fernet-key"] = kept.get("fernet-key") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     login, user = made["admin-password"], f"airflow:{made['postgres-password']}"
