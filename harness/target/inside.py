@@ -49,7 +49,7 @@ def of_others(target: Target) -> Target:
             )
     if target.ledger and target.ledger.ca:
         raise UsageError(
-            f"{target.name}: ledger: no pod has the file {target.ledger.ca}; use a certificate that all trust, or no TLS"
+            f"{target.name}: ledger: no pod has the file {target.ledger.ca}; use a public certificate, or no TLS"
         )
     for name, host in (
         ("url", urlsplit(target.url).hostname or ""),
