@@ -1,4 +1,4 @@
-"""The DAG that more is asked of at once than workers have room for: one task, so the wait for it is that of the queue.
+"""The DAG whose runs outnumber what workers have room for: it has one task, so its wait is that of the queue.
 
 The ledger must show, for each run: work.
 """

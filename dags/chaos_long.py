@@ -1,4 +1,4 @@
-"""The DAG whose tasks are at work for longer than a break is to last, and say every second that they still are.
+"""The DAG whose tasks work for longer than an outage is to last, and say every second that they are still at work.
 
 The ledger must show, for each run: work[0], work[1].
 """
@@ -12,7 +12,7 @@ from airflow.sdk import dag, get_current_context, task
 from dags_version import TAGS
 from ledger_marks import alive, attempt
 
-# The shorter one ends while nobody is there to hear of it; the longer one is longer than any task lives on unheard.
+# The shorter one ends while nobody is there to hear it; the longer one is longer than any task survives unheard.
 PARTS_S = (30, 80)
 
 

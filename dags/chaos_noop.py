@@ -1,4 +1,4 @@
-"""The DAG that writes are tried on: a run of it costs the stack next to nothing."""
+"""The DAG that test writes trigger: a run of it costs the stack next to nothing."""
 
 from __future__ import annotations
 

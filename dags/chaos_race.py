@@ -1,7 +1,7 @@
 """The DAG whose runs schedulers compete for: many tasks at once that no worker sees, so that schedulers alone are busy.
 
-A scheduler that works on rows which another one has in hand calls the same run a success once more, and its DAG is told
-twice (`on_success_callback`); each time, the ledger shows it.
+If a scheduler works on rows that another one has in hand, both call the run a success, and its DAG is told twice
+(`on_success_callback`); the ledger shows each time.
 """
 
 from __future__ import annotations

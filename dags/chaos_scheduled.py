@@ -1,8 +1,8 @@
 """The DAGs that run by themselves, as `schedules.json` has them; the harness reads the same table to know what is owed.
 
-They begin with the window that the harness has put into the ledger, or without one in a year that never comes. So a run
-that is made anew owes nothing of the time before it, and a harness that was killed leaves nothing that runs for ever.
-The ledger must show, for each run of a DAG, its `tasks`, but for those that fail on purpose.
+They start with the window that the harness puts into the ledger, or without one, in a year that never comes. So a new
+run of the harness owes nothing from before it, and a harness that was killed leaves nothing that runs for ever.
+The ledger must show, for each run of a DAG, its `tasks`, except those that fail on purpose.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def moment(name: str) -> datetime | None:
 
 
 def callbacks(dag_id: str, said: dict[str, Any], of: str) -> dict[str, Any]:
-    """What the DAG, or one of its tasks, has to do when told of a run's end."""
+    """What the DAG, or one of its tasks, does when told of a run's end."""
     kinds = [kind for kind, task in said.get("callbacks", ()) if task == of and kind != "deadline"]
     return {f"on_{kind}_callback": caller(dag_id, of, kind, RUN) for kind in kinds}
 
 
 def deadline(dag_id: str, said: dict[str, Any]) -> DeadlineAlert | None:
-    """Told in a triggerer, so by name; shorter than any run of the DAG, which are all late for it."""
+    """Called in a triggerer, so by name; shorter than any run of the DAG, so that every run misses it."""
     if "deadline_s" not in said:
         return None
     return DeadlineAlert(

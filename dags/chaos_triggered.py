@@ -1,6 +1,6 @@
 """The DAG whose writes put triggerers to work: its task begins and ends in one of them, and costs no worker anything.
 
-It signs no ledger: no code of ours runs in it. What it shows is which triggerers take triggers at all.
+It writes nothing to the ledger: no code of ours runs in it. It shows which triggerers take triggers at all.
 """
 
 from __future__ import annotations

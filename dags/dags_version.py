@@ -1,7 +1,7 @@
-"""Which version of the suite's DAG files this is: a tag that each DAG bears, worked out of the files that lie here.
+"""The version of the suite's DAG files: a tag on each DAG, computed from the files in this folder.
 
-So nobody has to raise a number, and a file that was left behind, or changed on its way, cannot bear the tag of another.
-The harness works out the same of its own files, and refuses a run with others.
+So nobody has to bump a number, and a file that was left behind, or changed on its way, cannot carry another's tag. The
+harness computes the tag of its own files, and refuses a run if they differ.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PREFIX = "airflow-chaos-v"
 
 
 def tag(folder: Path) -> str:
-    """Of the files there. One that is missing counts as empty: a DAG must not fail for want of another's file."""
+    """The tag of the files there. A missing one counts as empty: a DAG must not fail for want of another's file."""
     digest = hashlib.sha256()
     for name in FILES:
         path = folder / name

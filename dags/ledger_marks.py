@@ -1,10 +1,10 @@
 """The ledger: what each attempt of a task writes of itself, outside Airflow's own database and broker.
 
 An attempt writes a start mark before its work and an end mark after it, to a Redis stream. A mark carries an id of its
-own: where the connection broke and nobody knows whether the entry was kept, the same mark is written again, and the
-reader counts it once.
+own: if the connection breaks and nobody knows whether the entry was kept, the mark is written again, and the reader
+counts it once.
 
-Where no variable says where the ledger is, there is none: then nothing is written, and no window opens.
+If no variable says where the ledger is, there is none: nothing is written, and no window opens.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def mark_fields(
 ) -> dict[str, str | int]:
     """The entry of one mark (`start`, `alive`, `end`) in the task's context; `resumed` if it was deferred meanwhile.
 
-    Of a run that nobody asked for, `scheduled` is the window that it is in, and the mark bears its DAG as well.
+    For a run that nobody asked for, `scheduled` is the window that it is in, and the mark carries its DAG too.
     """
     ti = context["ti"]
     return {
@@ -55,8 +55,8 @@ def mark_fields(
 
 
 def write(fields: dict[str, str | int], url: str | None, give_up_after_s: float = GIVE_UP_AFTER_S) -> None:
-    """Append one entry; raises the last connection error where the ledger stays out of reach. Does nothing where there
-    is no ledger."""
+    """Append one entry; raises the last connection error if the ledger stays out of reach. Does nothing if there is no
+    ledger."""
     if url is None:
         return
     deadline = time.monotonic() + give_up_after_s
@@ -72,7 +72,7 @@ def write(fields: dict[str, str | int], url: str | None, give_up_after_s: float 
 
 
 def alive(context: Any) -> None:
-    """Say that the attempt is still at work; where the ledger is out of reach, the next one says it."""
+    """Say that the attempt is still at work; if the ledger is out of reach, the next call will say it."""
     with suppress(redis.ConnectionError, redis.TimeoutError):
         write(mark_fields(context, "alive"), os.environ.get(URL_VARIABLE), give_up_after_s=0)
 
@@ -84,12 +84,12 @@ def told(context: Any) -> None:
 
 
 def caller(dag: str, task: str, kind: str, scheduled: str) -> Callable[[Any], None]:
-    """What says in the ledger that the DAG, or one of its tasks, was told of a run's end."""
+    """A callback that says in the ledger that the DAG, or one of its tasks, was told of a run's end."""
     return lambda context: called(context["run_id"], dag, task, kind, scheduled)
 
 
 async def overdue(dag: str, scheduled: str, context: Any) -> None:
-    """Say that a run was not over by its deadline. Triggerers find it by its name, and await it beside all else."""
+    """Say that a run was not over by its deadline. Triggerers find it by its name, and await it next to all else."""
     await asyncio.to_thread(called, context["dag_run"]["dag_run_id"], dag, "", "deadline", scheduled)
 
 
@@ -109,10 +109,10 @@ def attempt(context: Any, scheduled: str | None = None) -> Iterator[None]:
 
 
 def window() -> dict[str, str]:
-    """What the harness has said of the run that is under way: `run`, `start`, `end`; nothing where it said none.
+    """What the harness has said about the run under way: `run`, `start`, `end`; empty if it said nothing.
 
-    A file that is read must not fail for want of the ledger: it would be called broken, and its DAGs would stop. Where
-    the harness sees them stop all the same, it does not judge what they did.
+    Reading a DAG file must not fail for want of the ledger: Airflow would call the file broken, and its DAGs would
+    stop. If the harness sees them stop all the same, it does not judge what they did.
     """
     url = os.environ.get(URL_VARIABLE)
     for _ in range(WINDOW_TRIES if url is not None else 0):
@@ -124,7 +124,7 @@ def window() -> dict[str, str]:
 
 @contextmanager
 def _ledger(url: str, one_try_s: float) -> Iterator[Any]:
-    # Without the library's own retries, so that what is tried, and for how long, stands here alone.
+    # Without the library's own retries, so that this file alone decides what is retried, and for how long.
     ledger = redis.Redis.from_url(
         url, socket_timeout=one_try_s, socket_connect_timeout=one_try_s, retry=Retry(NoBackoff(), 0)
     )

@@ -1,4 +1,4 @@
-"""What tasks of DAGs that run by themselves are made of. Each signs the ledger with its DAG and the window it is in."""
+"""The tasks of DAGs that run by themselves. Each writes its DAG and its window into its marks in the ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POKE_S = 8.0
 
 
 class Work(BaseOperator):
-    """At work for so many seconds; then the first so many tries fail. Returns what the next task is as wide as."""
+    """Works for `seconds`; then the first `fails` tries fail. Returns a list of `width` entries for the next task."""
 
     def __init__(self, *, seconds: float, window: str, fails: int = 0, width: int = 0, **said: Any) -> None:
         super().__init__(**said)
@@ -33,7 +33,7 @@ class Work(BaseOperator):
 
 
 class Patient(BaseSensorOperator):
-    """Gives its worker up between two looks, until its run is so old. Each look signs that it began."""
+    """Gives its worker up between two looks, until its run is `seconds` old. Each look writes a start mark."""
 
     def __init__(self, *, seconds: float, window: str, **said: Any) -> None:
         super().__init__(mode="reschedule", poke_interval=POKE_S, timeout=300, **said)
@@ -74,7 +74,7 @@ def waiting(kind: Any) -> Callable[[str, Said, str, Said], None]:
 
 
 def mapped(task: str, said: Said, window: str, of_task: Said) -> None:
-    """One task for each entry of what the first returns, which is made in its name."""
+    """One task for each entry of what `width` returns. Both are made when `width` is asked for."""
     if task == "width":
         count = sum(name == "work" for name, _ in said["tasks"])
         width = Work(task_id=task, seconds=said["work_s"], window=window, width=count, **of_task)
@@ -82,7 +82,7 @@ def mapped(task: str, said: Said, window: str, of_task: Said) -> None:
 
 
 def asks(task: str, said: Said, window: str, of_task: Said) -> None:
-    """At work only after a run of another DAG that it asked for was a success."""
+    """Works only once a run of another DAG, which it asked for, is a success."""
     asking = TriggerDagRunOperator(
         task_id="ask", trigger_dag_id=said["asks"], wait_for_completion=True, poke_interval=2
     )

@@ -28,12 +28,12 @@ IMAGES = {
     "pgbouncer": POOLER,
     "postgres": DATABASE,
     "patroni": DATABASE,
-    "spilo": DATABASE,  # Patroni, as Zalando's operator has it
+    "spilo": DATABASE,  # Patroni, as Zalando's operator ships it
     "redis": BROKER,
     "valkey": BROKER,
     "rabbitmq": BROKER,
 }
-# The chart's own pooler is a tag of Airflow's image: its program tells, not its name.
+# The chart's own pooler is a tag of Airflow's image: recognized by its program, not its name.
 PROGRAMS = {"pgbouncer": POOLER, "postgres": DATABASE, "redis-server": BROKER, "valkey-server": BROKER}
 SHARE = re.compile(r"\s(?:--apps|--queues|-q)[\s=]+(\S+)")
 RUNS = re.compile(r"\bairflow\s+(?:celery\s+)?(api-server|webserver|scheduler|worker|triggerer|dag-processor)\b")
@@ -41,7 +41,7 @@ BROKER_WATCH = re.compile(r"sentinel|exporter")
 
 
 def at(thing: Any, path: str, default: Any = None) -> Any:
-    """What lies at `a.b.c` of nested mappings; the default where a part is missing or null."""
+    """The value at `a.b.c` in nested mappings; the default if a part is missing or null."""
     for name in path.split("."):
         if not isinstance(thing, Mapping) or thing.get(name) is None:
             return default
@@ -70,7 +70,7 @@ def _met(expression: Json, labels: Json) -> bool:
 
 @dataclass(frozen=True)
 class Workload:
-    """A Deployment or StatefulSet, and the part that it plays in Airflow; `floor`: what its autoscaler keeps, or 1."""
+    """A Deployment or StatefulSet, and the part that it plays in Airflow; `floor` is its autoscaler's minimum, or 1."""
 
     raw: Json
     role: str
@@ -91,7 +91,7 @@ class Workload:
 
     @property
     def replicas(self) -> int:
-        """As it says; rendered with an autoscaler it says nothing."""
+        """As its spec says; rendered with an autoscaler, it says nothing."""
         return int(at(self.raw, "spec.replicas", self.floor))
 
     @property
@@ -123,7 +123,7 @@ class Workload:
 
     @property
     def share(self) -> str:
-        """Which queues a worker serves, or which apps an api-server: one stands in for another of its share alone."""
+        """Which queues a worker serves, or which apps an api-server; it can only stand in for those with its share."""
         found = SHARE.search(self.words)
         return found.group(1) if found else ""
 
@@ -133,7 +133,7 @@ def command_of(container: Json) -> str:
 
 
 def role_of(container: Json) -> str:
-    """By its command; a database, pooler or broker by its image. Empty where it is none of them."""
+    """By its command; a database, pooler or broker by its image. Empty if it is none of them."""
     words = command_of(container)
     if found := RUNS.search(words):
         return COMMANDS[found.group(1)]
@@ -150,7 +150,7 @@ def role_of(container: Json) -> str:
 
 
 def release_of(one: Json) -> str:
-    """The release of Helm that made it, by the labels of the official chart or of those that it brings along."""
+    """The Helm release that made it, by the labels of the official chart or its subcharts."""
     labels = at(one, "metadata.labels", {})
     return str(labels.get("release") or labels.get("app.kubernetes.io/instance") or "")
 
@@ -183,8 +183,8 @@ class Deployment:
         release: str = "",
     ) -> None:
         """`objects` are Kubernetes objects with their `kind`, `unseen` kinds that could not be listed, and why;
-        `longest_task_s` is what the owner says of the tasks. Of several namespaces, that of the schedulers counts; of
-        several releases, the one that is named, and what belongs to none."""
+        `longest_task_s` comes from the owner. Of several namespaces, only the schedulers' counts; of several releases,
+        only the named one, and objects that belong to none."""
         self.unseen = dict(unseen or {})
         objects = [one for one in objects if not release or release_of(one) in (release, "")]
         home = next((_namespace(one) for one in objects if _is_workload(one) and _role(one) == SCHEDULER), None)
@@ -207,7 +207,7 @@ class Deployment:
         )
 
     def scalers(self) -> Iterator[tuple[Json, str, int]]:
-        """Each autoscaler, the name of what it scales, and how few it may leave."""
+        """Each autoscaler, the name of what it scales, and its minimum."""
         for kind, key, default in (
             ("HorizontalPodAutoscaler", "minReplicas", 1),
             ("ScaledObject", "minReplicaCount", 0),
@@ -217,7 +217,7 @@ class Deployment:
 
     @cached_property
     def releases(self) -> tuple[str, ...]:
-        """Those that have a scheduler. Two are two deployments, which share a namespace and nothing else."""
+        """The releases with a scheduler. Two of them are two deployments, which share nothing but a namespace."""
         return tuple(sorted({name for one in self.of(SCHEDULER) if (name := release_of(one.raw))}))
 
     @cached_property
@@ -233,7 +233,7 @@ class Deployment:
         return sum(one.replicas for one in self.of(role))
 
     def pods(self, workload: Workload) -> list[Json]:
-        """Those that its selector matches and that are not shutting down."""
+        """The pods that its selector matches, without those that are shutting down."""
         selector = at(workload.raw, "spec.selector")
         return [
             pod
@@ -249,7 +249,7 @@ class Deployment:
         return any(at(one, "metadata.name") == name for one in self.every(kind))
 
     def mounted(self, workload: Workload) -> tuple[str, list[str]]:
-        """The text of all ConfigMaps that its pods mount, and the Secrets, which nobody reads."""
+        """The text of all ConfigMaps that its pods mount, and the names of the Secrets, which nobody reads."""
         texts: list[str] = []
         secrets: list[str] = []
         for volume in at(workload.pod, "volumes", []):
@@ -258,7 +258,7 @@ class Deployment:
         return "\n".join(texts), secrets
 
     def config_map(self, name: str) -> Json:
-        """What a ConfigMap holds; nothing if it is not known."""
+        """The data of a ConfigMap; empty if it is not known."""
         found = (at(c, "data", {}) for c in self.every("ConfigMap") if at(c, "metadata.name") == name)
         data: Json = next(found, {})
         return data

@@ -86,7 +86,7 @@ class Book:
 
 
 def examine(rules: Iterable[Rule], deployment: Deployment) -> Iterator[Finding]:
-    """Ask each; a rule that does not apply says nothing, and one that lacks what it reads says so."""
+    """Ask each rule. One that does not apply says nothing, and one that cannot read what it needs says so."""
     for rule in rules:
         lacks = [
             f"{kind}s cannot be listed: {deployment.unseen[kind]}" for kind in rule.reads if kind in deployment.unseen

@@ -37,7 +37,7 @@ DEFAULTS: dict[tuple[str, str], str] = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A value and where it comes from. It is None where a Secret holds it (hidden), or may hold it (unseen): `source`
+    """A value and where it comes from. It is None if a Secret holds it (hidden), or may hold it (unseen): `source`
     says which."""
 
     value: str | None
@@ -46,7 +46,7 @@ class Setting:
 
     @property
     def number(self) -> float | None:
-        """As a number, where it is known to be one."""
+        """As a number, if it is one."""
         try:
             return float(self.value) if self.value is not None else None
         except ValueError:
@@ -58,7 +58,7 @@ class Setting:
 
 
 def setting(deployment: Deployment, workload: Workload, section: str, option: str) -> Setting:
-    """What the main container of a workload has for it."""
+    """The value that the main container of a workload gets."""
     name = f"AIRFLOW__{section}__{option}".upper()
     found = variable(deployment, workload, name)
     if found is not None:
@@ -75,7 +75,7 @@ def setting(deployment: Deployment, workload: Workload, section: str, option: st
 
 
 def variable(deployment: Deployment, workload: Workload, name: str) -> Setting | None:
-    """An environment variable of the main container; the last that is given counts, `env` before `envFrom`."""
+    """An environment variable of the main container; the last one given wins, and `env` wins over `envFrom`."""
     for one in reversed(at(workload.main, "env", [])):
         if one.get("name") == name:
             return _env(deployment, one)
@@ -90,7 +90,7 @@ def variable(deployment: Deployment, workload: Workload, name: str) -> Setting |
 
 
 def _unseen(deployment: Deployment, workload: Workload) -> list[str]:
-    """What is given to it as a whole and is not known: any variable may be in there."""
+    """The sources that it is given as a whole and that are not known: any variable may be in there."""
     found = []
     for source in at(workload.main, "envFrom", []):
         if secret := at(source, "secretRef.name"):
@@ -114,7 +114,7 @@ def _env(deployment: Deployment, one: Json) -> Setting:
 
 
 def _files(deployment: Deployment, workload: Workload) -> Iterator[tuple[str, str]]:
-    """airflow.cfg as it is mounted from a ConfigMap."""
+    """The path and text of each airflow.cfg that is mounted from a ConfigMap."""
     volumes: dict[str, Any] = {str(v.get("name")): v for v in at(workload.pod, "volumes", [])}
     for mount in at(workload.main, "volumeMounts", []):
         path = str(mount.get("mountPath", ""))

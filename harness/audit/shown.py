@@ -84,7 +84,7 @@ def _when(wall: str) -> datetime | None:
 
 
 def explanations(path: Path, name: str) -> dict[str, str]:
-    """Rule → why its finding stays, for the deployment of this name. Raises `UsageError` if the file is not that."""
+    """Rule → why its finding stays, for the deployment of this name. Raises `UsageError` if the file is not valid."""
     try:
         compose(path)
         table = _EXPLAINED.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})

@@ -1,7 +1,6 @@
 """The main measure of an experiment in its last runs, drawn: a small picture with a row for each stack.
 
-The colours are seen on white and on black, since nobody knows which a page has, and no verdict is told by its colour
-alone.
+The colours show on white and on black, since a page may have either, and no verdict is told by colour alone.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ def _row(row: Row) -> list[str]:
 
 
 def _dot(dot: _Dot) -> list[str]:
-    """A run, or several that were summed up: at their median, with a stroke to the worst."""
+    """A run, or several summed up: at their median, with a stroke to the worst."""
     verdict = max(dot.run.verdicts, key=lambda one: one.rank)
     count = sum(dot.run.verdicts.values())
     lines = []
@@ -114,7 +113,7 @@ def _mark(x: float, y: float, verdict: Verdict) -> str:
 
 
 def _legend(rows: Sequence[Row], y: float) -> list[str]:
-    """What the shapes mean, of those that are there."""
+    """What the shapes in this picture mean."""
     there = {max(run.verdicts, key=lambda one: one.rank) for row in rows for run in row.runs}
     lines, x = [], 6.0
     for verdict in Verdict:
@@ -127,7 +126,7 @@ def _legend(rows: Sequence[Row], y: float) -> list[str]:
 
 
 def _day(run: Figures) -> str:
-    """When, by its id, which ends with date and time."""
+    """The day of a run, from its id, which ends with date and time."""
     date = run.last_run.rsplit("-", 2)[-2]
     return f"{int(date[6:8])} {MONTHS[int(date[4:6]) - 1]}"
 

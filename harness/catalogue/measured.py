@@ -1,4 +1,4 @@
-"""The figures of recorded runs: of each experiment on each stack the last ones, in `docs/measured.json`."""
+"""The figures of recorded runs, in `docs/measured.json`: the last runs of each experiment on each stack."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Measured(RootModel[dict[str, dict[str, tuple[Figures, ...]]]]):
         return self.root.get(experiment, {}).get(stack, ())
 
     def seen(self, experiment: str, stack: str) -> Figures | None:
-        """The last runs of one experiment on one stack as one; those that were summed up count with their median."""
+        """The last runs of one experiment on one stack, summed up; earlier sums count with their median."""
         some = self.last(experiment, stack)
         return _together(some) if some else None
 
 
 def added(known: Measured, outcomes: Iterable[Outcome]) -> Measured:
-    """Take in runs, each once; of each experiment on each stack the last ones stay, by the time in their ids."""
+    """Add runs, each once, and keep the last of each experiment on each stack, by the time in their ids."""
     cells: dict[str, dict[str, dict[str, Figures]]] = {}
     for name, of in known.root.items():
         cells[name] = {stack: {one.last_run: one for one in some} for stack, some in of.items()}
@@ -77,7 +77,7 @@ def _together(some: Sequence[Figures]) -> Figures:
 
 
 def collect(known: Measured, reports: Path, names: Iterable[str]) -> Measured:
-    """Take in all judged runs of these experiments in a folder; what cannot be read is passed over."""
+    """Add all judged runs of these experiments in a folder; those that cannot be read are skipped."""
     outcomes = []
     for path in sorted(reports.glob("*/verdict.json")):
         try:
@@ -89,7 +89,7 @@ def collect(known: Measured, reports: Path, names: Iterable[str]) -> Measured:
 
 
 def read(path: Path) -> Measured:
-    """The figures as they were kept. Raises `UsageError` if the file is not valid."""
+    """The figures in the file. Raises `UsageError` if it is not valid."""
     try:
         return Measured.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:

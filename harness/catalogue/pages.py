@@ -19,7 +19,7 @@ from harness.judge.checks import amount
 from harness.settings import Profile
 from harness.slo import CATALOGUE, Bound, every, stacks
 
-MADE = ["Made by `harness catalogue`; not to be edited.", ""]
+MADE = ["Made by `harness catalogue`; do not edit.", ""]
 HEAD = ["| bound | what is measured | limit | origin of the limit |", "| --- | --- | --- | --- |"]
 Places = Mapping[str, Sequence[Place]]
 
@@ -40,7 +40,7 @@ def files(folder: Path, slo_file: Path, measured: Measured) -> dict[str, str]:
 
 
 def publish(made: Mapping[str, str], folder: Path) -> None:
-    """Write the files, and remove those of the same kinds that are no longer made. Raises `StorageError`."""
+    """Write the files, and remove pages and pictures that are no longer made. Raises `StorageError`."""
     for name, text in made.items():
         write(folder / name, text)
     try:

@@ -53,8 +53,8 @@ DEFAULTS = "default-bounds.md"
 class Place:
     """One experiment on one stack and profile.
 
-    `own` are the bounds that it has itself, `of_stack` the defaults of the stack alone, `seen` its last runs, oldest
-    first, `together` the same as one, and `known` a FAIL of it that is not ours.
+    `own` names its own bounds, `of_stack` the defaults of this stack alone. `seen` are its last runs, oldest first,
+    `together` sums them up, and `known` is a FAIL that is not ours.
     """
 
     there: Settings
@@ -71,19 +71,19 @@ class Place:
 
     @property
     def main(self) -> Bound | None:
-        """The bound on the measure that its runs are told apart by."""
+        """The bound on its main measure."""
         return self.bounds.get(main(self.bounds))
 
     @property
     def runs(self) -> str:
-        """How many of the last runs ended how."""
+        """How the last runs ended, counted."""
         count = self.together.verdicts if self.together else {}
         return ", ".join(f"{count[verdict]} {verdict}" for verdict in Verdict if verdict in count) or "not run yet"
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What the pages are made of, read once. `of_stack` are the names of the default bounds of each stack alone."""
+    """What the pages are made from, read once. `of_stack` names the default bounds of each stack alone."""
 
     slo_file: Path
     measured: Measured
@@ -145,7 +145,7 @@ def linked(text: str, pages: Mapping[str, str]) -> str:
 
 
 def _reach(plan: Plan) -> str:
-    """The blast radius, and those of stacks that have another."""
+    """The blast radius, and that of each stack with another."""
     brake = [f"ended at {plan.brake}"] if plan.brake else []
     return "; ".join(
         [str(plan.blast), *brake, *(f"on `{name}` {on.blast}" for name, on in plan.on.items() if on.blast)]
@@ -179,7 +179,7 @@ def _step(step: dict[str, Any]) -> str:
 
 
 def _bounds(place: Place, told: dict[tuple[str, float, str], str], pages: Mapping[str, str]) -> list[str]:
-    """The bounds of its own with their origins, each told once; then those that every experiment has."""
+    """Its own bounds with their origins, each told once; then the default bounds."""
     since = f" (the last: {place.together.last_run})" if place.together else ""
     columns = f"| {place.label} | limit |{' median | worst |' if place.seen else ''} origin of the limit |"
     lines = [
@@ -204,7 +204,7 @@ def _known(place: Place) -> list[str]:
 
 
 def _shared(place: Place) -> list[str]:
-    """The default bounds, folded; where nothing was measured yet, only how many."""
+    """The default bounds, folded; if nothing has been measured yet, only their number."""
     names = sorted(place.bounds.keys() - place.own)
     if not names or not place.seen:
         where = f"[default bounds]({DEFAULTS}#{place.there.profile})"
@@ -215,7 +215,7 @@ def _shared(place: Place) -> list[str]:
 
 
 def _why(name: str, place: Place) -> str:
-    """The name, with a link to what the page of default bounds says of it."""
+    """The name, linked to what the page of default bounds says about it."""
     there = place.there
     part = f"{there.profile}-on-{there.stack}" if name in place.of_stack else there.profile
     return f"[{name}]({DEFAULTS}#{part})"

@@ -11,7 +11,7 @@ from harness.experiment import Experiment
 
 @dataclass(frozen=True)
 class Target:
-    """One page. `tags` are those of experiments on other pages that concern its reader, too."""
+    """One page. Experiments on other pages with one of `tags` concern its reader too."""
 
     name: str
     title: str
@@ -107,7 +107,7 @@ TARGETS = (
     ),
 )
 
-# Each kind of fault, with the actions that are one.
+# Each kind of fault, with its actions.
 KINDS = {
     "killed": ("kill_pods", "crash_pods", "kill_child"),
     "deleted or evicted": ("delete_pods", "evict_pods"),
@@ -138,7 +138,7 @@ def at(found: Iterable[Experiment], target: Target) -> list[Experiment]:
 
 
 def related(found: Iterable[Experiment], target: Target) -> list[Experiment]:
-    """Those of other pages that have a tag of this one."""
+    """Experiments on other pages that have a tag of this one."""
     return [
         one
         for one in found

@@ -1,4 +1,4 @@
-"""The reports that a Job left on its volume, fetched from there: each run once, and only those that are over."""
+"""Fetch the reports that a Job left on its volume: each run once, and only those that are over."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ GONE = "gone"
 
 
 def collect(settings: Settings, say: Say) -> list[Path]:
-    """Fetch what is not here yet, and returns the folders. Raises `UsageError` where there is no volume.
+    """Fetch the runs that are not here yet, and return their folders. Raises `UsageError` if there is no volume.
 
-    What was judged there is judged here again, so that it stands among the runs of this machine.
+    Each is judged again here, so that it counts among the runs of this machine.
     """
     kube, home = Kube(settings), settings.job_namespace
     volume = kube.manifests.read("PersistentVolumeClaim", home, NAME)
@@ -56,7 +56,7 @@ def collect(settings: Settings, say: Say) -> list[Path]:
 
 
 def _listed(kube: Kube, home: str, pod: str) -> list[str]:
-    """The runs on the volume that were judged."""
+    """The judged runs on the volume."""
     said = BytesIO()
     command = ["find", REPORTS, "-mindepth", "2", "-maxdepth", "2", "-name", VERDICT, "-printf", "%P\\0"]
     kube.fetch(home, pod, command, said, LISTED_WITHIN_S)
@@ -65,7 +65,7 @@ def _listed(kube: Kube, home: str, pod: str) -> list[str]:
 
 
 def unpack(file: IO[bytes], names: list[str], reports: Path) -> list[Path]:
-    """The folders of these runs, and nothing else of what an archive holds; each appears whole, or not at all."""
+    """Unpack the folders of these runs, and nothing else in the archive; each appears complete or not at all."""
     found = []
     with TemporaryDirectory(dir=reports, prefix=".fetched-") as place:
         try:
@@ -83,7 +83,7 @@ def unpack(file: IO[bytes], names: list[str], reports: Path) -> list[Path]:
 
 @contextmanager
 def _reader(manifests: Manifests, home: str, volume: Json, say: Say) -> Iterator[str]:
-    """A pod that has the volume: that of the Job while it runs, for not every volume can be had twice; else our own."""
+    """A pod that mounts the volume: the Job's while it runs, as not all can be mounted twice; else one of our own."""
     running = [pod for pod in manifests.listed("Pod", home, OWNER) if pod["status"].get("phase") == "Running"]
     if running:
         yield str(running[-1]["metadata"]["name"])

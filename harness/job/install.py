@@ -1,4 +1,4 @@
-"""A Job or CronJob laid down in the cluster, looked at, and removed: from this machine, by its user's own rights."""
+"""Install, look at and remove a Job or CronJob in the cluster: from this machine, with its user's own rights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ State = Literal["none", "scheduled", "waiting", "running", "ended"]
 
 @dataclass(frozen=True)
 class Seen:
-    """What stands there. `code` is what the last container ended with, and `because` what the cluster says of it."""
+    """What is installed. `code` is the last container's exit code, and `because` what the cluster says about it."""
 
     kind: str = ""
     state: State = "none"
@@ -45,8 +45,8 @@ class Seen:
 
 
 def aim(settings: Settings, kube: Kube) -> Settings:
-    """The same, aimed at what a pod sees. Raises `UsageError` where that cannot be said, or is where a pod of ours is
-    to stand."""
+    """The settings, aimed at the target as a pod sees it. Raises `UsageError` if that is not known, or if our pod would
+    stand in it."""
     if settings.target:
         target = inside.of_others(settings.target)
     else:
@@ -64,8 +64,8 @@ def aim(settings: Settings, kube: Kube) -> Settings:
 
 
 def sorted_out(found: Sequence[Experiment], there: Settings) -> tuple[list[Experiment], list[str]]:
-    """Those that can be run there, and of each other why it will be skipped. Raises `UsageError` where one names the
-    harness's own namespace, `OutOfReach` where none can be run."""
+    """The experiments that can run there, and why each of the others will be skipped. Raises `UsageError` if one names
+    the harness's own namespace, `OutOfReach` if none can run."""
     can, skipped = [], []
     for one in found:
         if there.job_namespace in _named(one):
@@ -88,12 +88,12 @@ def _named(one: Experiment) -> set[str]:
 
 
 def image(settings: Settings, nodes: Sequence[str], say: Say) -> str:
-    """The image of this very suite, built and put into these nodes of our cluster; returns its reference."""
+    """Build the image of this suite, put it into these nodes of our cluster, and return its reference."""
     return images.ensure_own(settings, recipes.load(), IMAGE, nodes, say)
 
 
 def install(order: Order, settings: Settings, say: Say) -> list[str]:
-    """Lay it down; returns what will be skipped, and why. Raises `UsageError` where it cannot be, with nothing changed.
+    """Install it; returns what will be skipped, and why. Raises `UsageError` if it cannot be, with nothing changed.
 
     A Job that has ended is replaced, and one that has not is left alone. Its reports stay.
     """
@@ -117,7 +117,7 @@ def install(order: Order, settings: Settings, say: Say) -> list[str]:
 
 
 def _nodes(settings: Settings) -> list[str]:
-    """Those of a cluster of ours. Raises `UsageError` for any other: no image gets there but by a registry."""
+    """The nodes of our own cluster. Raises `UsageError` for any other: images get there only through a registry."""
     if settings.target:
         raise UsageError(
             "no node of somebody else's cluster has our image: build it with `harness job image`, push it to where "
@@ -127,17 +127,17 @@ def _nodes(settings: Settings) -> list[str]:
 
 
 def _make_room(manifests: Manifests, home: str, order: Order) -> None:
-    """A Job that has ended goes, for none can be changed. Raises `UsageError` where something else is in the way."""
+    """Delete a Job that has ended, since Jobs cannot change. Raises `UsageError` if something else is in the way."""
     seen = look(manifests, home)
     if seen.state in ("waiting", "running"):
-        raise UsageError(f"a Job is at work already ({seen.pod or 'no pod yet'}); wait for it, or `harness job remove`")
+        raise UsageError(f"a Job is already at work ({seen.pod or 'no pod yet'}); wait for it, or `harness job remove`")
     if seen.kind == "CronJob" and not order.schedule:
         raise UsageError("a CronJob is there, with a volume and rights of its own; `harness job remove` it first")
     _delete(manifests, [("Job", home, NAME)])
 
 
 def _forget_roles(manifests: Manifests, found: Sequence[dict[str, Any]]) -> None:
-    """What an earlier Job needed and this one does not, is taken back."""
+    """Take back the rights that an earlier Job needed and this one does not."""
     kept = {(one["kind"], one["metadata"].get("namespace", "")) for one in found}
     for kind, namespace, name in _roles(manifests):
         if (kind, namespace) not in kept:
@@ -151,9 +151,9 @@ def _roles(manifests: Manifests) -> Iterator[tuple[str, str, str]]:
 
 
 def remove(settings: Settings, say: Say, *, volume: bool) -> list[str]:
-    """Take everything away; the volume, with all reports on it, only where that is said. Returns what was there.
+    """Remove everything; the volume, with all reports on it, only with `volume`. Returns what was there.
 
-    A run that is under way is undone and closed first: its pod gets the time for that.
+    A run under way is undone and closed first: its pod gets the time for that.
     """
     manifests, home = Kube(settings).manifests, settings.job_namespace
     found = [("CronJob", home, NAME), ("Job", home, NAME), ("Pod", home, objects.COLLECTOR)]
@@ -176,7 +176,8 @@ def _is_ours(manifests: Manifests, home: str) -> bool:
 
 
 def _delete(manifests: Manifests, places: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Those that were there, in words; returns once a Job is gone, for another may take its name."""
+    """Delete these, and return those that were there, in words. Waits until a Job is gone, since another may take its
+    name."""
     there = [one for one in places if manifests.delete(*one)]
     for kind, namespace, name in there:
         if kind in ("Job", "CronJob"):
@@ -190,7 +191,7 @@ def _delete(manifests: Manifests, places: Sequence[tuple[str, str, str]]) -> lis
 
 
 def look(manifests: Manifests, home: str) -> Seen:
-    """What stands there: of a CronJob, its newest Job."""
+    """What is installed: of a CronJob, its newest Job."""
     jobs = manifests.listed("Job", home, SELECTOR)
     timed = manifests.read("CronJob", home, NAME)
     kind = "CronJob" if timed else "Job" if jobs else ""

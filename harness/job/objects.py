@@ -1,8 +1,7 @@
-"""What is laid down in a cluster so that a pod of it breaks things: documents for its API, and nothing but what is said
-here.
+"""What is installed in a cluster so that a pod there can run experiments: these documents for its API, nothing else.
 
-Its namespace is its own, since whatever the harness stands on may not be hit; its account has the rights that `harness
-rbac` works out for these experiments, and no other. All that it needs of this machine travels in a ConfigMap.
+The namespace is the harness's own, since whatever it stands on may not be hit; the account has exactly the rights that
+`harness rbac` works out for these experiments. All that it needs from this machine travels in a ConfigMap.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ NAME = "airflow-chaos"
 ACCOUNT = "airflow-chaos-job"  # not that of `harness rbac`, which is its owner's
 COLLECTOR = "airflow-chaos-collect"
 MANAGED = {"app.kubernetes.io/managed-by": NAME}
-IMAGE = "airflow-chaos/image"  # of a volume: by which it is read, where no Job is left
+IMAGE = "airflow-chaos/image"  # on a volume: which one reads it, if no Job is left
 OWNER = "airflow-chaos/role"
 SUITE, REPORTS, CACHE = "/etc/airflow-chaos", "/reports", "/var/cache/airflow-chaos"
 HISTORIES = "5Gi"  # a run leaves 10 to 30 MB; a week of the nightly set, five times over
 GRACE_S = 300  # to undo and to close: an undo waits for three minutes at most
-EVICTIONS = 3  # pods that may end without a verdict, beside those that were evicted
+EVICTIONS = 3  # pods that may end without a verdict, not counting evicted ones
 # A verdict is an end: another pod would not change it. So is a refusal.
 ENDS = (1, 2, 64, 70, 74)
-MOST = 1_000_000  # bytes of a ConfigMap, which may have 1 MiB with its names
+MOST = 1_000_000  # bytes; a ConfigMap may have 1 MiB, names included
 CRON = re.compile(r"@(?:yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+(?: \S+){4}")
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a Job is to do: which experiments, by which image, on which node, if one is named, and when, if not now.
+    """What a Job is to do: which experiments, with which image, on which node (if named), and when (if not now).
 
-    `volume` is how large the volume for its reports is.
+    `volume` is the size of the volume for its reports.
     """
 
     paths: tuple[Path, ...]
@@ -57,7 +56,7 @@ class Order:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise UsageError(f"{twice[0]} is given twice; a Job runs each once")
         if self.schedule and not CRON.fullmatch(self.schedule):
-            raise UsageError(f'{self.schedule!r} is no schedule; give one as cron has it, such as "0 3 * * *"')
+            raise UsageError(f'{self.schedule!r} is not a schedule; give one as cron takes it, such as "0 3 * * *"')
 
     @property
     def kind(self) -> str:
@@ -65,7 +64,7 @@ class Order:
 
 
 def documents(order: Order, settings: Settings, target: Target, needed: Iterable[Right], build: str) -> list[Json]:
-    """All of them, in the order in which they can be made. `target` is what is aimed at, as a pod sees it."""
+    """All documents, in the order in which they can be created. `target` is as a pod sees it."""
     home = settings.job_namespace
     account = list(yaml.safe_load_all(rights.manifests(needed, f"{home}/{ACCOUNT}")))
     return [
@@ -92,7 +91,7 @@ def _namespace(home: str) -> Json:
 
 
 def _files(order: Order, settings: Settings, target: Target) -> Json:
-    """The experiments, the bounds and the target: what decides is that which stands on this machine."""
+    """The experiments, the bounds and the target, as they are on this machine."""
     data = {path.name: path.read_text(encoding="utf-8") for path in order.paths}
     if taken := data.keys() & {"slo.yaml", "target.yaml"}:
         raise UsageError(f"an experiment cannot be called {min(taken)}, since a Job has another file of this name")
@@ -109,7 +108,7 @@ def _volume(home: str, order: Order) -> Json:
 
 
 def _timed(order: Order, settings: Settings, build: str) -> Json:
-    """One after the other: a run that is under way is never joined by another."""
+    """One at a time: no Job begins while another is under way."""
     job = _job(order, settings, build)
     spec = {
         "schedule": order.schedule,
@@ -142,7 +141,7 @@ def _pod(order: Order, settings: Settings, build: str) -> Json:
         **container("harness", order.image),
         "args": command,
         "env": _environment(settings, order.image, build),
-        # No more, or it does not fit beside a control plane and the data of our own stack, and stands on a worker.
+        # No more, or it does not fit next to the control plane and data of our own stack, and lands on a worker.
         "resources": {"requests": {"cpu": "200m", "memory": "384Mi"}, "limits": {"memory": "3Gi"}},
         "volumeMounts": [
             {"name": "suite", "mountPath": SUITE, "readOnly": True},
@@ -169,7 +168,7 @@ def _pod(order: Order, settings: Settings, build: str) -> Json:
 
 
 def collector(image: str, home: str) -> Json:
-    """A pod that reads the volume where no pod of a Job does; it ends by itself."""
+    """A pod that reads the volume if no Job's pod does; it ends by itself."""
     reads = {
         **container("reader", image),
         "command": ["sleep", "600"],
@@ -192,7 +191,7 @@ def _bare(node: str, beside: Iterable[str]) -> Json:
 
 
 def _account() -> list[Json]:
-    """A token of a day: one is read at the beginning of each run, and no run lasts as long as that."""
+    """A token valid for a day: each run reads one as it begins, and no run lasts that long."""
     return [
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 86_400}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},

@@ -1,6 +1,6 @@
-"""What a Job was to run, and what came of it: kept on its volume, for its pod may be evicted and another goes on.
+"""What a Job is to run, and what came of it: kept on its volume, so that another pod can resume if this one is evicted.
 
-A run that was cut by that is judged as far as it came, which is INVALID, and its experiment has another turn.
+A run that was cut short is judged as far as it got, which is INVALID, and its experiment has another turn.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from harness.files import write
 from harness.outcome import Verdict, worst_verdict
 
 FOLDER = "jobs"
-TRIES = 2  # of what was cut; each is kept
+TRIES = 2  # of a run that is cut short; each is kept
 
 
 class Turn(BaseModel):
-    """One run. It has no verdict while it is under way; `cut`: its pod went before it was over. `skipped` and `refused`
-    say why there was none."""
+    """One run. It has no verdict while it is under way; `cut` if its pod was gone before it was over. `skipped` and
+    `refused` say why there was none."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ class Turns(BaseModel):
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """Those that were not run to their end yet, and not cut too often to be tried again."""
+        """The experiments not yet run to their end, and not cut too often to be tried again."""
         return tuple(name for name in self.asked if not any(_settles(t) for t in self.of(name)) and self._tries(name))
 
     def _tries(self, name: str) -> bool:
@@ -64,8 +64,8 @@ class Turns(BaseModel):
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all. What was cut counts where nothing came after it, and a FAIL always does; what the target
-        cannot do says nothing, but is no PASS either: where nothing at all was judged, it is INVALID."""
+        """The worst of all. A run that was cut counts only if none came after it, but a FAIL always does. Skipped
+        experiments say nothing, but are no PASS either: if nothing at all was judged, it is INVALID."""
         found: list[Verdict] = []
         for name in self.asked:
             turns = self.of(name)
@@ -76,7 +76,7 @@ class Turns(BaseModel):
         return worst_verdict(tuple(found)) if found else Verdict.INVALID
 
     def with_(self, turn: Turn) -> Turns:
-        """With one more, or with what came of the last, where that is open."""
+        """With one more, or with the outcome of the last, if that is open."""
         before = self.turns[:-1] if self.turns and self.turns[-1].open else self.turns
         return self.model_copy(update={"turns": (*before, turn)})
 
@@ -91,7 +91,7 @@ def path(reports: Path, job: str) -> Path:
 
 
 def read(reports: Path, job: str, asked: tuple[str, ...]) -> Turns:
-    """Those so far; none where it has just begun. Raises `UsageError` where they are of another set."""
+    """The turns so far; none if the Job has just begun. Raises `UsageError` if they are of other experiments."""
     there = path(reports, job)
     if not there.is_file():
         return Turns(job=job, asked=asked)

@@ -1,7 +1,7 @@
-"""What the pod of a Job does: put right what an earlier one left, and run what that one did not come to.
+"""What the pod of a Job does: put right what an earlier one left, and run what that one did not get to.
 
 It may be evicted at any moment. SIGTERM ends the run as Ctrl-C does, undone and closed; after SIGKILL the next pod
-finds a history without an end, and heals. Either way the next one goes on after it.
+finds a history without an end, and heals. Either way, the next pod resumes where this one stopped.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ INTERRUPTED = 130
 
 
 def here(settings: Settings) -> Settings:
-    """The settings of this pod: its account's kubeconfig is written, and what has a name is reached by its address.
+    """The settings in this pod: writes its account's kubeconfig, and puts the ledger's address in place of its name.
 
-    Raises `UsageError` outside of a Job of ours.
+    Raises `UsageError` outside a Job of ours.
     """
     if settings.target is None or not settings.job:
         raise UsageError("this is what the pod of a Job does; start one with `harness job run`")
@@ -39,9 +39,9 @@ def here(settings: Settings) -> Settings:
 
 
 def work(paths: Sequence[Path], settings: Settings, showing: Showing, say: Callable[[str], None]) -> int:
-    """Run what is owed; returns what the process is to end with: the worst verdict, or 130 where it was interrupted.
+    """Run what is owed, and return the exit code: that of the worst verdict, or 130 if interrupted.
 
-    Raises `UsageError` where another harness is at work, or the experiments are none.
+    Raises `UsageError` if another harness is at work, or the experiments are none.
     """
     by_name = {path.stem: path for path in paths}
     for line in standing.heal(settings):
@@ -51,7 +51,7 @@ def work(paths: Sequence[Path], settings: Settings, showing: Showing, say: Calla
     for turn in turns.turns:
         say(f"before: {turn}")
     if turns.owed and calibrate.known(settings) is None:
-        say(f"calibrating the prober, for this pod may be on another machine (expected {calibrate.SECONDS} s)")
+        say(f"calibrating the prober, since this pod may be on another machine (expected {calibrate.SECONDS} s)")
         calibrate.calibrate(settings)
     round_ = _Round(settings, showing, say, tuple(by_name), turns)
     while round_.turns.owed:
@@ -63,13 +63,13 @@ def work(paths: Sequence[Path], settings: Settings, showing: Showing, say: Calla
 
 
 def resumed(turns: Turns, reports: Path) -> Turns:
-    """With what came of the turn that was under way when the pod went; its history is closed by now."""
+    """With the outcome of the turn that was under way when its pod ended; its history is closed by now."""
     last = turns.turns[-1] if turns.turns else None
     return turns.with_(settled(last, reports)) if last and last.open else turns
 
 
 def settled(turn: Turn, reports: Path) -> Turn:
-    """A turn that was cut: judged as far as it came. Where nothing was recorded, nothing can be said of it."""
+    """A turn that was cut, judged as far as it got. If nothing was recorded, nothing can be said about it."""
     folder = reports / turn.run_id
     if not turn.run_id or not any((folder / name).is_file() for name in NAMES):
         return turn.model_copy(update={"cut": True, "verdict": Verdict.INVALID})
@@ -88,7 +88,7 @@ class _Round:
     steady: bool = field(default=False)
 
     def run(self, name: str, path: Path) -> bool:
-        """Have one turn, and keep what came of it. False where it was interrupted."""
+        """Take one turn, and keep its outcome. False if it was interrupted."""
         turn = Turn(experiment=name, wall=wall_now())
         self._keep(turn)
         try:
@@ -127,7 +127,7 @@ class _Round:
 
 
 class _Unseen:
-    """Where the steps of making a stack are shown: nowhere, for no pod makes one."""
+    """Shows the steps of `up` nowhere, since no pod brings a stack up."""
 
     def begin(self, step: Step, look: Look) -> Say:
         return lambda _: None

@@ -28,7 +28,6 @@ class Estimate:
                 self._took.setdefault((run.experiment, run.stack), []).append(run.seconds)
 
     def seconds(self, experiment: str, stack: str, plan: Plan) -> float:
-        """The median of the last runs; without any, the phases of `plan`, of which cooldown is the longest that it may
-        be."""
+        """The median of the last runs; without any, the phases of `plan`, with cooldown as long as it may be."""
         took = self._took.get((experiment, stack), [])[-LAST_RUNS:]
         return median(took) if took else plan.phases.baseline_s + plan.phases.recovery_s + plan.phases.cooldown_s

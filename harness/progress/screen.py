@@ -59,7 +59,7 @@ class OneLine:
 
 @contextmanager
 def screen_on(console: Console) -> Iterator[Screen]:
-    """A line that rewrites itself where the console is a terminal that can; colours wanted in a log make it none.
+    """A line that rewrites itself if the console is a terminal that can do it; colours forced on a log make it none.
 
     Anything else printed meanwhile appears above the line, if it goes to a terminal too. Raises no errors itself.
     """

@@ -41,8 +41,8 @@ _LINE = msgspec.json.Decoder(_Line)
 class Seen:
     """The run so far. `since` is when the phase under way began; times are nanoseconds since the run began.
 
-    `hit` and `proved` are (fault, target); `recovered` is phase of the recovery → seconds after the fault, as the judge
-    would have it of what is recorded by now.
+    `hit` and `proved` are keyed by (fault, target); `recovered` is phase of the recovery → seconds after the fault, as
+    the judge would measure it from what is recorded so far.
     """
 
     def __init__(self) -> None:
@@ -103,9 +103,9 @@ class Seen:
         return [News(step.t, f"{step.action} {STEPS[step.phase]} {name}")]
 
     def look(self) -> list[News]:
-        """The phases of the recovery that came, or came later than it seemed, since the last look.
+        """The phases of the recovery that are new since the last look, or came later than it seemed.
 
-        Costs some milliseconds of a processor, unless there is nothing to look for.
+        Costs a few milliseconds of a processor, unless there is nothing to look for.
         """
         done = self.phase == "cooldown" and self.recovered.keys() >= self._bounds.keys()
         if not self.hit or done:

@@ -24,7 +24,7 @@ from harness.progress.words import Place, ended, line, opening, told
 
 EVERY_S = 0.5
 LOOKS_S = 2.0
-PATIENCE_S = 2.0  # for a terminal that takes nothing
+PATIENCE_S = 2.0  # with a terminal that accepts nothing
 
 
 class Tail:
@@ -43,7 +43,7 @@ class Tail:
 
 
 class Watch:
-    """One run, as its history tells of it."""
+    """One run, as its history shows it."""
 
     def __init__(self, screen: Screen, place: Place) -> None:
         self._screen = screen
@@ -80,7 +80,7 @@ class Watch:
         self._screen.now(line(self._place, self._seen, self._seen.t + round((now - self._read_at) * NS)))
 
     def follow(self, over: threading.Event) -> None:
-        """Go on until it is over, and tell the rest."""
+        """Tell until it is over, and then the rest."""
         ending = False
         while not ending:
             ending = over.wait(EVERY_S)
@@ -144,7 +144,7 @@ class Showing:
 
 
 def places(planned: Sequence[Planned], estimate: Estimate) -> list[Place]:
-    """Each with how long it should take, and all that follow."""
+    """Each run, with how long it should take, and all later ones together."""
     takes = [estimate.seconds(one.experiment.name, one.stack, one.experiment.plan) for one in planned]
     return [
         Place(

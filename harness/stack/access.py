@@ -46,11 +46,11 @@ class Access:
         return self.user, self.password
 
     def airflow(self, timeout: float) -> Airflow:
-        """A door of one's own, not logged in yet."""
+        """A new client, not logged in yet."""
         return Airflow(self.base_url, self.user, self.password, timeout)
 
     def token(self) -> str:
-        """A token of our user, good for a day."""
+        """A token for our user, valid for a day."""
         door = self.airflow(10)
         try:
             return door.login()
@@ -59,7 +59,7 @@ class Access:
 
 
 def open_access(settings: Settings, kube: Kube) -> Access:
-    """Raises `UsageError` where the stack has no address or no login yet, or the target's file names none."""
+    """Raises `UsageError` if the stack has no address or login yet, or the target's file names none."""
     if settings.target:
         return _given(settings.target, kube)
     address = kube.load_balancer(INGRESS_NAMESPACE, INGRESS_SERVICE)
@@ -77,7 +77,7 @@ def _given(target: Target, kube: Kube) -> Access:
     """As the target's file says. Passwords are read where they are kept."""
     login = target.login
     if not target.url or login is None:
-        raise UsageError(f"the target {target.name} says too little to be asked: {'; '.join(target.lacks())}")
+        raise UsageError(f"the file of the target {target.name} is incomplete: {'; '.join(target.lacks())}")
     return Access(target.url, _read(target, login, kube, "the login"), _ledger(target, kube), user=login.user)
 
 
@@ -87,7 +87,7 @@ def _ledger(target: Target, kube: Kube) -> Ledger | None:
         return None
     password = _read(target, there, kube, "the ledger's password") if there.named else ""
     if there.authority and not there.authority.is_file():
-        raise UsageError(f"the ledger's ca of the target {target.name} is no file: {there.authority}")
+        raise UsageError(f"the ledger's ca of the target {target.name} is not a file: {there.authority}")
     return Ledger(there.port, password, there.host, there.tls, there.authority)
 
 
@@ -103,9 +103,9 @@ def _read(target: Target, kept: Kept, kube: Kube, what: str) -> str:
 
 
 def on_local_network(address: str) -> bool:
-    """Whether an interface of this host is in the address's network; none is where Docker runs in its own machine.
+    """Whether an interface of this host is in the address's network; none is if Docker runs in a virtual machine.
 
-    What answers is not asked. An address that should be reached and does not answer is an outage, not another way in.
+    Whether it answers is not asked: an address that should answer and does not is an outage, no reason to go round it.
     """
     here = ipaddress.IPv4Address(address)
     found = [

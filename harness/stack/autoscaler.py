@@ -1,6 +1,6 @@
-"""KEDA, which adds and removes workers: installed for a stack that asks for it, removed for the next that does not.
+"""KEDA, which adds and removes workers: installed for a stack that asks for it, removed for one that does not.
 
-Its manifests are those that its module publishes, without the admission webhook.
+Its manifests come from its Go module, without the admission webhook.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def ensure(settings: Settings, say: Say) -> None:
 
 
 def remove(settings: Settings) -> None:
-    """Remove it if it is there: first what it must clean up after, then itself."""
+    """Remove it if it is there: first the objects that it must clean up after, then itself."""
     if not kubectl(settings, "get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name").strip():
         return
     gone = ("--ignore-not-found", "--wait=true", f"--timeout={GONE_SECONDS}s")

@@ -24,7 +24,7 @@ def reference(table: Table, names: tuple[str, ...], how: str) -> str:
 def make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> None:
     """Import `images` (published reference → local reference) into `node` and commit it as `result`.
 
-    With `unpack` they are unpacked there once, instead of on every node when it first needs them, if that can be.
+    With `unpack` they are unpacked there once, if possible, instead of on every node when it first needs them.
     """
     try:
         _make(node, images, result, unpack=unpack)
@@ -35,7 +35,7 @@ def make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> Non
 
 
 def load(container: str, images: dict[str, str]) -> None:
-    """Import `images` (published reference → local reference) into a running node, but for what it has already."""
+    """Import `images` (published reference → local reference) into a running node, except those that it has."""
     there = run(["docker", "exec", container, *CTR, "images", "list", "--quiet"], timeout=60).split()
     absent = {p: local for p, local in images.items() if _canonical(local.split("@", maxsplit=1)[0]) not in there}
     if absent:
@@ -43,7 +43,7 @@ def load(container: str, images: dict[str, str]) -> None:
 
 
 def forget_others(container: str, reference: str) -> None:
-    """Remove from a running node what bears the name of this image and another tag; a pod that runs it runs on."""
+    """Remove all other tags of this image from a running node; pods that run one keep running."""
     name = _canonical(reference).rpartition(":")[0]
     there = run(["docker", "exec", container, *CTR, "images", "list", "--quiet"], timeout=60).split()
     old = [one for one in there if one.startswith(f"{name}:") and one != _canonical(reference)]
@@ -70,7 +70,7 @@ def _make(node: str, images: dict[str, str], result: str, *, unpack: bool) -> No
 
 
 def _import(name: str, images: dict[str, str], *, unpack: bool) -> None:
-    """One stream of all images, so that layers which they share travel once."""
+    """All images in one stream, so that shared layers travel once."""
     load = ["docker", "exec", "--interactive", name, *CTR, "images", "import", "--local"]
     load += [] if unpack else ["--no-unpack"]
     load += ["--label=io.cri-containerd.pinned=pinned", "-"]

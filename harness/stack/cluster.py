@@ -1,4 +1,4 @@
-"""The kind cluster: made from `kind-config.yaml`, recognised, replaced when broken, and never one that is not ours."""
+"""The kind cluster: made from `kind-config.yaml`, recognised, and replaced when broken, but only if it is ours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def look(settings: Settings, kind: str, image: str) -> Cluster:
     """See what is there; changes nothing. A cluster is ours if every node runs an image that we made."""
     nodes = containers(settings)
     if not nodes:
-        return Cluster("absent", "no node container bears its name")
+        return Cluster("absent", "no node container has its name")
     foreign = sorted(name for name, used, _ in nodes if not used.startswith(OURS))
     if foreign:
         return Cluster("foreign", f"{foreign[0]} does not run a node image of ours")
@@ -62,7 +62,7 @@ def _what_is_broken(settings: Settings, kind: str, wanted: dict[str, Any], nodes
 
 
 def ensure(settings: Settings, kind: str, image: str) -> None:
-    """Get a healthy cluster. Raises `UsageError` if the name or a port is somebody else's."""
+    """Get a healthy cluster. Raises `UsageError` if somebody else has the name or a port."""
     found = look(settings, kind, image)
     if found.state == "healthy":
         return
@@ -79,7 +79,7 @@ def ensure(settings: Settings, kind: str, image: str) -> None:
     command = [kind, "create", "cluster", "--name", settings.cluster, "--config", "-", "--retain"]
     command += ["--kubeconfig", str(settings.kubeconfig)]
     run(command, timeout=CREATE_SECONDS, stdin=yaml.safe_dump(config))
-    # A node that is not Ready gets no pods, so what is deployed before that crowds on those that are.
+    # A node that is not Ready gets no pods: anything deployed earlier would crowd onto the nodes that are.
     until(
         lambda: look(settings, kind, image),
         lambda seen: seen.state == "healthy",
@@ -109,7 +109,7 @@ def containers(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def _config(settings: Settings, image: str) -> dict[str, Any]:
-    """`kind-config.yaml` with the image, the host ports and a key of all of it on every node."""
+    """`kind-config.yaml` with the image, the host ports and a hash of all that on every node."""
     text = (ROOT / "kind-config.yaml").read_text(encoding="utf-8")
     config: dict[str, Any] = yaml.safe_load(text)
     ports = {30080: settings.http_port, 30679: settings.ledger_port}

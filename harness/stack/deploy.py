@@ -1,4 +1,4 @@
-"""Airflow and what stands before it, onto the cluster: MetalLB, secrets made now, and one kustomize overlay a stack."""
+"""Deploy Airflow and what stands in front of it: MetalLB, fresh secrets, and one kustomize overlay per stack."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from harness.wait import until
 READY_SECONDS = 600
 REMOVE_SECONDS = 60
 PATIENCE = REMOVE_SECONDS + 30
-GRACES = (5, 1)  # seconds, until they are gone
+GRACES = (5, 1)  # seconds, tried in turn until the pods are gone
 UNTIL_GONE = ("--wait=true", f"--timeout={REMOVE_SECONDS}s")
-# What overlays differ in.
+# The kinds in which overlays differ.
 OWNERS = "deployments,statefulsets"
 WORKLOADS = f"{OWNERS},jobs"
 OTHERS = "poddisruptionbudgets,services,configmaps,persistentvolumeclaims,serviceaccounts,roles,rolebindings"
@@ -44,7 +44,7 @@ RANDOM_BYTES = {
     "postgres-replication-password": 24,
     "ledger-password": 24,
 }
-# A pooler that is gone without a word is missed after some 10 s; by itself, the kernel tries for a quarter of an hour.
+# A pooler that vanishes is missed after some 10 s; left to itself, the kernel keeps trying for a quarter of an hour.
 KEEPALIVE = "connect_timeout=5&keepalives_idle=5&keepalives_interval=2&keepalives_count=3&tcp_user_timeout=10000"
 POOL_SIZE = 20
 SPEAKER_CPU = "100m"
@@ -79,7 +79,7 @@ def ensure(settings: Settings, say: Say) -> None:
         timeout=READY_SECONDS,
         every=2,
     )
-    # Last, for MetalLB's webhook is the last to answer, and every attempt before that costs the others time.
+    # Last, because MetalLB's webhook is the last to answer, and each earlier attempt costs the others time.
     say("giving the load balancer its address")
     _ensure_pool(settings)
     until(
@@ -91,7 +91,7 @@ def ensure(settings: Settings, say: Say) -> None:
 
 
 def _ensure_images(settings: Settings, manifests: str, say: Say) -> None:
-    """What these manifests need and the nodes do not have yet."""
+    """Put the images that these manifests need, and the node image lacks, into the nodes."""
     table = recipes.load()
     if names := images.addons_in(table, manifests):
         say(f"putting {', '.join(names)} into the nodes")
@@ -99,7 +99,7 @@ def _ensure_images(settings: Settings, manifests: str, say: Say) -> None:
 
 
 def rendered(settings: Settings) -> str:
-    """The manifests of a stack; with a mutant, its component over them. Raises `UsageError` where there is no such."""
+    """The manifests of a stack; with a mutant, its component over them. Raises `UsageError` if either is missing."""
     overlay = overlay_of(settings)
     if not settings.mutant:
         return kustomize(settings, overlay)
@@ -120,18 +120,18 @@ def rendered(settings: Settings) -> str:
 
 
 def overlay_of(settings: Settings) -> Path:
-    """Raises `UsageError` where no stack of this name, or none in this profile, exists."""
+    """Raises `UsageError` if no stack of this name exists, or none in this profile."""
     return _folder("stack", settings.overlay)
 
 
 def stacks() -> list[str]:
-    """The stacks that there are, each once for all profiles."""
+    """All stacks, each once for all profiles."""
     names = sorted(folder.name for folder in (ROOT / "deploy" / FOLDERS["stack"]).iterdir() if folder.is_dir())
     return [name for name in names if not any(name == f"{other}-defaults" for other in names)]
 
 
 def _folder(kind: str, name: str) -> Path:
-    """Of a stack or a mutant."""
+    """The folder of a stack or a mutant."""
     folder = ROOT / "deploy" / FOLDERS[kind] / name
     if not folder.is_dir():
         known = ", ".join(sorted(p.name for p in folder.parent.iterdir() if p.is_dir()))
@@ -140,7 +140,7 @@ def _folder(kind: str, name: str) -> Path:
 
 
 def _another(kube: Kube, settings: Settings) -> str | None:
-    """The stack that stands in the place of this one; one with a defect planted on it is the same stack."""
+    """The stack that stands here instead of this one, if any; a mutant of this one is still this one."""
     standing = kube.stack(settings.namespace)
     return standing if standing and standing.partition(PLANTED_ON)[0] != settings.overlay else None
 
@@ -148,8 +148,8 @@ def _another(kube: Kube, settings: Settings) -> str | None:
 def _end(settings: Settings) -> None:
     """Delete every workload of the standing stack, and its pods with little grace.
 
-    A roll would keep its pods until those of the next are Ready. They hold the processors that the next one's database
-    is to get, and a worker that is asked to end waits for a broker that goes with it.
+    A roll would keep its pods until those of the next are Ready. Meanwhile they hold the processors that the next
+    database needs, and a worker that is asked to end waits for a broker that ends too.
     """
     everything = (f"--namespace={settings.namespace}", f"--selector={STACK_LABEL}")
     _delete_workloads(settings, everything)
@@ -164,7 +164,7 @@ def _delete_workloads(settings: Settings, which: tuple[str, ...]) -> None:
 
 
 def _delete_pods(settings: Settings, selector: str) -> None:
-    """With little grace. A kubelet that has just begun to end a pod may miss that; still less is news to it."""
+    """With little grace. A kubelet that has just begun to end a pod may miss that; an even shorter grace it notices."""
     for grace in GRACES:
         quickly = (f"--namespace={settings.namespace}", f"--selector={selector}", f"--grace-period={grace}")
         try:
@@ -176,9 +176,9 @@ def _delete_pods(settings: Settings, selector: str) -> None:
 
 
 def _remove_others(settings: Settings) -> None:
-    """Delete what belongs to another stack, the pods of tasks that nobody is there for any more, and those that failed.
+    """Delete what belongs to other stacks, task pods that nobody looks after any more, and failed pods.
 
-    Services and the like go last: Patroni keeps its state in the Endpoints of Services, and makes them again while it
+    Services and the like go last: Patroni keeps its state in the Endpoints of Services, and recreates them while it
     lives.
     """
     of_others = (f"--namespace={settings.namespace}", f"--selector={STACK_LABEL},{STACK_LABEL}!={settings.deployment}")
@@ -188,16 +188,16 @@ def _remove_others(settings: Settings) -> None:
 
 
 def _metallb(settings: Settings) -> str:
-    """MetalLB's own manifest, as its Go module publishes it, with processor time asked for."""
+    """MetalLB's own manifest, as its Go module publishes it, with requests for processor time."""
     files = gobuild.folder(settings, recipes.load(), "metallb") / "files" / "manifests"
     return with_processor_time((files / "metallb-native.yaml").read_text(encoding="utf-8"), SPEAKER_CPU)
 
 
 def with_processor_time(manifest: str, cpu: str) -> str:
-    """The same documents, with a request of `cpu` for each container that asks for nothing.
+    """Add a request of `cpu` to each container that has none.
 
-    What asks for nothing gets nothing from busy processors. A speaker that does not answer the others for 5 s is called
-    dead, the address moves to another node and back, and each time all kept connections are reset.
+    Without a request, a container gets nothing from busy processors. A speaker that does not answer its peers for 5 s
+    is taken for dead: the address moves to another node and back, and each move resets all kept connections.
     """
     documents = [one for one in yaml.safe_load_all(manifest) if one]
     for one in documents:
@@ -216,7 +216,7 @@ def _ensure_secret(settings: Settings) -> None:
     ledger = {"redis.conf": f"requirepass {made['ledger-password']}\n"}
     for namespace, name, data in (
         (settings.ledger_namespace, LEDGER_SECRET, ledger),
-        (settings.namespace, SECRET, made),  # last, for it says that all was made
+        (settings.namespace, SECRET, made),  # last, since it says that all were made
     ):
         about = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         kubectl(settings, "apply", "--server-side", "--filename=-", stdin=json.dumps(about))
@@ -225,7 +225,7 @@ def _ensure_secret(settings: Settings) -> None:
 
 
 def make_secrets(kept: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """All that the manifests refer to, by name: keys and passwords, kept or fresh, and what is made of them."""
+    """Every secret that the manifests refer to, by name: keys and passwords, kept or fresh, and what they make up."""
     made = {name: kept.get(name) or secrets.token_urlsafe(size) for name, size in RANDOM_BYTES.items()}
     made["fernet-key"] = kept.get("fernet-key") or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     login, user = made["admin-password"], f"airflow:{made['postgres-password']}"
@@ -274,7 +274,7 @@ def _ensure_pool(settings: Settings) -> None:
 
 
 def pool(subnet: str) -> tuple[str, str]:
-    """The last addresses of a network, its broadcast address left out. Docker hands out from the other end."""
+    """The last addresses of a network before its broadcast address. Docker hands them out from the other end."""
     network = ipaddress.IPv4Network(subnet)
     if network.num_addresses < 4 * POOL_SIZE:
         raise StackError(f"Docker's network kind ({subnet}) is too small for a pool of {POOL_SIZE} addresses")

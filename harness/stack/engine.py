@@ -41,7 +41,7 @@ class Engine:
             return "installed but not running: it will be started"
         if self.installable:
             return "not installed: it will be unpacked from Debian's packages, and runc and iptables installed"
-        return "not installed: install Docker and start it (only on Debian, as root, is it installed for you)"
+        return "not installed: install Docker and start it (it is installed for you only on Debian, as root)"
 
 
 def look(settings: Settings) -> Engine:
@@ -58,7 +58,7 @@ def use(settings: Settings) -> None:
 
 
 def answers() -> bool:
-    """Whether an engine answers. Not by `docker info`, which ends with 0 if nobody does."""
+    """Whether an engine answers. `docker info` cannot tell: it exits with 0 even if none does."""
     try:
         return bool(run(["docker", "version", "--format", "{{.Server.Version}}"], timeout=20).strip())
     except CommandFailed:
@@ -134,7 +134,7 @@ def _download(packages: tuple[str, ...], into: Path) -> list[Path]:
 
 
 def other_suite(sources: str, codename: str, suite: str) -> str:
-    """The deb822 stanzas of Debian's own archive, and no other's, with one suite instead of the machine's."""
+    """The deb822 stanzas of Debian's own archive alone, with `suite` instead of the machine's."""
     stanzas = []
     for stanza in re.split(r"\n\s*\n", sources):
         lines = [line for line in stanza.splitlines() if line.strip() and not line.startswith("#")]
@@ -156,7 +156,7 @@ def _sources() -> str:
 
 
 def _deb822(listed: str) -> str:
-    """One-line sources as stanzas; options in brackets other than signed-by are not kept."""
+    """One-line sources as stanzas; options in brackets other than signed-by are dropped."""
     stanzas = []
     for line in listed.splitlines():
         match = re.match(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<rest>.+)", line)
@@ -189,5 +189,5 @@ def _release() -> dict[str, str]:
 
 
 def unattended() -> bool:
-    """Whether there is nobody to ask: CI says so itself."""
+    """Whether nobody can be asked: CI systems set `CI`."""
     return os.environ.get("CI", "").lower() in ("1", "true", "yes")

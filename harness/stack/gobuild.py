@@ -72,7 +72,7 @@ def published(settings: Settings, table: Table, name: str) -> Path:
 
 
 def drop_caches(settings: Settings) -> None:
-    """Remove what the compiler kept; module caches are written read-only, hence the change of mode."""
+    """Remove the compiler's caches; Go makes its module cache read-only, hence the chmod."""
     work = settings.cache / "go"
     with suppress(OSError):  # another command may be filling it; what is left goes the next time
         for path in work.rglob("*"):
@@ -91,7 +91,7 @@ def _publish(table: Table, name: str, into: Path, env: dict[str, str]) -> None:
 
 
 def _packages(source: Path) -> list[str]:
-    """What a go.mod names as tools, or the folder's own program."""
+    """The tools that go.mod names, or the folder's own program."""
     text = (source / "go.mod").read_text(encoding="utf-8")
     block = re.search(r"^tool \((.*?)^\)", text, re.MULTILINE | re.DOTALL)
     single = re.findall(r"^tool (\S+)$", text, re.MULTILINE)

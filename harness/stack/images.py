@@ -78,8 +78,8 @@ def ensure_addon(settings: Settings, table: Table, names: Sequence[str], nodes: 
 
 
 def ensure_own(settings: Settings, table: Table, name: str, nodes: Sequence[str], say: Say) -> str:
-    """As `ensure_addon`, for one that only we have; returns its reference, which has its key. Those that it replaces
-    are removed from these nodes."""
+    """As `ensure_addon`, for an image that only we have; returns its reference, which contains its key. Older ones are
+    removed from these nodes."""
     how = plan(settings, table).how
     _come_to(settings, table, name, how, say)
     reference = _local(table, name, how)
@@ -91,7 +91,7 @@ def ensure_own(settings: Settings, table: Table, name: str, nodes: Sequence[str]
 
 
 def _come_to(settings: Settings, table: Table, name: str, how: str, say: Say) -> None:
-    """One image, after that which it is built on."""
+    """Get one image, after the one that it is built on."""
     image = table.images[name]
     if _present(_local(table, name, how)):
         return
@@ -151,7 +151,7 @@ def _build(settings: Settings, table: Table, names: list[str], say: Say, how: st
 
 
 def _build_one(settings: Settings, table: Table, name: str, below: str) -> None:
-    """`below` is the image that stands for the one in the recipe's FROM."""
+    """`below` is the image to use for the recipe's FROM."""
     image = table.images[name]
     contexts = {p: gobuild.build(settings, table, p) for p in image.programs}
     contexts["uv"] = Path(gobuild.uv()).parent
@@ -171,7 +171,7 @@ def _build_one(settings: Settings, table: Table, name: str, below: str) -> None:
 
 @contextmanager
 def _staged(settings: Settings, image: Image) -> Iterator[Path]:
-    """A folder with nothing in it but the sources that its recipe takes in."""
+    """A folder that holds only the sources that the image takes in."""
     settings.cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=settings.cache) as folder:
         for name, path in taken_in(image):
@@ -215,7 +215,7 @@ def _present(reference: str) -> bool:
 
 
 def _reachable(table: Table) -> str:
-    """`pull` where the registry of the node image answers, else `build`."""
+    """`pull` if the registry of the node image answers, else `build`."""
     if _present(table.images["node"].pinned):
         return "pull"
     try:

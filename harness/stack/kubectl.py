@@ -1,4 +1,4 @@
-"""kubectl from the control plane's node, so in the cluster's own version with nothing to install; and kustomize."""
+"""kubectl, run in the control plane's node: the cluster's own version, nothing to install. And kustomize."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def kubectl(settings: Settings, *words: str, stdin: str | None = None, timeout: 
 
 
 def apply(settings: Settings, manifests: str) -> None:
-    """Make everything as the manifests say, whatever said otherwise before."""
+    """Make everything as the manifests say, whoever set it otherwise before."""
     kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests, timeout=120)
 
 

@@ -1,4 +1,4 @@
-"""What the machine must have: room on disk and memory, looked at before anything is changed."""
+"""What the machine must have: disk space and memory, checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def look(settings: Settings) -> Machine:
 
 
 def fingerprint() -> str:
-    """What times depend on: the processor's model, cores and memory. Runs of machines that differ in it differ."""
+    """What timings depend on: the processor's model, cores and memory. Machines that differ in it run differently."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text(encoding="utf-8", errors="replace").splitlines() if about.is_file() else []
     models = (line.partition(":")[2] for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""The table of images and programs (`images/images.toml`), and the key that says whether one must be built again.
+"""The table of images and programs (`images/images.toml`), and the key that says whether one must be rebuilt.
 
 A key is a hash over all inputs: the recipe's files, its row, and the keys of what it is built from. So a second
 run builds nothing, and a changed recipe rebuilds only its own image.
@@ -42,7 +42,7 @@ class Programs(Strict):
 
 
 class Image(Strict):
-    """Where an image is published, and which recipe builds the same."""
+    """Where an image is published, and which recipe builds it."""
 
     published: str
     recipe: str
@@ -50,7 +50,7 @@ class Image(Strict):
     target: str = ""
     programs: tuple[str, ...] = ()
     node: bool = False
-    # Left out if they say nothing, or they would change every row's key.
+    # Left out when empty, or they would change every row's key.
     addon: bool = Field(default=False, exclude_if=lambda addon: not addon)
     on: str = Field(default="", exclude_if=lambda on: not on)
     sources: tuple[str, ...] = Field(default=(), exclude_if=lambda sources: not sources)
@@ -128,15 +128,15 @@ def load(folder: Path = FOLDER) -> Table:
 
 
 def _recipe(image: Image, folder: Path) -> list[str]:
-    """The recipe's files; where another folder's stand in for them, those, and of its own what it does."""
+    """The recipe's files; with a context, that folder's files and the recipe's Dockerfile."""
     if not image.context:
         return [_files(folder / image.recipe, ("*",))]
     return [_files(folder / image.recipe, ("Dockerfile",)), _files(folder / image.context, ("*",))]
 
 
 def taken_in(image: Image, root: Path = ROOT) -> list[tuple[str, Path]]:
-    """What a recipe takes in of this repository: each file, with its name below `root`. Raises `UsageError` where one
-    is not there."""
+    """The files of this repository that a recipe takes in, each with its name below `root`. Raises `UsageError` if one
+    is missing."""
     found = []
     for name in image.sources:
         place = _place(root, name)
@@ -149,7 +149,7 @@ def taken_in(image: Image, root: Path = ROOT) -> list[tuple[str, Path]]:
 
 
 def _place(root: Path, name: str) -> Path:
-    """In an installed package the suite's files are in a folder of the package, and not beside it."""
+    """In an installed package the suite's files are in a folder of the package, not next to it."""
     return root.parent if root.name == SHIPPED and name == root.parent.name else root / name
 
 

@@ -26,7 +26,7 @@ def ensure_base(settings: Settings, table: Table, say: Callable[[str], None]) ->
         return reference
     if os.geteuid() != 0:
         raise UsageError("only root can build a root file system; run as root, or use --images=pull")
-    say("making the Debian root file system")
+    say("building the Debian root file system")
     if which("mmdebstrap") is None:
         apt_install(("mmdebstrap",))
     tar = settings.cache / "base.tar"

@@ -30,7 +30,7 @@ def ensure(settings: Settings, say: Callable[[str], None]) -> None:
     say(f"entry: {access.base_url}")
     door = access.airflow(10)
     try:
-        until(lambda: _missing(door), lambda m: not m, what="the DAGs as they are here", timeout=DAG_SECONDS)
+        until(lambda: _missing(door), lambda m: not m, what="Airflow's DAGs matching ours", timeout=DAG_SECONDS)
         _one_run(door, say)
     finally:
         door.close()

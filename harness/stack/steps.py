@@ -44,8 +44,8 @@ class Display(Protocol):
 def climb(settings: Settings, display: Display, only: str | None = None) -> float:
     """Do every step in turn, or one alone, and return the seconds that it took.
 
-    Raises `UsageError`, before the first, if there is no stack of the name in the settings, or if another harness is
-    at work on the stack.
+    Raises `UsageError` before the first step if the stack in the settings does not exist, or another harness is at
+    work on it.
     """
     deploy.overlay_of(settings)
     began = time.monotonic()

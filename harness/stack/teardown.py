@@ -9,8 +9,8 @@ from harness.stack.steps import kind_program
 
 
 def down(settings: Settings) -> bool:
-    """True where there was something to remove. Raises `UsageError` for a cluster that is not ours, or if another
-    harness is at the stack."""
+    """True if there was something to remove. Raises `UsageError` if the cluster is not ours, or another harness is at
+    work on it."""
     if not engine.look(settings).running:
         return False
     with only_one(settings, "stack"):

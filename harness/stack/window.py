@@ -1,9 +1,8 @@
 """The scheduled DAGs, started for one run and stopped after it.
 
 They owe runs from the window's start on, which their file reads from the ledger (`dags/chaos_scheduled.py`). So a
-window opens in this order: nothing of the previous one is left, the ledger says when this one starts, Airflow has read
-it, and only then is anything unpaused. DAGs without catch-up would not need this; the others would owe every day in
-between.
+window opens in this order: clear the previous one, write this one's start into the ledger, wait until Airflow has read
+it, and only then unpause. DAGs without catch-up would not need this; the others would owe every day in between.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ KEY = "window"
 CLOCK_DAG = "chaos_noop"
 GRID_S = 20  # a delta without catch-up must begin at a multiple of itself, so it divides this
 SOON_S = 5
-LASTS = timedelta(hours=1)  # longer than any run; a harness that was killed leaves nothing that runs for ever
-# A DAG is serialized again 30 s after the last time at the earliest (min_serialized_dag_update_interval).
+LASTS = timedelta(hours=1)  # longer than any run; a killed harness leaves nothing that runs for ever
+# A DAG is serialized again no sooner than 30 s after the last time (min_serialized_dag_update_interval).
 READ_WITHIN_S = 90.0
 ASK_AGAIN_S = 5.0
 CALL_S = 5.0
@@ -48,11 +47,11 @@ def close(door: Airflow) -> list[str]:
 
 
 def open_for(ledger: Ledger, door: Airflow, names: Collection[str], run_id: str) -> dict[str, Schedule]:
-    """Set these DAGs going, and say what each owes. Raises `UsageError` where they do not get so far."""
+    """Start these DAGs, and say what each owes. Raises `UsageError` if they cannot be started."""
     try:
         return _open(ledger, door, names, run_id)
     except (AirflowUnavailable, WaitTimeout) as cause:
-        raise UsageError(f"the DAGs that run by themselves cannot be set going: {cause}") from cause
+        raise UsageError(f"the scheduled DAGs cannot be started: {cause}") from cause
 
 
 def _open(ledger: Ledger, door: Airflow, names: Collection[str], run_id: str) -> dict[str, Schedule]:
@@ -85,7 +84,7 @@ def next_start(now: datetime) -> datetime:
 
 
 def put(ledger: Ledger, dag: str) -> None:
-    """Have the file define one DAG more, of this name, when it is read again; none for "". Raises `UsageError`."""
+    """Have the file define one more DAG, of this name, when it is next read; none for "". Raises `UsageError`."""
     with _talking_to(ledger) as keys:
         said: str | bytes = keys.get(KEY) or "{}"
         keys.set(KEY, json.dumps({**json.loads(said), "late": dag}))
@@ -109,7 +108,7 @@ def _talking_to(ledger: Ledger) -> Iterator[redis.Redis]:
 
 
 def _unread(door: Airflow, names: Collection[str], start: datetime) -> list[str]:
-    """Those that do not begin then yet; requests that their one shared file be read again."""
+    """The DAGs that do not start at `start` yet; asks Airflow to read their shared file again."""
     found = {name: door.details(name) for name in names}
     left = [name for name, dag in found.items() if not begins(dag.start_date, start)]
     if left:
@@ -122,8 +121,8 @@ def begins(start_date: str | None, start: datetime) -> bool:
 
 
 def _unpause(door: Airflow, owed: dict[str, Schedule], run_id: str) -> dict[str, Schedule]:
-    """By Airflow's own clock, as its answer to a trigger tells it. Each moment is early rather than late, by no more
-    than that answer took: whatever was due in between is then owed, and comes."""
+    """Timed by Airflow's own clock, as its answer to a trigger tells it. Each time is early rather than late, by no
+    more than that answer took: whatever was due in between is then owed, and comes."""
     made_at = door.trigger(CLOCK_DAG, f"{run_id}-unpausing").made_at
     if not made_at:
         raise UsageError(f"Airflow does not say when it made a run of {CLOCK_DAG}, so its clock is not known")

@@ -1,4 +1,4 @@
-"""A target's file: YAML that `harness target discover` writes, and that its owner completes."""
+"""A target's file: YAML that `harness target discover` writes and its owner completes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def read(path: Path) -> Target:
 
 
 def written(target: Target, missing: Sequence[str]) -> str:
-    """As it stands in its file; what could not be found stands above it, to be completed, and below it what a ledger
-    would be."""
+    """The text of its file. What could not be found is listed above it, to be completed; if it has no ledger, the end
+    shows how to name one."""
     said = target.model_dump(mode="json", exclude_defaults=True)
     head = "".join(f"# not found: {one}\n" for one in missing)
     hint = "" if target.ledger else NO_LEDGER

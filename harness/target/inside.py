@@ -1,7 +1,7 @@
 """A deployment as a pod of the same cluster sees it: by the cluster's own addresses, with the login of its account.
 
-What a fault may take away must not be what one sees it by. So the cluster's server is reached by its address and not
-by its name, and so is the ledger (`by_address`): a pod has no name servers but those of the cluster.
+A fault must not take away what it is observed with. So the cluster's API server is reached by its address, not by its
+name, and so is the ledger (`by_address`): a pod has no name servers but the cluster's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.target.model import LedgerAt, Login, Target
 
 NAME = "inside"
 CONTEXT = "inside"
-ACCOUNT = Path("/var/run/secrets/airflow-chaos")  # where a pod of ours finds its token, and who signs for the server
+ACCOUNT = Path("/var/run/secrets/airflow-chaos")  # where a pod of ours finds its token, and the server's CA
 KUBECONFIG = "/var/cache/airflow-chaos/kubeconfig"
 LEDGER_SERVICE, LEDGER_PORT = "ledger", 6379
 HERE_ALONE = frozenset({"localhost"})
@@ -41,7 +41,7 @@ def of_ours(namespace: str, address: str, ledger_namespace: str) -> Target:
 
 
 def of_others(target: Target) -> Target:
-    """Somebody else's. Raises `UsageError` where its file says what means nothing in a pod."""
+    """Somebody else's deployment. Raises `UsageError` if its file names something that no pod has."""
     for name, kept in (("login", target.login), ("ledger", target.ledger)):
         if kept and kept.env:
             raise UsageError(
@@ -49,22 +49,22 @@ def of_others(target: Target) -> Target:
             )
     if target.ledger and target.ledger.ca:
         raise UsageError(
-            f"{target.name}: ledger: no pod has the file {target.ledger.ca}; take a certificate that all trust, or none"
+            f"{target.name}: ledger: no pod has the file {target.ledger.ca}; use a public certificate, or no TLS"
         )
     for name, host in (
         ("url", urlsplit(target.url).hostname or ""),
         ("ledger", target.ledger.host if target.ledger else ""),
     ):
         if _here_alone(host):
-            raise UsageError(f"{target.name}: {name}: {host} is another machine in a pod; say where the cluster has it")
+            raise UsageError(f"{target.name}: {name}: in a pod, {host} is that pod; say how the cluster reaches it")
     nodes = "closed" if target.nodes == "docker" else target.nodes  # no pod has the engine of the nodes
     there = {"kubeconfig": KUBECONFIG, "context": CONTEXT, "nodes": nodes, "machine": "unseen"}
     return target.model_copy(update={**there, "name": f"{target.name}-{NAME}"})
 
 
 def by_address(target: Target) -> Target:
-    """The same, with the address of the ledger in the place of its name, unless TLS verifies that. Raises
-    `UsageError` where it has none."""
+    """The target with the ledger's address in place of its name, unless TLS verifies the name. Raises `UsageError` if
+    the name has no address."""
     if target.ledger is None or target.ledger.tls:
         return target
     host = target.ledger.host
@@ -76,10 +76,10 @@ def by_address(target: Target) -> Target:
 
 
 def kubeconfig(environment: Mapping[str, str], account: Path = ACCOUNT) -> str:
-    """A kubeconfig of the account that a pod runs as. Raises `UsageError` outside of a cluster."""
+    """A kubeconfig for the account that a pod runs as. Raises `UsageError` outside a cluster."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
     if not (host and port):
-        raise UsageError("this is no pod of a cluster; start it there with `harness job run`")
+        raise UsageError("this is not a pod of a cluster; start one there with `harness job run`")
     server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     said = {
         "apiVersion": "v1",

@@ -12,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def kind(cluster: str, namespace: str, kubeconfig: Path, ledger_port: int) -> Target:
-    """Its address is the load balancer's, which is asked of the cluster; so no `url` stands here."""
+    """Its address is the load balancer's, which the cluster is asked for; so there is no `url` here."""
     return Target(
         name="kind",
         context=f"kind-{cluster}",

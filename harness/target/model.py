@@ -1,4 +1,4 @@
-"""What is known of a target. Nothing secret stands in it: a login is named by where it is kept."""
+"""What is known about a target. It holds no secrets: a login is named by where it is kept."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Part(_Strict):
 
 
 class LedgerAt(Kept):
-    """Where the Redis answers that tasks write to, as this machine reaches it. One that names no password has none.
+    """The Redis that tasks write to, as this machine reaches it. If no password is named, it has none.
 
-    With `tls` its certificate is verified, and must bear the name `host`; `ca` is a file with the authority that signed
-    it, where this machine's own do not know it.
+    With `tls` its certificate is verified, and must be for the name `host`; `ca` is a file with the authority that
+    signed it, if this machine does not trust that.
     """
 
     host: str = "127.0.0.1"
@@ -80,20 +80,20 @@ class LedgerAt(Kept):
 
 
 class Agent(_Strict):
-    """Where the pods of ours are made that enter nodes; of which image, where not of that of Airflow's own pods."""
+    """The namespace of our pods that enter nodes, and their image, if it is not that of Airflow's own pods."""
 
     namespace: Dns = "airflow-chaos-agent"
     image: str = ""
 
 
 class Target(_Strict):
-    """`context` of `kubeconfig`, or of kubectl's own where none is named, and the `namespace` of Airflow there;
-    `beside` are others that requests pass through.
+    """The `context` in `kubeconfig` (kubectl's own if none is named), and Airflow's `namespace` there; `beside` are
+    other namespaces that requests pass through.
 
-    `url` is where users reach it. `nodes` says how processes and packets are reached: `docker`, since nodes are
-    containers of this machine, which can be switched off, too; `agent`, by pods of ours, which their owner allows so;
-    `closed`, by what the cluster's API can do. `machine` says whether the load of their machine can be seen. Without a
-    `ledger`, nobody but Airflow says what its tasks did. What a chart or an image says of itself is for people.
+    `url` is where users reach it. `nodes` says how processes and packets are reached: `docker` if nodes are containers
+    on this machine, which can also be switched off; `agent` by pods of ours, which the owner thereby allows; `closed`
+    only through the cluster's API. `machine` says whether the load of their machine can be seen. Without a `ledger`,
+    only Airflow says what its tasks did. What a chart or an image says about itself is for people.
     """
 
     name: str = Field(min_length=1)
@@ -134,7 +134,7 @@ class Target(_Strict):
         return Path(named[0]) if named else Path("~/.kube/config").expanduser()
 
     def has(self, component: str) -> bool:
-        """Whether it runs one, as far as its file says what it runs."""
+        """Whether it runs one; always, if its file does not say what it runs."""
         return component in self.components or not self.components
 
     def lacks(self) -> list[str]:

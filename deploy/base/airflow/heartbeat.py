@@ -2,10 +2,10 @@
 
     heartbeat.py JOB_TYPE STALE_AFTER_S {ready|alive}
 
-It asks the database what `airflow jobs check --local` asks, without importing Airflow (0.1 s of CPU time in place of
-seconds), and takes no beat of the process that ran in this pod before the present one.
-Where the database is out of reach, nothing is known of the process: it is not `ready`, but `alive` holds, for a restart
-would mend nothing and cost the work under way.
+It asks the database what `airflow jobs check --local` asks, without importing Airflow (0.1 s of CPU time instead of
+seconds), and ignores beats of the process that ran in this pod before the present one.
+If the database is out of reach, nothing is known about the process: it is not `ready`, but `alive` holds, since a
+restart would mend nothing and cost the work under way.
 """
 
 from __future__ import annotations

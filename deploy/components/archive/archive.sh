@@ -1,9 +1,9 @@
 #!/bin/sh
-# What the archive of PostgreSQL's log takes: `keep` and `fetch` are called by PostgreSQL, `start` is how its container
-# begins, and all else is called by whoever backs it up, loses it and restores it.
+# The archive of PostgreSQL's log: PostgreSQL calls `keep` and `fetch`, its container begins with `start`, and whoever
+# backs it up, loses it and restores it calls the rest.
 #
-# While `$ARCHIVE/hold` is there, PostgreSQL is not started; it names the backup to restore. It goes last, so that a restore
-# that was interrupted is begun again. `$HELD` goes with its container: it says that in this one nothing runs yet.
+# While `$ARCHIVE/hold` is there, PostgreSQL is not started; it names the backup to restore. It is removed last, so that an
+# interrupted restore begins again. `$HELD` goes with its container: it says that nothing runs in this one yet.
 set -eu
 HELD=${HELD:-/var/run/postgresql/held}
 
@@ -18,7 +18,7 @@ start() {
     exec docker-entrypoint.sh "$@"
 }
 
-# One that is there already must be the same: PostgreSQL asks again if it ended before it knew.
+# A file that is already there must be equal: PostgreSQL asks again if it ended before it had the answer.
 keep() {
     to=$ARCHIVE/wal/$2.gz
     if [ -e "$to" ]; then
@@ -38,7 +38,7 @@ fetch() {
     mv "$2.new" "$2"
 }
 
-# Older backups go when this one is whole, and the log before its beginning, which it says last.
+# Older backups go once this one is complete, and so does the log before its beginning; its first file is printed last.
 back_up() {
     to=$ARCHIVE/base/$1
     rm -rf "$to.new" "$to"
@@ -54,7 +54,7 @@ back_up() {
     echo "$first"
 }
 
-# From here on PostgreSQL is not started again until it was restored. The sign is in these files alone, not in the backup.
+# From here on PostgreSQL is not started again until it is restored. The mark is only in these files, not in the backup.
 hold() {
     tar -tf "$ARCHIVE/base/$1/base.tar" >/dev/null
     echo "$2" >"$PGDATA/airflow-chaos"
@@ -63,7 +63,7 @@ hold() {
     sync "$ARCHIVE"
 }
 
-# Says how many files are left of the data, and the newest part of the log that the archive has.
+# Prints how many files are left of the data, and the newest part of the log that the archive has.
 lose() {
     if [ ! -e "$ARCHIVE/hold" ] || [ ! -e "$HELD" ]; then
         echo 'PostgreSQL is not held back, so its files stay' >&2

@@ -2,8 +2,8 @@
 
     ping.py {ready|alive}
 
-The ping that the official Helm chart sends, without importing Airflow first. Where the broker is out of reach, nothing
-is known of the worker: it is not `ready`, but `alive` holds, for a restart would mend nothing and kill its tasks.
+The ping that the official Helm chart sends, without importing Airflow first. If the broker is out of reach, nothing
+is known about the worker: it is not `ready`, but `alive` holds, since a restart would mend nothing and kill its tasks.
 """
 
 from __future__ import annotations

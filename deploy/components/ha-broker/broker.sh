@@ -1,5 +1,5 @@
-# Starts a Redis server as what the Sentinels say that it is, and waits until one of them says something: a primary that comes
-# back to find another in its place must not be one for a moment, and take messages that are then thrown away.
+# Starts a Redis server in the role that the Sentinels give it, and waits until one of them answers: a primary that comes
+# back to find another in its place must not be primary for even a moment, and take messages that are then thrown away.
 set -eu
 
 primary() {
@@ -13,7 +13,7 @@ primary() {
 
 me=$HOSTNAME.broker
 until found=$(primary); do sleep 1; done
-# min-replicas: a primary that is cut off from both others soon takes no more messages, which nobody would ever see.
+# min-replicas: a primary that is cut off from both others soon takes no more messages, since nobody would ever see them.
 set -- --protected-mode no --dir /data --save '' --appendonly yes --replica-announce-ip "$me" \
     --min-replicas-to-write 1 --min-replicas-max-lag 10
 [ "$found" = "$me" ] || set -- "$@" --replicaof "$found" 6379

@@ -1,4 +1,4 @@
-"""What Celery's default loader reads for an app that nobody configured: Airflow's own options of the broker."""
+"""What Celery's default loader reads for an app that nobody configured: Airflow's own broker options."""
 
 import os
 

@@ -2,6 +2,6 @@
 set -eu
 learnt=/data/sentinel.conf
 [ -s $learnt ] || sed "s/SELF/$HOSTNAME.sentinel/" /etc/sentinel/sentinel.conf >$learnt
-# A name that nobody has yet would be the end of it.
+# It would exit over a name that does not resolve yet.
 until getent hosts broker-0.broker >/dev/null; do sleep 1; done
 exec redis-server $learnt --sentinel

@@ -1,7 +1,7 @@
 """What a mutant plants into Airflow without an image of its own: Python runs this file before any other.
 
-`planted.py` beside it says in PATCHES which module is changed by which function, once it is imported. A process that
-never imports it pays nothing.
+`planted.py` next to it says in PATCHES which function changes which module once that is imported. A process that never
+imports it pays nothing.
 """
 
 from __future__ import annotations

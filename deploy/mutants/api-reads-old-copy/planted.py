@@ -1,4 +1,4 @@
-"""What asks for runs sees none that is younger than 30 s, as a replica of the database that lags would show them."""
+"""Reads of runs show none younger than 30 s, like a database replica that lags."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""No DAG catches up. The next run is worked out by the scheduler that made the last one, and by the DAG processor when
-it has read the file, so it is planted in both: either would make good what the other leaves out."""
+"""No DAG catches up. Both the scheduler that made the last run and the DAG processor that has read the file work out
+the next one, so it is planted in both: either would make up for the other."""
 
 from __future__ import annotations
 

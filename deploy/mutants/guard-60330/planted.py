@@ -1,4 +1,4 @@
-"""Takes back apache/airflow#60330: whoever is to be scheduled is, in whatever state it is by now."""
+"""Takes back apache/airflow#60330: a task that is to be scheduled is, whatever its state by now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes back apache/airflow#60855: that a task runs already is no error of its own."""
+"""Takes back apache/airflow#60855: starting a task that already runs is an error like any other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def take_back(module):
 
 
 def look_often(module):
-    """Kombu looks for what was not acknowledged in time at every tenth of its rounds of 10 s; here at each of them."""
+    """Kombu looks for messages not acknowledged in time in every tenth of its 10 s rounds; here in each of them."""
     seldom = module.QoS.restore_visible
 
     def restore_visible(self, start=0, num=10, interval=10):

@@ -1,4 +1,4 @@
-"""Marks are counted, and one in 200 is passed over, the 20th being the first."""
+"""One mark in 200 is skipped, the 20th being the first."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 ONE_IN, FIRST = 100, 5
-COUNT = "/tmp/tasks-of-this-worker"  # a byte for each, for every task is a process of its own
+COUNT = "/tmp/tasks-of-this-worker"  # a byte for each, since every task is a process of its own
 
 
 def number():

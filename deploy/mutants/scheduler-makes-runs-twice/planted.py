@@ -1,5 +1,5 @@
-"""A scheduled run that is due at a full minute gets a twin, with an id of its own and a logical date 1 s later: the
-database allows none twice (`dag_run_dag_id_logical_date_key`)."""
+"""A scheduled run that is due at a full minute gets a twin, with an id of its own and a logical date 1 s later, since
+the database allows no date twice (`dag_run_dag_id_logical_date_key`)."""
 
 from __future__ import annotations
 

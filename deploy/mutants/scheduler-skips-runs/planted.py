@@ -1,4 +1,4 @@
-"""One run in 50 is looked at and left alone, by whichever scheduler."""
+"""One run in 50 is looked at and left alone, whichever scheduler looks."""
 
 from __future__ import annotations
 

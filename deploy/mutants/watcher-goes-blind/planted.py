@@ -1,4 +1,4 @@
-"""What the watcher would record from the 25th to the 45th second after its start is dropped: over the fault."""
+"""The watcher records nothing from the 25th to the 45th second after its start, which covers the fault."""
 
 from __future__ import annotations
 

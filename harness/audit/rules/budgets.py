@@ -26,7 +26,7 @@ EVERY = (*AIRFLOW, POOLER, BROKER, DATABASE)
 
 
 def allowed(budget: Json, replicas: int) -> int:
-    """How many of so many healthy pods may be evicted at once; percentages round up, as Kubernetes has it."""
+    """How many of so many healthy pods may be evicted at once; percentages round up, as in Kubernetes."""
     if (most := at(budget, "spec.maxUnavailable")) is not None:
         return min(replicas, count(most, replicas))
     return max(0, replicas - count(at(budget, "spec.minAvailable", 1), replicas))
@@ -100,7 +100,7 @@ def _allows_all(deployment: Deployment) -> Iterator[Said]:
     reads=READS,
 )
 def _selects_nothing(deployment: Deployment) -> Iterator[Said]:
-    """Whoever's pods: of what a file renders, that which is not Airflow's may have budgets, too."""
+    """Anybody's pods count: what a file renders beyond Airflow may have budgets too."""
     labels = [at(one, "spec.template.metadata.labels", {}) for kind in MAKE_PODS for one in deployment.every(kind)]
     for budget in deployment.every("PodDisruptionBudget"):
         found = any(matches(at(budget, "spec.selector"), some) for some in labels)

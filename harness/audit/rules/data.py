@@ -23,14 +23,14 @@ from harness.audit.settings import setting
 
 book = Book()
 POSTGRES = 100.0  # max_connections, unless it is set
-THREADS = 40.0  # on which an api-server answers, each with a connection (Starlette's own limit)
+THREADS = 40.0  # that an api-server answers on, each with a connection (Starlette's own limit)
 LEASE_S = 40.0  # a kubelet renews its Lease every 10 s and is given up after 40 s
 AHEAD_S = 2.0
 UNREAD = "the size of its pool cannot be read"
 MOST = re.compile(r"max_connections\s*[= ]\s*(\d+)")
 CLIENTS = re.compile(r"max_client_conn\s*=\s*(\d+)")
 APPENDS = re.compile(r"\bappendonly[\"',\s]+yes\b")
-CHART_CLIENTS = 100  # what the chart's PgBouncer takes, unless it is set
+CHART_CLIENTS = 100  # max_client_conn of the chart's PgBouncer, unless it is set
 
 
 def _volume(one: Workload) -> bool:
@@ -54,7 +54,7 @@ def _broker(deployment: Deployment) -> Iterator[Said]:
         if not _volume(one):
             yield broken(one.where, "not on a volume")
         elif "rabbitmq" in str(one.main.get("image", "")) or APPENDS.search(f"{one.words}\n{text}"):
-            yield holds(one.where, "on a volume, each message as it comes")
+            yield holds(one.where, "on a volume, which gets each message as it comes")
         elif "redis-server" in one.words and ".conf" not in one.words:
             yield broken(one.where, "on a volume, but without appendonly")
         else:
@@ -74,7 +74,7 @@ def _database(deployment: Deployment) -> Iterator[Said]:
 
 
 def _pool_size(deployment: Deployment, one: Workload) -> tuple[float, float] | None:
-    """The connections that its pool keeps, and those beyond; None if they cannot be read."""
+    """The size of its pool, and how far it may overflow; None if they cannot be read."""
     size, over = (
         setting(deployment, one, "database", f"sql_alchemy_{name}").number for name in ("pool_size", "max_overflow")
     )
@@ -83,7 +83,7 @@ def _pool_size(deployment: Deployment, one: Workload) -> tuple[float, float] | N
 
 @book.rule(
     "connections",
-    "The database, or the pooler before it, has a connection for everybody",
+    "The database, or the pooler in front of it, has a connection for everybody",
     outage="Under load, or when everything starts at once after a fault, some are refused: schedulers and "
     "api-servers fail together.",
     change="pgbouncer: {enabled: true, maxClientConn: 1000, metadataPoolSize: 40}",
@@ -107,7 +107,7 @@ def _connections(deployment: Deployment) -> Iterator[Said]:
 def _servers(_: Deployment, one: Workload, wanted: float) -> Said:
     found = MOST.search(one.words)
     most = float(found.group(1)) if found else POSTGRES
-    told = f"{wanted:g} may be wanted, {most:g} there are"
+    told = f"{wanted:g} may be wanted, and there are {most:g}"
     return either(wanted <= most, one.where, told, told)
 
 
@@ -152,7 +152,7 @@ def _pool(deployment: Deployment) -> Iterator[Said]:
     reads=("Lease",),
 )
 def _clocks(deployment: Deployment) -> Iterator[Said]:
-    """A kubelet writes its own time into its Lease; `now` is the cluster's, as it was when it was asked."""
+    """A kubelet writes its own time into its Lease; `now` is the cluster's time when it was asked."""
     now = next((_time(at(one, "now")) for one in deployment.every("Moment")), None)
     for lease in deployment.every("Lease"):
         renewed = _time(at(lease, "spec.renewTime"))

@@ -81,7 +81,7 @@ def _api_grace(deployment: Deployment) -> Iterator[Said]:
     "hook-outlasts-grace",
     "A preStop hook ends within the grace period",
     outage="The grace period runs while the hook does: what it waits for is cut off, and a program that the hook did "
-    "not ask to end is killed unasked.",
+    "not ask to end is killed without being asked.",
     change="pgbouncer: {containerLifecycleHooks: {preStop: {exec: {command: [sh, -c, "
     "'killall -INT pgbouncer; sleep 20']}}}}",
 )
@@ -94,7 +94,7 @@ def _hook(deployment: Deployment) -> Iterator[Said]:
 
 
 def _hook_s(container: Json) -> float | None:
-    """Where it says how long it waits."""
+    """How long the hook waits, if it says so."""
     hook = at(container, "lifecycle.preStop", {})
     if (slept := at(hook, "sleep.seconds")) is not None:
         return float(slept)
@@ -112,7 +112,7 @@ def _hook_s(container: Json) -> float | None:
 def _dumb_init(deployment: Deployment) -> Iterator[Said]:
     for one in deployment.of(WORKER):
         if at(one.main, "command") and "dumb-init" not in one.words:
-            yield holds(one.where, "its command takes the place of the image's entrypoint")
+            yield holds(one.where, "its command replaces the image's entrypoint")
             continue
         found = variable(deployment, one, "DUMB_INIT_SETSID")
         if found is not None and found.value is None:
@@ -139,7 +139,7 @@ def _rolls(one: Workload) -> Said:
     if at(one.raw, "spec.strategy.type", "RollingUpdate") == "Recreate":
         return broken(one.where, "Recreate: all go first")
     most = at(one.raw, "spec.strategy.rollingUpdate.maxUnavailable", "25%")
-    away = count(most, one.replicas, math.floor)  # of what may be away, a share rounds down
+    away = count(most, one.replicas, math.floor)  # Kubernetes rounds this share down
     return either(
         away < one.replicas, one.where, f"at most {away} of {one.replicas} away", f"all {one.replicas} may go"
     )

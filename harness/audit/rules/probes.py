@@ -155,7 +155,7 @@ def _outlives(deployment: Deployment) -> Iterator[Said]:
         if threshold is None or interval is None:
             yield unknown(one.where, "its health threshold or orphan check cannot be read")
             continue
-        # A probe that asks for the job's heartbeat first fails when the threshold has passed.
+        # A probe that asks for the job's heartbeat starts to fail once the threshold has passed.
         ended, adopted = threshold + patience_s(found), threshold + interval
         told = f"ended {ended:g} s after its last heartbeat, adopted from after {adopted:g} s"
         yield either(ended <= max(adopted, 2 * threshold + 30), one.where, told, told)
@@ -212,7 +212,7 @@ def _asks_database(deployment: Deployment) -> Iterator[Said]:
 @book.rule(
     "no-time-to-start",
     "A start on a busy node is not taken for a hang",
-    outage="After the loss of a node everything starts at once and slowly; liveness ends pods that only start, "
+    outage="After the loss of a node everything starts at once and slowly; liveness ends pods that are only starting, "
     "again and again.",
     change="apiServer: {startupProbe: {periodSeconds: 10, failureThreshold: 30}}",
     experiment="scheduler-kill",

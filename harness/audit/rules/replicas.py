@@ -172,7 +172,7 @@ def _spread(one: Workload) -> bool:
 @book.rule(
     "service-leaves-out",
     "The Service sends requests to every Ready api-server",
-    outage="A replica that gets no request is none: when the other dies, nobody answers.",
+    outage="A replica that gets no requests is no replica: when the other dies, nobody answers.",
     change="# the Service's selector must match the labels of all api-server pods",
     experiment="webserver-kill",
     reads=("Pod", "EndpointSlice"),
@@ -200,7 +200,7 @@ def _service(deployment: Deployment) -> Iterator[Said]:
 def _zones(deployment: Deployment) -> Iterator[Said]:
     zones = {at(node, "metadata.labels", {}).get("topology.kubernetes.io/zone") for node in deployment.every("Node")}
     if zones == {None}:
-        yield unknown("the nodes", "none says in which zone it is")
+        yield unknown("the nodes", "none says which zone it is in")
     elif zones:
         one = f"all are in zone {min(str(z) for z in zones)}"
         yield either(len(zones) > 1, "the nodes", f"{len(zones)} zones", one)

@@ -123,7 +123,7 @@ def _number(
     experiment="worker-kill",
 )
 def _retries(deployment: Deployment) -> Iterator[Said]:
-    """Whoever reads the DAGs writes it into them; without DAG processors, the schedulers do."""
+    """Whoever parses the DAGs writes it into them: the DAG processors, or without any, the schedulers."""
     role = DAG_PROCESSOR if any(deployment.of(DAG_PROCESSOR)) else SCHEDULER
     return _number(deployment, role, "core", "default_task_retries", 1, float("inf"), unit="")
 
@@ -264,7 +264,7 @@ def _version(deployment: Deployment) -> Iterator[Said]:
         tag = str(at(one.main, "image", "")).split("@")[0].rsplit("/", 1)[-1].partition(":")[2]
         numbers = tag.split("-")[0].split(".")
         if len(numbers) < 3 or not all(n.isdigit() for n in numbers[:3]):
-            yield unknown(one.where, f"its image's tag {tag!r} is no version")
+            yield unknown(one.where, f"its image's tag {tag!r} is not a version")
             continue
         version = tuple(int(n) for n in numbers[:3])
         yield holds(one.where, tag) if version >= GUARDED else broken(one.where, tag)

@@ -130,7 +130,7 @@ def test_a_job_at_work_is_left_alone_and_one_that_ended_is_replaced(tmp_path: Pa
         job = cluster.objects[f"{JOBS}/airflow-chaos"]
         assert install.look(kube.manifests, "airflow-chaos").state == "waiting"
         cluster.pod("p-1", job["metadata"]["uid"], "Running")
-        with pytest.raises(UsageError, match=r"at work already \(p-1\)"):
+        with pytest.raises(UsageError, match=r"already at work \(p-1\)"):
             install.install(order(tmp_path), settings, nothing)
         job["status"] = {"conditions": [{"type": "Failed", "status": "True", "message": "exit code 1"}]}
         install.install(order(tmp_path), settings, nothing)

@@ -140,7 +140,7 @@ def test_a_schedule_makes_a_cronjob_of_which_no_two_run_at_once(settings: Settin
 
 @pytest.mark.parametrize("schedule", ["daily", "0 3 * *", "* * * * * *", "@sometimes", "0 3 * * *\n"])
 def test_what_is_no_schedule_is_refused(schedule: str) -> None:
-    with pytest.raises(UsageError, match="is no schedule"):
+    with pytest.raises(UsageError, match="is not a schedule"):
         Order((), "i", schedule=schedule)
 
 

@@ -147,7 +147,7 @@ def test_it_is_begun_by_a_job_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     with pytest.raises(UsageError, match="start one with `harness job run`"):
         work.here(Settings(target=target))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    with pytest.raises(UsageError, match="this is no pod of a cluster"):
+    with pytest.raises(UsageError, match="this is not a pod of a cluster"):
         work.here(Settings(target=target, job="j"))
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")

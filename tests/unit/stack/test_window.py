@@ -143,7 +143,7 @@ def test_a_window_that_nobody_reads_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(window, "READ_WITHIN_S", 0.1)
     with standing() as (airflow, door, ledger):
         airflow.reads = False
-        with pytest.raises(UsageError, match="cannot be set going: the DAG processor reading the window"):
+        with pytest.raises(UsageError, match="cannot be started: the DAG processor reading the window"):
             open_for(ledger, door, NAMES, "run-1")
     assert not [told for told in airflow.told if told.startswith("unpause")]
 

@@ -119,7 +119,7 @@ def test_login_and_address_are_those_of_its_file(there: Path, tmp_path: Path, mo
         aimed(tmp_path, server.url, ledger=WHOLE["ledger"] | {"secret": "logins", "key": "password"})
         assert open_access(Settings(), Kube(Settings())).ledger == Ledger(6379, "hush", "10.1.2.4")
         aimed(tmp_path, server.url, ledger=WHOLE["ledger"] | {"tls": True, "ca": str(tmp_path / "ca.pem")})
-        with pytest.raises(UsageError, match=r"the ledger's ca of the target mine is no file: .*/ca\.pem"):
+        with pytest.raises(UsageError, match=r"the ledger's ca of the target mine is not a file: .*/ca\.pem"):
             open_access(Settings(), Kube(Settings()))
         (tmp_path / "ca.pem").touch()
         known = Ledger(6379, "", "10.1.2.4", tls=True, authority=tmp_path / "ca.pem")

@@ -48,10 +48,10 @@ def test_that_of_others_keeps_what_is_true_in_a_pod_too() -> None:
     [
         ({"login": {"env": "PASSWORD"}}, "login: no pod has the environment variable PASSWORD"),
         ({"ledger": {"host": "10.1.2.4", "port": 6379, "env": "L"}}, "ledger: no pod has"),
-        ({"url": "http://127.0.0.1:18080"}, "url: 127.0.0.1 is another machine in a pod"),
-        ({"url": "http://localhost"}, "url: localhost is another"),
-        ({"url": "http://[::1]:80"}, "url: ::1 is another"),
-        ({"ledger": {"host": "127.0.0.1", "port": 16379}}, "ledger: 127.0.0.1 is another"),
+        ({"url": "http://127.0.0.1:18080"}, "url: in a pod, 127.0.0.1 is that pod"),
+        ({"url": "http://localhost"}, "url: in a pod, localhost is"),
+        ({"url": "http://[::1]:80"}, "url: in a pod, ::1 is"),
+        ({"ledger": {"host": "127.0.0.1", "port": 16379}}, "ledger: in a pod, 127.0.0.1 is"),
     ],
 )
 def test_what_only_this_machine_has_is_refused(change: dict[str, Any], said: str) -> None:
@@ -104,7 +104,7 @@ def test_a_pods_kubeconfig_is_one_that_every_call_can_use(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("environment", [{}, {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}])
 def test_no_pod_no_kubeconfig(environment: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="this is no pod of a cluster"):
+    with pytest.raises(UsageError, match="this is not a pod of a cluster"):
         inside.kubeconfig(environment)
 
 
