@@ -475,9 +475,19 @@ def test_a_new_experiment_is_written_with_what_it_lacks(
     code, out, _ = call("new", "rainy-day", "--component", "worker", "--format", "yaml")
     assert code == 0
     assert out.startswith(f"{tmp_path / 'experiments' / 'rainy-day.yaml'}\n")
-    assert out.endswith("tuned:\n  celery:\n    rainy-day: {}\n")
+    lacking = "tuned:\n  celery:\n    rainy-day: {}\n"
+    assert lacking in out
     refused(call("new", "rainy-day"), "rainy-day.yaml already")
-    refused(call("new", "Rainy day"), "no name for an experiment")
+    refused(call("new", "Rainy day"), "not a name for an experiment")
+    refused(call("validate", "experiments/rainy-day.yaml"), "rainy-day")
+    own = (
+        (tmp_path / "slo.yaml")
+        .read_text(encoding="utf-8")
+        .replace("\n  celery:\n", "\n  celery:\n    rainy-day: {}\n", 1)
+    )
+    (tmp_path / "slo.yaml").write_text(own, encoding="utf-8")
+    code, out, _ = call("validate", "experiments/rainy-day.yaml")
+    assert (code, out.splitlines()[0].partition(";")[0]) == (0, "rainy-day.yaml is valid on celery")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 def test_what_is_no_verdict_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "verdict.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match="harness check"):
+    with pytest.raises(UsageError, match="harness report"):
         Outcome.load(path)
 
 
