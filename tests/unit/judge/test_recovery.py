@@ -488,7 +488,7 @@ def test_a_pod_that_was_killed_is_not_replaced_by_its_own_container() -> None:
 
 
 def test_a_pod_that_stayed_with_its_node_is_back_with_it_and_one_that_was_evicted_is_not() -> None:
-    off = {"node_off": True, "node": "n2"}
+    off: dict[str, Any] = {"node_off": True, "node": "n2"}
     unready = pod(15, "worker-1", "u1", component="worker", restarts=2, ready=False)
     back = pod(25, "worker-1", "u1", component="worker", restarts=3)
     assert restarted("stop_node", unready, back, **off).measure == 15.0
