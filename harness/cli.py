@@ -18,7 +18,7 @@ from harness.campaigns import sweep as sweeping
 from harness.commands import auditing, console, deploying, ending, exports, jobs, offline, targeting, upkeep, writing
 from harness.commands.console import Progress, err, out, plainly, show, show_repeated
 from harness.commands.dryrun import dry_run
-from harness.commands.upkeep import Profile, Stack, ours
+from harness.commands.upkeep import Profile, Providers, Stack, ours
 from harness.errors import (
     EXIT_FAIL,
     EXIT_INTERNAL,
@@ -67,20 +67,17 @@ def run(  # noqa: PLR0913, PLR0917 - an argument is an option
     repeat: Annotated[int, typer.Option(help="run it this many times, for one verdict over all")] = 1,
     seed: Annotated[int | None, typer.Option(help="of the first run; one more for each that follows")] = None,
     vantage: Annotated[int, typer.Option(min=0, help="this many pods of the cluster make requests too")] = 0,
-    allow_providers: Annotated[
-        list[str] | None, typer.Option(help="allow this too: process, http, or a module by its name")
-    ] = None,
+    allow_providers: Providers = None,
     dry: Annotated[bool, typer.Option("--dry-run", help="say what would be hit, by name, and touch nothing")] = False,
     loud: Annotated[
         bool | None, typer.Option("--verbose/--quiet", "-v/-q", help="print every check; or nothing before the verdict")
     ] = None,
 ) -> None:
     """Run experiments on the standing stack and judge them; ends with the worst verdict."""
-    settings = Settings.of(stack=stack, profile=profile, target=target)
+    providers = ",".join(allow_providers or ())
+    settings = Settings.of(stack=stack, profile=profile, target=target, allow_providers=providers)
     settings = settings if seed is None else settings.model_copy(update={"seed": seed})
     settings = settings.model_copy(update={"vantage": vantage}) if vantage else settings
-    if allow_providers:
-        settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
     if dry:
         for path in files:
             plainly("\n".join(dry_run(path, settings)))

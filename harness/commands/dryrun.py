@@ -41,13 +41,14 @@ def dry_run(path: Path, settings: Settings) -> list[str]:
         f"at most: {here.plan.blast}",
         f"brake: {in_force(here.plan, ours=ground.kube.ours) or 'none'}",
         *filter(None, [unjudged(here, settings, bounds)]),
-        *(f"owes: {_owes(bound)}" for _, bound in sorted(bounds.items())),
+        *(f"owes: {owes(bound)}" for _, bound in sorted(bounds.items())),
         f"takes: {_takes(here, bounds)}",
         "nothing was touched",
     ]
 
 
-def _owes(bound: Bound) -> str:
+def owes(bound: Bound) -> str:
+    """A bound as a promise, without its origin."""
     return f"{bound.name} {bound.sense} {amount(bound.limit, bound.unit)}"
 
 

@@ -25,6 +25,7 @@ Images = Annotated[str, typer.Option("--images", help="auto, pull or build")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="install what is missing without asking")]
 Stack = Annotated[str, typer.Option("--stack", help="a folder in deploy/overlays/", autocompletion=deploy.stacks)]
 Profile = Annotated[str, typer.Option("--profile", help="tuned, or defaults: Airflow's own settings")]
+Providers = Annotated[list[str] | None, typer.Option(help="allow this too: process, http, or a module by its name")]
 
 
 @app.command()

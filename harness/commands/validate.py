@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness import allowed, bounds, slo
 from harness import experiment as experiments
-from harness.judge.checks import amount
+from harness.commands.dryrun import owes
 from harness.settings import Settings
 from harness.slo import Bound
 
@@ -31,8 +31,4 @@ def validate(path: Path, settings: Settings) -> list[str]:
 
 
 def _listed(found: dict[str, Bound], names: frozenset[str] | set[str]) -> list[str]:
-    return [f"  {_one(found[name])}" for name in sorted(names)]
-
-
-def _one(bound: Bound) -> str:
-    return f"{bound.name} {bound.sense} {amount(bound.limit, bound.unit)}: {bound.origin}"
+    return [f"  {owes(found[name])}: {found[name].origin}" for name in sorted(names)]

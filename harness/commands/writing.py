@@ -11,7 +11,7 @@ import typer
 from harness.commands import schemas, skeleton
 from harness.commands.console import plainly
 from harness.commands.schemas import SCHEMAS
-from harness.commands.upkeep import Profile, Stack
+from harness.commands.upkeep import Profile, Providers, Stack
 from harness.commands.validate import validate as looked_at
 from harness.errors import UsageError
 from harness.files import write
@@ -65,11 +65,9 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="below experiments/")],
     stack: Stack = "",
     profile: Profile = "",
-    allow_providers: Annotated[list[str] | None, typer.Option(help="allow this too, as for run")] = None,
+    allow_providers: Providers = None,
 ) -> None:
     """Check experiments without a cluster, and print the bounds that each is held to."""
-    settings = Settings.of(stack=stack, profile=profile)
-    if allow_providers:
-        settings = settings.model_copy(update={"allow_providers": tuple(allow_providers)})
+    settings = Settings.of(stack=stack, profile=profile, allow_providers=",".join(allow_providers or ()))
     for path in files:
         plainly("\n".join(looked_at(path, settings)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from harness.history import History
 from harness.judge.checks import some, when
 from harness.judge.disruption import TOO_MANY_REQUESTS
-from harness.judge.faults import ANY, PER_TASK, Target, span, targets, unproved
+from harness.judge.faults import ANY, NODE_OFF, PER_TASK, Target, span, targets, unproved
 from harness.judge.proofs import doubt, under_way
 from harness.judge.sightings import Sightings
 
@@ -67,7 +67,7 @@ def _another(history: History, hit: tuple[Target, ...]) -> tuple[str, ...]:
     """What was hit is not what the experiment is about. Histories made by others may not say what was hit; and the node
     that answers for an address is hit for that, whatever runs on it."""
     about = history.meta.component if history.meta else ""
-    if about in ("", ANY) or any(t.component in ("", about) or t.action == "stop_node" for t in hit):
+    if about in ("", ANY) or any(t.component in ("", about) or t.action == NODE_OFF for t in hit):
         return ()
     return (f"no {about} was hit, which the experiment is about, but {some(t.name for t in hit)}",)
 

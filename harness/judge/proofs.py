@@ -10,13 +10,13 @@ from harness.history import NS
 from harness.judge import grown, restored, upgrade
 from harness.judge.backlog import backlog
 from harness.judge.checks import some
-from harness.judge.faults import SCHEDULER, Target, serves
+from harness.judge.faults import NODE_OFF, SCHEDULER, Target, serves
 from harness.judge.primaries import PRIMARY, SYSTEMS, story
 from harness.judge.replaced import UnknowableError
 from harness.judge.sightings import Sightings
 
 KILLS = frozenset({"kill_pods", "crash_pods", "kill_child", restored.ACTION})
-LEAVES_NO_TIME = KILLS | {"stop_node"}  # to say goodbye
+LEAVES_NO_TIME = KILLS | {NODE_OFF}  # to say goodbye
 # Ways to cut off in which nobody counts the packets.
 TRIED = {"policy": "its policy", "chaosk8s.chaosmesh.network.actions.set_loss": "Chaos Mesh"}
 DELETING_KILL, BY_DELETION = "kill_pods", "delete"  # where nodes are closed
@@ -189,7 +189,7 @@ def _upgrade_doubt(target: Target, seen: Sightings) -> str | None:
 _PROOFS: dict[str, Callable[[Target, Sightings], str | None]] = {
     "crash_pods": _crash_doubt,
     "hang_pods": _hang_doubt,
-    "stop_node": _node_doubt,
+    NODE_OFF: _node_doubt,
     "cut_off": _cut_doubt,
     "delay": grown.delay_doubt,
     "stress": grown.stress_doubt,

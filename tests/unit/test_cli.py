@@ -475,8 +475,8 @@ def test_a_new_experiment_is_written_with_what_it_lacks(
     code, out, _ = call("new", "rainy-day", "--component", "worker", "--format", "yaml")
     assert code == 0
     assert out.startswith(f"{tmp_path / 'experiments' / 'rainy-day.yaml'}\n")
-    lacking = "tuned:\n  celery:\n    rainy-day: {}\n"
-    assert lacking in out
+    lacking, _, _ = out.partition("\n\nharness validate experiments/rainy-day.yaml then says")
+    assert lacking.endswith("tuned:\n  celery:\n    rainy-day: {}")
     refused(call("new", "rainy-day"), "rainy-day.yaml already")
     refused(call("new", "Rainy day"), "not a name for an experiment")
     refused(call("validate", "experiments/rainy-day.yaml"), "rainy-day")
